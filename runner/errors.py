@@ -1,0 +1,296 @@
+"""Every way a run can fail: one class each, with its exit code and its remedy.
+
+``docs/errors.md`` is generated from this file. A class's docstring says when it is raised; ``remedy`` is what the
+person at the Prow page should do, and may be made more precise where the error is raised.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+class ExitCode(IntEnum):
+    """What the process's exit code means; the outside contract."""
+
+    DONE = 0
+    BUG = 1
+    USAGE = 2
+    NOT_A_RELEASE = 3
+    INVALID_RELEASE = 4
+    CONFLICT = 5
+    BUILD_FAILED = 6
+    REGISTRY_FAILED = 7
+    CREDENTIALS = 8
+    ENDED = 9
+
+
+SEVERITY: tuple[ExitCode, ...] = (
+    ExitCode.ENDED,
+    ExitCode.BUG,
+    ExitCode.USAGE,
+    ExitCode.NOT_A_RELEASE,
+    ExitCode.CREDENTIALS,
+    ExitCode.CONFLICT,
+    ExitCode.INVALID_RELEASE,
+    ExitCode.BUILD_FAILED,
+    ExitCode.REGISTRY_FAILED,
+)
+"""Which code a run with several failures ends with: the first of these that occurred, whatever came first in time."""
+
+
+class ReleaseError(Exception):
+    """Base of all expected failures.
+
+    Args:
+        cause: what happened and where, one sentence without a final full stop.
+        remedy: what to do now; the class's own when left out.
+        detail: further lines (a tool's last output lines, a list of differences), oldest first.
+    """
+
+    exit_code: ClassVar[ExitCode]
+    remedy: str
+
+    def __init__(self, cause: str, *, remedy: str | None = None, detail: Sequence[str] = ()) -> None:
+        super().__init__(cause)
+        self.cause = cause
+        self.detail = tuple(detail)
+        if remedy is not None:
+            self.remedy = remedy
+
+    @property
+    def code(self) -> str:
+        """The error's stable name in records, reports and documentation, e.g. ``tag-moved``."""
+        words = "".join(f"-{c.lower()}" if c.isupper() else c for c in type(self).__name__)
+        return words.lstrip("-")
+
+
+# --- 2: usage, configuration or environment -------------------------------------------------------------------------
+
+
+class UsageInvalid(ReleaseError):
+    """An option or an environment override is wrong, or two of them disagree."""
+
+    exit_code = ExitCode.USAGE
+    remedy = "Correct the option or variable named here; ack-release COMMAND --help shows what each takes."
+
+
+class EventInvalid(ReleaseError):
+    """Prow's environment is missing, cannot be parsed, or JOB_SPEC and the flat variables disagree."""
+
+    exit_code = ExitCode.USAGE
+    remedy = "Run inside a Prow postsubmit, or set REPO_OWNER, REPO_NAME and PULL_BASE_REF."
+
+
+class CheckoutMissing(ReleaseError):
+    """The repository that the event names is in none of the places where clonerefs puts it, or git cannot read it."""
+
+    exit_code = ExitCode.USAGE
+    remedy = "Give --workspace the folder that holds the checkouts, or start the run inside the checkout."
+
+
+class ConfigurationInvalid(ReleaseError):
+    """``jobs.yaml`` cannot be read, has an unknown or repeated key, a bad value, or names that collide."""
+
+    exit_code = ExitCode.USAGE
+    remedy = "Correct jobs.yaml at the line named here; ack-release schema prints what it may hold."
+
+
+class ServiceUnknown(ReleaseError):
+    """No service in ``jobs.yaml`` lives in this repository, or --service names one that is not configured."""
+
+    exit_code = ExitCode.USAGE
+    remedy = "Add the service under services: in jobs.yaml, or correct the name."
+
+
+class ToolUnusable(ReleaseError):
+    """helm, go or git is missing or older than the runner's minimum."""
+
+    exit_code = ExitCode.USAGE
+    remedy = "Install the version named here, or point build.helm or build.go in jobs.yaml at it."
+
+
+# --- 3: not a release ------------------------------------------------------------------------------------------------
+
+
+class NotARelease(ReleaseError):
+    """The ref is neither a tag vMAJOR.MINOR.PATCH nor the branch stable."""
+
+    exit_code = ExitCode.NOT_A_RELEASE
+    remedy = "Nothing to repair here: only tags vMAJOR.MINOR.PATCH and the branch stable are released."
+
+
+class TagMoved(ReleaseError):
+    """The release tag does not point at the commit that is checked out."""
+
+    exit_code = ExitCode.NOT_A_RELEASE
+    remedy = "Rerun the job of the tag's newest push; never move a release tag, make the next version instead."
+
+
+class StableIsATag(ReleaseError):
+    """The ref stable is a tag; only the branch of that name moves the stable chart."""
+
+    exit_code = ExitCode.NOT_A_RELEASE
+    remedy = "Delete the tag stable (git push --delete REMOTE refs/tags/stable), then push the branch."
+
+
+class HistoryMissing(ReleaseError):
+    """The clone is shallow or has no tags, so the version that stable stands for cannot be found."""
+
+    exit_code = ExitCode.NOT_A_RELEASE
+    remedy = "Remove clone_depth, skip_fetch_head and sparse_checkout_files from the job, then rerun it."
+
+
+class NoReleaseMerged(ReleaseError):
+    """No tag vMAJOR.MINOR.PATCH is merged into the head of stable."""
+
+    exit_code = ExitCode.NOT_A_RELEASE
+    remedy = "Start the branch stable at a released tag, then push it again."
+
+
+# --- 4: invalid release ----------------------------------------------------------------------------------------------
+
+
+class ChartMissing(ReleaseError):
+    """The service has no chart folder, or the folder has no Chart.yaml or values.yaml that can be read."""
+
+    exit_code = ExitCode.INVALID_RELEASE
+    remedy = "Commit the chart that build-controller-release.sh writes, then tag again with the next version."
+
+
+class ChartDisagrees(ReleaseError):
+    """Chart.yaml, values.yaml or the rendered workload disagree with the tag or with the naming."""
+
+    exit_code = ExitCode.INVALID_RELEASE
+    remedy = "Regenerate the release artifacts for this version, commit them, and tag that commit."
+
+
+class ChartUnusable(ReleaseError):
+    """helm refuses to lint, render or package the chart."""
+
+    exit_code = ExitCode.INVALID_RELEASE
+    remedy = "Repair the chart where helm points, commit, and tag that commit with the next version."
+
+
+class NothingInTag(ReleaseError):
+    """A repository with several services, and no chart in it has the tag's version."""
+
+    exit_code = ExitCode.INVALID_RELEASE
+    remedy = "Set version in the Chart.yaml of each service to release, commit, and tag that commit."
+
+
+class StableImageAbsent(ReleaseError):
+    """The image that the stable chart names does not answer in the registry."""
+
+    exit_code = ExitCode.INVALID_RELEASE
+    remedy = "Release that image first (rerun its tag's job), then rerun this one."
+
+
+class StableDisagrees(ReleaseError):
+    """The majors of chart, image and resolved tag differ, or the image is newer than the resolved tag."""
+
+    exit_code = ExitCode.INVALID_RELEASE
+    remedy = "Correct version, appVersion and image.tag on the branch stable, then push it again."
+
+
+# --- 5: conflict -----------------------------------------------------------------------------------------------------
+
+
+class AlreadyPublished(ReleaseError):
+    """A name of this release exists with other content, and a release never changes."""
+
+    exit_code = ExitCode.CONFLICT
+    remedy = "Release the next version; what is published under this one stays as it is."
+
+
+class StableBackwards(ReleaseError):
+    """The stable chart would move to something older than what it is now."""
+
+    exit_code = ExitCode.CONFLICT
+    remedy = (
+        "If this is meant, commit to stable with the trailer Stable-Move: backwards; otherwise nothing is to be done."
+    )
+
+
+class TagChanged(ReleaseError):
+    """Someone else wrote the tag while this run was publishing."""
+
+    exit_code = ExitCode.CONFLICT
+    remedy = "Find the other writer (a second job, a person), then rerun: it compares anew and finishes or refuses."
+
+
+# --- 6: build --------------------------------------------------------------------------------------------------------
+
+
+class BuildFailed(ReleaseError):
+    """The compiler failed, or an input of the image is missing."""
+
+    exit_code = ExitCode.BUILD_FAILED
+    remedy = "Repair the source, commit, and tag that commit with the next version."
+
+
+class GoTooOld(ReleaseError):
+    """go.mod asks for a newer Go than the one that is installed."""
+
+    exit_code = ExitCode.BUILD_FAILED
+    remedy = "Run a newer runner image, or point build.go in jobs.yaml at a newer Go, then rerun."
+
+
+class BinaryWrong(ReleaseError):
+    """The compiled binary lacks the commit, version or date it should carry, or is of another architecture."""
+
+    exit_code = ExitCode.BUILD_FAILED
+    remedy = "Check the module's version package (GitVersion, GitCommit, BuildDate) and that main uses it."
+
+
+class BaseImageUnusable(ReleaseError):
+    """The base image lacks a platform, or its config names another architecture than the index does."""
+
+    exit_code = ExitCode.BUILD_FAILED
+    remedy = "Choose another build.base_image in jobs.yaml, then rerun."
+
+
+# --- 7: registry -----------------------------------------------------------------------------------------------------
+
+
+class RegistryFailed(ReleaseError):
+    """The registry refused the connection, timed out or answered with an error until the retries were used up."""
+
+    exit_code = ExitCode.REGISTRY_FAILED
+    remedy = "Rerun the job once the registry answers; what is published is kept and not sent again."
+
+
+class RegistryAnswerWrong(ReleaseError):
+    """What the registry sent is cut short or does not have the digest it should have."""
+
+    exit_code = ExitCode.REGISTRY_FAILED
+    remedy = "Rerun the job; if it happens again, the registry's storage or a proxy before it is at fault."
+
+
+# --- 8: credentials --------------------------------------------------------------------------------------------------
+
+
+class CredentialsRefused(ReleaseError):
+    """The registry answered 401 or 403, or asked for credentials and none are configured."""
+
+    exit_code = ExitCode.CREDENTIALS
+    remedy = "Renew the credentials in the Docker config file (DOCKER_CONFIG), then rerun."
+
+
+# --- 9: ended --------------------------------------------------------------------------------------------------------
+
+
+class RunEnded(ReleaseError):
+    """A signal or the deadline ended the run."""
+
+    exit_code = ExitCode.ENDED
+    remedy = "Rerun the job: it completes the release and sends nothing again that is published."
+
+
+def worst(codes: Iterable[int]) -> ExitCode:
+    """Return the exit code of a run in which these codes occurred (see SEVERITY)."""
+    occurred = set(codes)
+    return next((code for code in SEVERITY if code in occurred), ExitCode.DONE)

@@ -1,0 +1,1 @@
+"""OCI: media types, layouts, and the registry client."""

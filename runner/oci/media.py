@@ -1,0 +1,203 @@
+"""The words of the OCI specifications as values: digests, names, platforms, descriptors, manifests.
+
+Sources: OCI image-spec and distribution-spec 1.1; Helm's media types from ``pkg/registry/constants.go``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
+OCI_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
+HELM_CONFIG = "application/vnd.cncf.helm.config.v1+json"
+HELM_CHART = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
+
+INDEX_TYPES = frozenset({OCI_INDEX, DOCKER_LIST})
+MANIFEST_TYPES = (OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST)
+
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
+_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+REPOSITORY_PATH = re.compile(rf"{_PART}(?:/{_PART})*")
+HOST = re.compile(r"(?:localhost|\[[0-9a-f:]+\]|[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?)(?::[0-9]+)?")
+
+REVISION = "org.opencontainers.image.revision"
+SOURCE = "org.opencontainers.image.source"
+CREATED = "org.opencontainers.image.created"
+VERSION = "org.opencontainers.image.version"
+TITLE = "org.opencontainers.image.title"
+RELEASE_VERSION = "dev.ack.release.version"
+RELEASE_IMAGE = "dev.ack.release.image"
+RELEASE_INPUTS = "dev.ack.release.inputs"
+RELEASE_PLATFORMS = "dev.ack.release.platforms"
+RELEASE_RESOLVED_VERSION = "dev.ack.release.resolved-version"
+REF_NAME = "org.opencontainers.image.ref.name"
+
+
+def digest_of(body: bytes) -> str:
+    """Return the digest of these bytes, ``sha256:…``."""
+    return f"sha256:{hashlib.sha256(body).hexdigest()}"
+
+
+@dataclass(frozen=True, order=True)
+class Platform:
+    """An operating system and architecture in Go's words, e.g. ``linux/arm64``."""
+
+    os: str
+    architecture: str
+    variant: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Platform:
+        """Read ``os/architecture[/variant]``; ValueError when it is neither."""
+        parts = text.split("/")
+        if len(parts) not in (2, 3) or not all(re.fullmatch(r"[a-z0-9]+", part) for part in parts):
+            raise ValueError(f"{text!r} is not a platform such as linux/amd64")
+        return cls(*parts)
+
+    def __str__(self) -> str:
+        return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
+
+    def document(self) -> dict[str, str]:
+        """The platform object of an index entry."""
+        fields = {"architecture": self.architecture, "os": self.os, "variant": self.variant}
+        return {key: value for key, value in fields.items() if value}
+
+
+@dataclass(frozen=True, order=True)
+class Repository:
+    """A repository in a registry: ``host`` (with port) and ``path``."""
+
+    host: str
+    path: str
+
+    @classmethod
+    def parse(cls, text: str) -> Repository:
+        """Read ``HOST/PATH``; ValueError when it is not one."""
+        host, _, path = text.partition("/")
+        if not HOST.fullmatch(host) or not REPOSITORY_PATH.fullmatch(path):
+            raise ValueError(f"{text!r} is not HOST/REPOSITORY")
+        return cls(host, path)
+
+    def __str__(self) -> str:
+        return f"{self.host}/{self.path}"
+
+
+@dataclass(frozen=True, order=True)
+class Name:
+    """A tag in a repository, ``HOST/REPOSITORY:TAG``: what an artifact is published under."""
+
+    repository: Repository
+    tag: str
+
+    @classmethod
+    def parse(cls, text: str) -> Name:
+        """Read ``HOST/REPOSITORY:TAG``; ValueError when it is not one."""
+        repository, colon, tag = text.rpartition(":")
+        if not colon or not TAG.fullmatch(tag):
+            raise ValueError(f"{text!r} is not HOST/REPOSITORY:TAG")
+        return cls(Repository.parse(repository), tag)
+
+    def __str__(self) -> str:
+        return f"{self.repository}:{self.tag}"
+
+
+@dataclass(frozen=True)
+class Descriptor:
+    """Points at content by digest; ``size`` in bytes."""
+
+    media_type: str
+    digest: str
+    size: int
+    platform: Platform | None = None
+    annotations: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def document(self) -> dict[str, Any]:
+        """The descriptor as it stands in a manifest; absent parts are left out."""
+        document: dict[str, Any] = {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
+        if self.platform is not None:
+            document["platform"] = self.platform.document()
+        if self.annotations:
+            document["annotations"] = dict(sorted(self.annotations.items()))
+        return document
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any]) -> Descriptor:
+        """Read a descriptor object of a manifest; ValueError when a part is missing or malformed."""
+        try:
+            digest, size, media_type = document["digest"], document["size"], document["mediaType"]
+            stated = document.get("platform")
+            platform = Platform(stated["os"], stated["architecture"], stated.get("variant", "")) if stated else None
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"not a descriptor: {error!r}") from error
+        if not isinstance(digest, str) or not DIGEST.fullmatch(digest) or not isinstance(size, int) or size < 0:
+            raise ValueError(f"not a descriptor: digest {digest!r}, size {size!r}")
+        return cls(str(media_type), digest, size, platform, dict(document.get("annotations") or {}))
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest or index: its exact bytes and the media type it is served with.
+
+    The bytes are never serialised again: the digest is theirs.
+    """
+
+    media_type: str
+    body: bytes
+
+    @classmethod
+    def write(cls, media_type: str, document: Mapping[str, Any]) -> Manifest:
+        """Serialise compactly, keys in the order given, non-ASCII as UTF-8."""
+        return cls(media_type, json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode())
+
+    @cached_property
+    def digest(self) -> str:
+        """``sha256:…`` of the bytes."""
+        return digest_of(self.body)
+
+    @cached_property
+    def document(self) -> Mapping[str, Any]:
+        """The parsed JSON object; ValueError when it is none."""
+        parsed = json.loads(self.body)
+        if not isinstance(parsed, dict):
+            raise ValueError("a manifest is a JSON object")
+        return parsed
+
+    @property
+    def is_index(self) -> bool:
+        """Whether this lists other manifests."""
+        return self.media_type in INDEX_TYPES
+
+    @property
+    def annotations(self) -> Mapping[str, str]:
+        """The manifest's own annotations, possibly none."""
+        return self.document.get("annotations") or {}
+
+    @property
+    def children(self) -> tuple[Descriptor, ...]:
+        """The manifests of an index, in its order; none for a manifest."""
+        return tuple(Descriptor.read(child) for child in self.document.get("manifests") or ())
+
+    @property
+    def blobs(self) -> tuple[Descriptor, ...]:
+        """Config first, then layers; none for an index."""
+        if self.is_index:
+            return ()
+        return tuple(Descriptor.read(blob) for blob in (self.document["config"], *self.document.get("layers", ())))
+
+    def descriptor(self, platform: Platform | None = None) -> Descriptor:
+        """A descriptor that points at this manifest."""
+        return Descriptor(self.media_type, self.digest, len(self.body), platform)

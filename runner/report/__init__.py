@@ -1,0 +1,1 @@
+"""Reports: each is rendered from the record alone."""
