@@ -1,0 +1,50 @@
+"""Real programs for tests: found, or the test is skipped with a reason; in CI a missing one is a failure."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILT = ROOT / ".tools" / "bin"
+SHARED = ROOT.parent / "shared"
+
+INSTALLED_BY = {
+    "crane": "make tools",
+    "helm3": "make tools",
+    "helm4": "make tools",
+    "docker-registry": "apt-get install docker-registry",
+    "go": "https://go.dev/dl",
+    "git": "apt-get install git",
+}
+
+
+def find_tool(name: str) -> Path | None:
+    """Return the program: the one built from hack/tools, else the one on PATH."""
+    built = BUILT / name
+    if built.exists():
+        return built
+    found = shutil.which(name)
+    return Path(found) if found else None
+
+
+def require_tool(name: str) -> Path:
+    """Return the program, skip without it, or fail without it in CI."""
+    found = find_tool(name)
+    if found is not None:
+        return found
+    missing = f"{name} is not here ({INSTALLED_BY.get(name, 'not installable by this project')})"
+    if os.environ.get("CI") == "true":
+        pytest.fail(missing)
+    pytest.skip(missing)
+
+
+def require_bundle(name: str) -> Path:
+    """Return the git bundle of a real controller repository, or skip: it is not part of this project."""
+    bundle = SHARED / "controllers" / f"{name}.bundle"
+    if not bundle.exists():
+        pytest.skip(f"the bundle of {name} is not beside this checkout")
+    return bundle
