@@ -1,0 +1,1 @@
+"""One module against the real program it works with."""

@@ -1,0 +1,1 @@
+"""Decisions, names and parsers; nothing outside the process."""
