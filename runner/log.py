@@ -1,0 +1,111 @@
+"""Logging, set up in one place: one line per event for the person at the Prow page, the same as JSON for programs.
+
+Stdout carries ``key=value`` lines under 10,000 bytes, the limit up to which Prow's build-log lens searches a line.
+The word ``ERROR:`` begins the one line per failed service that the lens highlights, and stands in no other line.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from typing import TYPE_CHECKING, Any, TextIO
+
+import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, MutableMapping
+
+    from runner.errors import ReleaseError
+
+LINE_BYTES = 9_900
+HIGHLIGHTED = re.compile(r"ERROR:|RELEASED:")
+
+Log = structlog.typing.FilteringBoundLogger
+
+
+class JsonLines:
+    """A processor that appends each event to a file as one JSON object, and passes it on.
+
+    Args:
+        file: opened for appending text; None to write nothing.
+    """
+
+    def __init__(self, file: TextIO | None) -> None:
+        self._file = file
+        self._lock = threading.Lock()
+
+    def __call__(self, _: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        """Write the event."""
+        if self._file is not None:
+            with self._lock:
+                self._file.write(json.dumps(event, default=str, ensure_ascii=False) + "\n")
+                self._file.flush()
+        return event
+
+
+def _quiet(_: object, level: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if level == "info":
+        raise structlog.DropEvent
+    return event
+
+
+def _line(_: object, __: str, event: MutableMapping[str, Any]) -> str:
+    stamp = str(event.pop("time"))[11:19]
+    words = [stamp, *(f"{key}={_value(value)}" for key, value in event.items() if value is not None)]
+    return cut(HIGHLIGHTED.sub(lambda match: match[0].lower(), " ".join(words)))
+
+
+def _value(value: object) -> str:
+    text = str(value)
+    plain = text and not re.search(r"""[\s"'=\x00-\x1f\x7f]""", text)
+    return text if plain else json.dumps(text, ensure_ascii=False)
+
+
+def cut(line: str) -> str:
+    """Shorten a line to what Prow's build-log lens still searches, and say so at its end."""
+    encoded = line.encode()
+    if len(encoded) <= LINE_BYTES:
+        return line
+    return encoded[:LINE_BYTES].decode(errors="ignore") + f"… ({len(encoded) - LINE_BYTES} more bytes)"
+
+
+def open_log(stdout: TextIO, json_file: TextIO | None, *, quiet: bool = False) -> Log:
+    """Return the log of a run.
+
+    Args:
+        stdout: where the person reads.
+        json_file: where programs read, if anywhere.
+        quiet: whether stdout leaves out what is no warning and no error.
+    """
+    processors: list[structlog.typing.Processor] = [
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+        structlog.processors.add_log_level,
+        structlog.processors.EventRenamer("event"),
+        _ordered,
+        JsonLines(json_file),
+        _line,
+    ]
+    if quiet:
+        processors.insert(-1, _quiet)
+    log: Log = structlog.wrap_logger(
+        structlog.WriteLogger(stdout),
+        processors=processors,
+        wrapper_class=structlog.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    return log
+
+
+def _ordered(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    first = {key: event[key] for key in ("time", "level", "event", "step", "service") if key in event}
+    return {**first, **{key: value for key, value in event.items() if key not in first}}
+
+
+def error_lines(error: ReleaseError, service: str | None) -> Iterable[str]:
+    """The lines that end a failed run: what a tool said, then the one highlighted line with cause and remedy."""
+    for line in error.detail:
+        yield cut("  | " + HIGHLIGHTED.sub(lambda match: match[0].lower(), line.replace("\r", " ")))
+    of = f" service={service}" if service else ""
+    cause = " ".join(HIGHLIGHTED.sub(lambda match: match[0].lower(), error.cause).split())
+    yield cut(f"ERROR: {cause}. {error.remedy} exit={error.exit_code} code={error.code}{of}")
