@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 from runner.errors import RegistryAnswerWrong, TagChanged
 from runner.observe import Observation, Published
 from runner.oci.layout import Blob, Layout, RemoteSource
-from runner.oci.media import Manifest, Name, Repository
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from runner.lifetime import Lifetime
+    from runner.oci.media import Manifest, Name, Repository
     from runner.oci.registry import Registry
 
 PARALLEL_BLOBS = 4

@@ -1,0 +1,48 @@
+"""``metadata.json``: what Prow merges into ``finished.json`` and shows at the top of its page.
+
+Prow's metadata lens drops everything but strings (pkg/spyglass/lenses/metadata/lens.go), so everything is a string.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from runner.record import RecordDocument
+
+
+def render_metadata(document: RecordDocument) -> str:
+    """Return the file's text: one JSON object of non-empty strings."""
+    return json.dumps({key: value for key, value in _lines(document) if value}, indent=2, ensure_ascii=False) + "\n"
+
+
+def _lines(document: RecordDocument) -> Iterator[tuple[str, str | None]]:
+    yield "result", _result(document)
+    if document.error is not None:
+        yield "error", document.error.cause
+        yield "remedy", document.error.remedy
+        yield "error code", f"{document.error.code} (exit {document.error.exit})"
+    yield "ref", document.ref
+    yield "commit", document.commit
+    yield "version", document.version
+    yield "path", document.path
+    yield "registry", f"{document.registry} (staging)" if document.staging else document.registry
+    running = [step.name for step in document.steps if step.outcome == "running"]
+    yield "step", ", ".join(running) if document.exit is None else None
+    for entry in document.entries:
+        at = f"@{entry.digest}" if entry.digest else ""
+        yield f"{entry.service} {entry.name}", f"{entry.action}: {entry.reason}{at and ' '}{at}"
+    yield "warnings", "; ".join(document.warnings)
+    yield "notes", "; ".join(document.notes)
+
+
+def _result(document: RecordDocument) -> str:
+    if document.exit is None:
+        return "running"
+    if document.exit:
+        return "failed"
+    published = sum(entry.action == "publish" for entry in document.entries)
+    return f"released, {published} names written" if published else "nothing to do"
