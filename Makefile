@@ -1,0 +1,41 @@
+# The commands of this project; `make` alone lists them.
+
+SHELL := /bin/sh
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+TOOLS := crane helm3 helm4
+WORKERS ?= 2
+
+.PHONY: help setup tools demo test check format clean
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## make .venv from the lock file
+	@hack/setup
+
+tools: ## build the pinned Go tools that tests need: crane, helm 3, helm 4
+	@hack/build-tool $(TOOLS)
+
+demo: setup ## release a sample controller to a registry on this machine, and show what was published
+	@$(BIN)/python -m hack.demo
+
+test: setup check tools ## check the code, then run all tests that this machine can run
+	$(BIN)/pytest -q -rs -n $(WORKERS) -m "not exclusive"
+	$(BIN)/pytest -q -rs -m exclusive || [ $$? -eq 5 ] # 5: there are none
+
+check: setup ## formatting, lint, types, the direction of imports, generated files
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m hack.generate --check
+
+format: setup ## format the code and apply the fixes that lint can make
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean: ## remove all that these commands made in this folder
+	rm -rf .venv .tools artifacts dist .demo .mypy_cache .ruff_cache .import_linter_cache .hypothesis .pytest_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
