@@ -1,0 +1,3 @@
+module @HOST@/@OWNER@/@SERVICE@-controller
+
+go 1.26

@@ -1,0 +1,213 @@
+"""A small controller repository, real in every part: it compiles, its chart renders, its history is git's.
+
+Its files are in ``hack/sample``; its shape is that of the controllers of aws-controllers-k8s. The same calls give the
+same commit ids on any machine: dates and identities are fixed, and no configuration of the user's git is read.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+TEMPLATE = ROOT / "hack" / "sample"
+
+HOST = "github.com"
+OWNER = "aws-controllers-k8s"
+PRODUCTION = "public.ecr.aws/aws-controllers-k8s"
+FIRST_COMMIT = datetime(2026, 1, 5, 10, tzinfo=UTC)
+
+Edit = str | Callable[[str], str] | None
+"""New text of a file, or what makes it from the old, or None to remove it."""
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """How a scheme of names writes the image and the chart's version; ``v`` is a prefix or nothing."""
+
+    repository: str
+    tag: str
+    v: str
+
+
+SCHEMES: Mapping[str, Scheme] = {
+    "seed": Scheme("controller", "{service}-{version}", "v"),
+    "repo-per-service-v": Scheme("{service}-controller", "{version}", "v"),
+    "repo-per-service": Scheme("{service}-controller", "{version}", ""),
+}
+
+
+@dataclass(frozen=True)
+class SampleRepository:
+    """A git repository of one controller, with a work tree.
+
+    Args:
+        folder: where it is.
+        service: e.g. ``widget``.
+        registry: ``HOST/NAMESPACE``, which the chart's values name.
+        scheme: one of SCHEMES.
+        chart_name: the name in Chart.yaml, ``{service}`` filled in.
+    """
+
+    folder: Path
+    service: str
+    registry: str
+    scheme: str
+    chart_name: str
+
+    @property
+    def name(self) -> str:
+        """The repository's name, e.g. ``widget-controller``."""
+        return f"{self.service}-controller"
+
+    @property
+    def url(self) -> str:
+        """What clones fetch from."""
+        return self.folder.as_uri()
+
+    def image(self, version: str) -> tuple[str, str]:
+        """Return repository and tag of the image of a version, as the chart's values name them."""
+        scheme = SCHEMES[self.scheme]
+        repository = scheme.repository.format(service=self.service)
+        return f"{self.registry}/{repository}", scheme.tag.format(service=self.service, version=f"{scheme.v}{version}")
+
+    def chart_version(self, version: str) -> str:
+        """Return the version that Chart.yaml has for a release."""
+        return f"{SCHEMES[self.scheme].v}{version}"
+
+    def git(self, *arguments: str) -> str:
+        """Run git here and return what it printed, without the last newline.
+
+        Raises:
+            subprocess.CalledProcessError: git failed.
+        """
+        return git(self.folder, *arguments)
+
+    def resolve(self, ref: str) -> str:
+        """Return the object that a full ref names: for an annotated tag the tag object."""
+        return self.git("rev-parse", "--verify", ref)
+
+    def write_release(self, version: str) -> None:
+        """Write the release artifacts of a version into the work tree, over what is there."""
+        repository, tag = self.image(version)
+        words = {
+            "@HOST@": HOST,
+            "@OWNER@": OWNER,
+            "@SERVICE@": self.service,
+            "@CHART_NAME@": self.chart_name,
+            "@CHART_VERSION@": self.chart_version(version),
+            "@IMAGE_REPOSITORY@": repository,
+            "@IMAGE_TAG@": tag,
+        }
+        for source in sorted(path for path in TEMPLATE.rglob("*") if path.is_file()):
+            text = source.read_text(encoding="utf-8")
+            for word, value in words.items():
+                text = text.replace(word, value)
+            self._write(str(source.relative_to(TEMPLATE)), text)
+        self._write("LICENSE", (ROOT / "LICENSE").read_text(encoding="utf-8"))
+
+    def edit(self, edits: Mapping[str, Edit]) -> None:
+        """Change files of the work tree, by path from the repository's root."""
+        for path, change in edits.items():
+            if change is None:
+                (self.folder / path).unlink()
+            elif isinstance(change, str):
+                self._write(path, change)
+            else:
+                self._write(path, change((self.folder / path).read_text(encoding="utf-8")))
+
+    def commit(self, message: str, edits: Mapping[str, Edit] | None = None) -> str:
+        """Commit the work tree, changed by ``edits``, on the branch that is checked out; return the commit."""
+        self.edit(edits or {})
+        self.git("add", "--all")
+        count = int(self.git("rev-list", "--all", "--count"))
+        date = (FIRST_COMMIT + timedelta(hours=count)).isoformat()
+        git(self.folder, "commit", "--quiet", "--allow-empty", "--message", message, date=date)
+        return self.git("rev-parse", "HEAD")
+
+    def release(self, version: str, *, edits: Mapping[str, Edit] | None = None, annotated: bool = True) -> str:
+        """Commit the release artifacts of ``version`` on main and tag them ``v<version>``; return the commit."""
+        self.git("checkout", "--quiet", "main")
+        self.write_release(version)
+        commit = self.commit(f"Release artifacts for release v{version}", edits)
+        date = self.git("show", "--no-patch", "--format=%cI", "HEAD")
+        kind = ("--annotate", "--message", f"v{version}") if annotated else ()
+        git(self.folder, "tag", *kind, f"v{version}", date=date)
+        return commit
+
+    def stable(
+        self, from_version: str, *, chart_version: str | None = None, edits: Mapping[str, Edit] | None = None
+    ) -> str:
+        """Point the branch stable at a new commit on top of a release; return the commit.
+
+        Only the version in Chart.yaml changes: to ``v<major>-stable``, as real branches have it, or to
+        ``chart_version``.
+        """
+        version = chart_version or f"v{from_version.partition('.')[0]}-stable"
+        self.git("checkout", "--quiet", "-B", "stable", f"refs/tags/v{from_version}")
+        released = f"version: {self.chart_version(from_version)}\n"
+        self.edit({"helm/Chart.yaml": lambda text: text.replace(f"\n{released}", f"\nversion: {version}\n", 1)})
+        commit = self.commit(f"Stable chart from v{from_version}", edits)
+        self.git("checkout", "--quiet", "main")
+        return commit
+
+    def _write(self, path: str, text: str) -> None:
+        target = self.folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+
+
+def make_repository(
+    folder: Path,
+    *,
+    service: str = "widget",
+    registry: str = PRODUCTION,
+    scheme: str = "seed",
+    version: str | None = "1.2.3",
+    chart_name: str = "{service}-chart",
+) -> SampleRepository:
+    """Make a repository in ``folder``, with a first commit on main and ``version`` released (None: nothing is)."""
+    if scheme not in SCHEMES:
+        raise ValueError(f"there is no scheme {scheme!r}; there are {', '.join(SCHEMES)}")
+    repository = SampleRepository(folder, service, registry, scheme, chart_name.format(service=service))
+    folder.mkdir(parents=True, exist_ok=True)
+    repository.git("init", "--quiet", "--initial-branch=main")
+    repository.commit("Begin", {"README.md": f"# ACK service controller for {service}\n"})
+    if version is not None:
+        repository.release(version)
+    return repository
+
+
+def git(folder: Path, *arguments: str, date: str | None = None) -> str:
+    """Run git in a folder with an identity of its own and nobody's configuration; return what it printed.
+
+    Raises:
+        subprocess.CalledProcessError: git failed; its message is printed.
+    """
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": os.devnull,
+        "LC_ALL": "C",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_TERMINAL_PROMPT": "0",
+    }
+    for role in ("AUTHOR", "COMMITTER"):
+        environment[f"GIT_{role}_NAME"] = "ACK Release Sample"
+        environment[f"GIT_{role}_EMAIL"] = "sample@example.invalid"
+        if date is not None:
+            environment[f"GIT_{role}_DATE"] = date
+    finished = subprocess.run(
+        ["git", *arguments],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return finished.stdout.rstrip("\n")
