@@ -43,8 +43,12 @@ def require_tool(name: str) -> Path:
 
 
 def require_bundle(name: str) -> Path:
-    """Return the git bundle of a real controller repository, or skip: it is not part of this project."""
-    bundle = SHARED / "controllers" / f"{name}.bundle"
+    """Return the git bundle of a real controller repository, or skip: it is not part of this project.
+
+    It is looked for in the folder that CONTROLLER_BUNDLES names, else in ``../shared/controllers``.
+    """
+    folder = Path(os.environ.get("CONTROLLER_BUNDLES") or SHARED / "controllers")
+    bundle = folder / f"{name}.bundle"
     if not bundle.exists():
-        pytest.skip(f"the bundle of {name} is not beside this checkout")
+        pytest.skip(f"there is no {bundle}: CONTROLLER_BUNDLES names the folder of such bundles")
     return bundle

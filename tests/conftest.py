@@ -1,0 +1,55 @@
+"""What holds for every test: the same examples in CI on every run, and nothing of the user's environment."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.support.tools import require_tool
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# A machine under load must not fail a test: time limits belong to the tests that measure time.
+settings.register_profile("local", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("local"), derandomize=True, print_blob=True, database=None)
+settings.load_profile("ci" if os.environ.get("CI") == "true" else "local")
+
+LEAKING = (
+    *("JOB_", "BUILD_", "PROW_", "REPO_", "PULL_", "SRC_", "ENTRYPOINT_", "ARTIFACTS", "QUIET"),
+    *("DOCKER_CONFIG", "DOCKER_REPOSITORY", "AWS_", "CONTROLLER_ECR_REGISTRY", "HELM_", "GIT_", "SOURCE_DATE_EPOCH"),
+    *("GOFLAGS", "GOOS", "GOARCH", "GOEXPERIMENT", "GOTOOLCHAIN", "CGO_ENABLED"),
+)
+"""Beginnings of the names that change what the runner, git, helm or go does: a test that wants one sets it."""
+
+
+def pytest_configure() -> None:
+    for name in [name for name in os.environ if name.startswith(LEAKING)]:
+        del os.environ[name]
+    os.environ |= {"TZ": "UTC", "LC_ALL": "C.UTF-8", "LANGUAGE": ""}
+    time.tzset()
+
+
+@pytest.fixture(scope="session")
+def crane() -> Path:
+    return require_tool("crane")
+
+
+@pytest.fixture(scope="session")
+def helm3() -> Path:
+    return require_tool("helm3")
+
+
+@pytest.fixture(scope="session")
+def helm4() -> Path:
+    return require_tool("helm4")
+
+
+@pytest.fixture(scope="session", params=["helm3", "helm4"])
+def helm(request: pytest.FixtureRequest) -> Path:
+    """Each helm that the runner supports, one after the other."""
+    return require_tool(request.param)
