@@ -1,0 +1,235 @@
+"""``make demo``: release a sample controller to a registry on this machine, and show what was published.
+
+Everything is real: the repository and its clones are git's, the image is compiled, the chart is helm's, and the
+runner is started as Prow starts it. Nothing is left running, and nothing is left on disk but the caches of Go.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hack.local_registry import LocalRegistry, serve
+from hack.processes import ProgramFailed, end_on_signals, read, started
+from hack.prow_job import checkout_folder, clone_as_prow, prow_environment
+from hack.sample_controller import ROOT, SampleRepository, make_repository
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from hack.processes import Argv
+
+SERVICE = "widget"
+VERSION = "1.2.3"
+TOOLS = ROOT / ".tools" / "bin"
+OLDEST_HELM = (3, 17)
+
+CONFIGURATION = """\
+registry: {registry}
+naming: seed
+platforms: [linux/amd64, linux/arm64]
+build:
+  helm: {helm}
+services:
+  {service}: {{}}
+"""
+
+
+class DemoFailed(Exception):
+    """Something did not come out as it should; the message says what."""
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What the steps of the demonstration share."""
+
+    folder: Path
+    helm: Path
+    crane: Path
+    registry: LocalRegistry
+    repository: SampleRepository
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What every program here gets: where programs are, and a home of its own."""
+        home = self.folder / "home"
+        home.mkdir(exist_ok=True)
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(home),
+            "TMPDIR": str(self.folder),
+            "LC_ALL": "C.UTF-8",
+            "HELM_CACHE_HOME": str(home / "cache"),
+            "HELM_CONFIG_HOME": str(home / "config"),
+            "HELM_DATA_HOME": str(home / "data"),
+        }
+
+
+def main() -> int:
+    """Run the demonstration; 0 when all came out as it should."""
+    end_on_signals()
+    began = time.monotonic()
+    try:
+        with tempfile.TemporaryDirectory(prefix="ack-release-demo-") as temporary:
+            _demonstrate(Path(temporary))
+    except (DemoFailed, ProgramFailed) as error:
+        print(f"\nThe demo failed: {error}", file=sys.stderr)
+        return 1
+    print(f"\nDone in {time.monotonic() - began:.0f} s; nothing is left running.")
+    return 0
+
+
+def _demonstrate(folder: Path) -> None:
+    with _step("helm and crane"):
+        helm, crane = _find_helm(), _build("crane")
+    with serve(crane, folder / "registry") as registry:
+        with _step(f"a controller repository with the tag v{VERSION} and the branch stable"):
+            repository = make_repository(
+                folder / "repository", service=SERVICE, registry=f"{registry.host}/demo", version=VERSION
+            )
+            repository.stable(VERSION)
+        demo = Demo(folder, helm, crane, registry, repository)
+        (folder / "jobs.yaml").write_text(
+            CONFIGURATION.format(registry=repository.registry, helm=helm, service=SERVICE), encoding="utf-8"
+        )
+
+        release = _release(demo, f"v{VERSION}", "release: image for two platforms, and chart")
+        again = _release(demo, f"v{VERSION}", "the same job again")
+        stable = _release(demo, "stable", "stable: the chart alone")
+        if again.writes:
+            raise DemoFailed(f"the rerun sent {again.writes} write requests; it should send none")
+        _show(demo, (release, again, stable))
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run of the runner: the push it was for, its record, and the write requests that the registry had from it."""
+
+    ref: str
+    record: Mapping[str, Any]
+    writes: int
+
+
+def _release(demo: Demo, ref: str, title: str) -> Job:
+    number = len(list(demo.folder.glob("job-*"))) + 1
+    place = demo.folder / f"job-{number}"
+    artifacts = place / "artifacts"
+    artifacts.mkdir(parents=True)
+    go_cache = read(["go", "env", "GOCACHE"], env={**os.environ, "GOTOOLCHAIN": "local"})
+    with _step(title):
+        checkout = checkout_folder(place, demo.repository)
+        sha = clone_as_prow(demo.repository, ref, checkout)
+        before = demo.registry.writes()
+        environment = {
+            **demo.environment,
+            "GOCACHE": go_cache,
+            **prow_environment(demo.repository, ref, sha, artifacts=artifacts, build_id=str(number)),
+        }
+        argv: Argv = [
+            *(Path(sys.executable).parent / "ack-release", "run", "--workspace", place),
+            *("--config", demo.folder / "jobs.yaml", "--base-image", "scratch"),
+        ]
+        log = place / "build-log.txt"
+        with log.open("wb") as output, started(argv, env=environment, output=output, cwd=checkout) as child:
+            code = child.wait()
+    printed = log.read_text(encoding="utf-8")
+    if code != 0:
+        raise DemoFailed(f"ack-release run ended with {code} for {ref}; it printed:\n{printed}")
+    for line in printed.splitlines():
+        if line.startswith("RELEASED:"):
+            print(f"  {line}")
+    record = json.loads((artifacts / "record.json").read_text(encoding="utf-8"))
+    return Job(ref, record, demo.registry.writes() - before)
+
+
+def _show(demo: Demo, jobs: Sequence[Job]) -> None:
+    names = list(dict.fromkeys((entry["kind"], entry["name"]) for job in jobs for entry in job.record["entries"]))
+    with _step("what the registry has, and what helm makes of the chart"):
+        published = [(kind, name, _crane(demo, "digest", name), _platforms(demo, name)) for kind, name in names]
+        image = published[0][1]
+        _crane(demo, "validate", "--remote", image)
+        pulled = [_pull(demo, name, image) for kind, name in names if kind == "chart" and f"/{SERVICE}-chart:" in name]
+    print("\nWrite requests that the registry had:")
+    _table([(job.ref, str(job.writes), "nothing is sent twice" if not job.writes else "") for job in jobs])
+    print("\nPublished:")
+    _table([(kind, name, digest, platforms) for kind, name, digest, platforms in published])
+    print(f"\nPulled with helm {_helm_version(demo.helm)} and rendered:")
+    _table(pulled)
+
+
+def _crane(demo: Demo, command: str, *arguments: str) -> str:
+    return read([demo.crane, command, "--insecure", *arguments], env=demo.environment)
+
+
+def _platforms(demo: Demo, name: str) -> str:
+    manifest = json.loads(_crane(demo, "manifest", name))
+    platforms = [child["platform"] for child in manifest.get("manifests", ())]
+    return ", ".join(f"{platform['os']}/{platform['architecture']}" for platform in platforms)
+
+
+def _pull(demo: Demo, name: str, image: str) -> tuple[str, str]:
+    """Pull a chart by its tag, render it, and return its name and the image that its workload runs."""
+    reference, _, tag = name.rpartition(":")
+    folder = Path(tempfile.mkdtemp(dir=demo.folder))
+    read(
+        [demo.helm, "pull", f"oci://{reference}", "--version", tag, "--plain-http", "--destination", folder],
+        env=demo.environment,
+    )
+    (archive,) = folder.iterdir()
+    rendered = read([demo.helm, "template", SERVICE, archive], env=demo.environment)
+    images = set(re.findall(r"^\s*image: (\S+)$", rendered, re.MULTILINE))
+    if images != {image}:
+        raise DemoFailed(f"the chart {name} deploys {sorted(images)}, not {image}")
+    return name, f"deploys {image}"
+
+
+def _find_helm() -> Path:
+    found = shutil.which("helm")
+    if found and (version := _helm_version(Path(found))) and _numbers(version) >= OLDEST_HELM:
+        return Path(found)
+    return _build("helm4")
+
+
+def _helm_version(helm: Path) -> str:
+    try:
+        return read([helm, "version", "--template", "{{.Version}}"], env={"PATH": os.environ["PATH"], "HOME": "/"})
+    except (OSError, ProgramFailed):
+        return ""
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+
+
+def _build(tool: str) -> Path:
+    with started([ROOT / "hack" / "build-tool", tool], env=os.environ, output=sys.stdout.fileno()) as child:
+        if child.wait() != 0:
+            raise DemoFailed(f"{tool} could not be built; the reason stands above")
+    return TOOLS / tool
+
+
+@contextmanager
+def _step(title: str) -> Iterator[None]:
+    print(f"- {title} ...", flush=True)
+    began = time.monotonic()
+    yield
+    print(f"  {time.monotonic() - began:.1f} s", flush=True)
+
+
+def _table(rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
