@@ -71,6 +71,16 @@ class Platform:
     def __str__(self) -> str:
         return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
 
+    @classmethod
+    def read(cls, document: Mapping[str, Any]) -> Platform:
+        """Read the platform object of an index entry; ValueError when it is malformed."""
+        if not isinstance(document, dict):
+            raise ValueError(f"a platform is a JSON object, not {document!r}")
+        parts = (document.get("os"), document.get("architecture"), document.get("variant") or "")
+        if not all(isinstance(part, str) for part in parts) or not all(parts[:2]):
+            raise ValueError(f"not a platform: {document!r}")
+        return cls(*map(str, parts))
+
     def document(self) -> dict[str, str]:
         """The platform object of an index entry."""
         fields = {"architecture": self.architecture, "os": self.os, "variant": self.variant}
@@ -137,15 +147,18 @@ class Descriptor:
     @classmethod
     def read(cls, document: Mapping[str, Any]) -> Descriptor:
         """Read a descriptor object of a manifest; ValueError when a part is missing or malformed."""
-        try:
-            digest, size, media_type = document["digest"], document["size"], document["mediaType"]
-            stated = document.get("platform")
-            platform = Platform(stated["os"], stated["architecture"], stated.get("variant", "")) if stated else None
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"not a descriptor: {error!r}") from error
-        if not isinstance(digest, str) or not DIGEST.fullmatch(digest) or not isinstance(size, int) or size < 0:
-            raise ValueError(f"not a descriptor: digest {digest!r}, size {size!r}")
-        return cls(str(media_type), digest, size, platform, dict(document.get("annotations") or {}))
+        if not isinstance(document, dict):
+            raise ValueError(f"a descriptor is a JSON object, not {document!r}")
+        digest, size, media_type = (document.get(key) for key in ("digest", "size", "mediaType"))
+        if not isinstance(digest, str) or not DIGEST.fullmatch(digest):
+            raise ValueError(f"not a descriptor: digest {digest!r}")
+        if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+            raise ValueError(f"not a descriptor: size {size!r}")
+        if not isinstance(media_type, str):
+            raise ValueError(f"not a descriptor: mediaType {media_type!r}")
+        stated = document.get("platform")
+        platform = Platform.read(stated) if stated else None
+        return cls(media_type, digest, size, platform, _annotations(document))
 
 
 @dataclass(frozen=True)
@@ -171,7 +184,10 @@ class Manifest:
     @cached_property
     def document(self) -> Mapping[str, Any]:
         """The parsed JSON object; ValueError when it is none."""
-        parsed = json.loads(self.body)
+        try:
+            parsed = json.loads(self.body)
+        except RecursionError:
+            raise ValueError("a manifest is not that deep") from None
         if not isinstance(parsed, dict):
             raise ValueError("a manifest is a JSON object")
         return parsed
@@ -183,21 +199,44 @@ class Manifest:
 
     @property
     def annotations(self) -> Mapping[str, str]:
-        """The manifest's own annotations, possibly none."""
-        return self.document.get("annotations") or {}
+        """The manifest's own annotations, possibly none; ValueError when they are malformed."""
+        return _annotations(self.document)
 
     @property
     def children(self) -> tuple[Descriptor, ...]:
-        """The manifests of an index, in its order; none for a manifest."""
-        return tuple(Descriptor.read(child) for child in self.document.get("manifests") or ())
+        """The manifests of an index, in its order; none for a manifest; ValueError when one is malformed."""
+        return tuple(Descriptor.read(child) for child in _list(self.document, "manifests")) if self.is_index else ()
 
     @property
     def blobs(self) -> tuple[Descriptor, ...]:
-        """Config first, then layers; none for an index."""
+        """Config first, then layers; none for an index; ValueError when one is malformed."""
         if self.is_index:
             return ()
-        return tuple(Descriptor.read(blob) for blob in (self.document["config"], *self.document.get("layers", ())))
+        return tuple(Descriptor.read(blob) for blob in (self.document.get("config"), *_list(self.document, "layers")))
+
+    def check(self) -> None:
+        """Raise ValueError unless the document and every part of it that is read here are well formed."""
+        _ = self.annotations, self.children, self.blobs
+
+    @staticmethod
+    def guess_type(document: Mapping[str, Any]) -> str:
+        """The OCI media type of a document that does not say it: an index lists manifests, a manifest has a config."""
+        return OCI_INDEX if "manifests" in document else OCI_MANIFEST
 
     def descriptor(self, platform: Platform | None = None) -> Descriptor:
         """A descriptor that points at this manifest."""
         return Descriptor(self.media_type, self.digest, len(self.body), platform)
+
+
+def _annotations(document: Mapping[str, Any]) -> Mapping[str, str]:
+    found = document.get("annotations") or {}
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        raise ValueError(f"annotations map words to words, not {found!r}")
+    return found
+
+
+def _list(document: Mapping[str, Any], key: str) -> list[Any]:
+    found = document.get(key) or []
+    if not isinstance(found, list):
+        raise ValueError(f"{key} is a list, not {found!r}")
+    return found

@@ -1,0 +1,461 @@
+"""What the runner asks of a registry, by the OCI distribution-spec 1.1 and by what real registries do.
+
+Every method repeats itself within the transport's retries; a write is repeated only after a look at what is there,
+since an answer that was lost says nothing about what happened. Nothing counts as absent but a GET that is answered
+404 with one of ``ABSENT``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import re
+import secrets
+import threading
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import quote, urljoin, urlsplit
+
+from runner.errors import CredentialsRefused, RegistryAnswerWrong, RegistryFailed
+from runner.oci.auth import Authorization
+from runner.oci.layout import RemoteSource
+from runner.oci.media import DIGEST, MANIFEST_TYPES, TAG, Manifest, digest_of
+from runner.oci.problem import describe_status, read_errors
+from runner.oci.transport import (
+    ANSWER_LIMIT,
+    CHUNK,
+    Answer,
+    Body,
+    Request,
+    TransientFailure,
+    base_url,
+    is_loopback,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator
+    from pathlib import Path
+
+    from runner.oci.auth import Credentials
+    from runner.oci.layout import Blob, FileSource
+    from runner.oci.media import Descriptor, Repository
+    from runner.oci.transport import Response, Transport
+
+Sent = Literal["exists", "mounted", "uploaded"]
+
+ABSENT = frozenset({"MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND"})
+UPLOAD_LOST = frozenset({"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID"})
+REFUSED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+REDIRECTS_FOLLOWED = 5
+BLOB_WRITTEN = frozenset({HTTPStatus.CREATED, HTTPStatus.NO_CONTENT})
+MANIFEST_WRITTEN = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED})
+GENERIC_TYPES = frozenset({"", "application/json", "application/octet-stream", "text/plain"})
+
+LINK = re.compile(r'<(?P<target>[^>]*)>(?P<parameters>(?:\s*;\s*[^\s=;,]+\s*=\s*(?:"[^"]*"|[^\s";,]*))*)')
+REL_NEXT = re.compile(r';\s*rel\s*=\s*(?:"(?:[^"]*\s)?next(?:\s[^"]*)?"|next(?=\s*;|\s*$))', re.IGNORECASE)
+
+
+class Registry:
+    """All registries, by the host that a repository names; thread-safe.
+
+    Each method may raise RegistryFailed, RegistryAnswerWrong, CredentialsRefused and RunEnded.
+
+    Args:
+        transport: how requests are sent and repeated.
+        credentials: asked when a host answers 401.
+    """
+
+    def __init__(self, transport: Transport, credentials: Credentials) -> None:
+        self._transport = transport
+        self._authorization = Authorization(credentials)
+        self._writable: set[str] = set()
+        self._probing = threading.Lock()
+
+    def manifest(self, repository: Repository, reference: str) -> Manifest | None:
+        """Return the manifest or index under this tag or digest, or None when it is absent."""
+        return self._transport.retrying(lambda _: self._manifest(repository, reference))
+
+    def tags(self, repository: Repository) -> tuple[str, ...]:
+        """Return all tags of a repository, as the registry orders them; none when the repository is absent."""
+        tags: dict[str, None] = {}
+        seen: set[str] = set()
+        url: str | None = f"{_repository_url(repository)}/tags/list"
+        while url is not None:
+            if url in seen:
+                raise RegistryAnswerWrong(f"the tags of {repository} have a page that links back to an earlier one")
+            seen.add(url)
+            page, url = self._tags_page(repository, Request("GET", url))
+            tags |= dict.fromkeys(page)
+        return tuple(tags)
+
+    def has_blob(self, repository: Repository, digest: str) -> bool:
+        """Whether the repository has this blob. A redirect says yes: it is never followed."""
+        return self._transport.retrying(lambda _: self._has_blob(repository, digest))
+
+    def read_blob(self, repository: Repository, descriptor: Descriptor) -> bytes:
+        """Return a blob, verified; for small ones, such as configs: at most 4 MiB."""
+        if descriptor.size > ANSWER_LIMIT:
+            raise RegistryAnswerWrong(
+                f"{repository}@{descriptor.digest} has {descriptor.size} bytes, where at most {ANSWER_LIMIT} are read"
+            )
+        return self._transport.retrying(lambda _: b"".join(self._blob(repository, descriptor)))
+
+    def download_blob(self, repository: Repository, descriptor: Descriptor, path: Path) -> None:
+        """Write a blob, verified, to ``path``, which is there only once it is whole."""
+
+        def step(_: int) -> None:
+            partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+            try:
+                with partial.open("xb") as file, contextlib.closing(self._blob(repository, descriptor)) as chunks:
+                    file.writelines(chunks)
+                partial.replace(path)
+            finally:
+                partial.unlink(missing_ok=True)
+
+        self._transport.retrying(step)
+
+    def send_blob(self, repository: Repository, blob: Blob) -> Sent:
+        """Make a blob present in a repository.
+
+        One that is there is left alone; one that another repository of the same host has is mounted, where the
+        registry does that; all else is streamed, from its file or from the registry it is in.
+
+        Returns:
+            What was done.
+        """
+        self._be_writable(repository.host)
+        begun: list[Sent] = []
+
+        def step(_: int) -> Sent:
+            if self._has_blob(repository, blob.descriptor.digest):
+                return begun[-1] if begun else "exists"
+            location = None
+            if isinstance(blob.source, RemoteSource) and blob.source.repository.host == repository.host:
+                begun.append("mounted")
+                location = self._mount(repository, blob.source.repository, blob.descriptor.digest)
+                if location is None:
+                    return "mounted"
+            location = location or self._begin_upload(repository)
+            begun.append("uploaded")
+            self._upload(repository, location, blob)
+            return "uploaded"
+
+        return self._transport.retrying(step)
+
+    def put_manifest(self, repository: Repository, reference: str, manifest: Manifest) -> None:
+        """Write these exact bytes under a tag or under their digest.
+
+        Before it is written again after a failure, the reference is read: what is there already is not sent twice.
+        """
+        if DIGEST.fullmatch(reference) and reference != manifest.digest:
+            raise ValueError(f"the manifest's digest is {manifest.digest}, not {reference}")
+        self._be_writable(repository.host)
+
+        def step(attempt: int) -> None:
+            if attempt > 1:
+                found = self._manifest(repository, reference)
+                if found is not None and found.digest == manifest.digest:
+                    return
+            self._put_manifest(repository, reference, manifest)
+
+        self._transport.retrying(step)
+
+    # --- one attempt each -------------------------------------------------------------------------------------------
+
+    def _manifest(self, repository: Repository, reference: str) -> Manifest | None:
+        request = Request("GET", _manifest_url(repository, reference), {"Accept": ", ".join(MANIFEST_TYPES)})
+        answer = self._exchange(repository.host, request)
+        if answer.status == HTTPStatus.NOT_FOUND and _codes(answer) & ABSENT:
+            return None
+        _expect(answer, {HTTPStatus.OK})
+        digest = digest_of(answer.body)
+        stated = answer.headers.get("Docker-Content-Digest", "")
+        for wanted in (reference, stated):
+            if DIGEST.fullmatch(wanted) and wanted != digest:
+                problem = f"the manifest that came has the digest {digest}, not {wanted}"
+                raise TransientFailure(answer.request, problem, error=RegistryAnswerWrong)
+        try:
+            return read_manifest(answer.headers.get("Content-Type", ""), answer.body)
+        except ValueError as error:
+            raise TransientFailure(answer.request, str(error), error=RegistryAnswerWrong) from None
+
+    def _tags_page(self, repository: Repository, request: Request) -> tuple[tuple[str, ...], str | None]:
+        """One page of tags, and the URL of the next."""
+
+        def step(_: int) -> Answer:
+            answer = self._exchange(repository.host, request)
+            if answer.status == HTTPStatus.NOT_FOUND and _codes(answer) & ABSENT:
+                return answer
+            return _expect(answer, {HTTPStatus.OK})
+
+        answer = self._transport.retrying(step)
+        if answer.status == HTTPStatus.NOT_FOUND:
+            return (), None
+        try:
+            tags = json.loads(answer.body)["tags"] or ()
+        except (ValueError, KeyError, TypeError):
+            tags = None
+        if not isinstance(tags, (list, tuple)) or not all(isinstance(tag, str) for tag in tags):
+            raise RegistryAnswerWrong(f"{request}: the answer is not a list of tags")
+        following = next_link(answer.headers.getlist("Link"))
+        if following is None:
+            return tuple(tags), None
+        url = _resolve(request, repository.host, following)
+        if not _same_host(url, repository.host):
+            raise RegistryAnswerWrong(f"{request}: the next page of tags is on another host")
+        return tuple(tags), url
+
+    def _has_blob(self, repository: Repository, digest: str) -> bool:
+        answer = self._exchange(repository.host, Request("HEAD", _blob_url(repository, digest)))
+        _expect(answer, {HTTPStatus.OK, HTTPStatus.NOT_FOUND, *REDIRECTS})
+        return answer.status != HTTPStatus.NOT_FOUND
+
+    def _blob(self, repository: Repository, descriptor: Descriptor) -> Generator[bytes, None, None]:
+        request = Request("GET", _blob_url(repository, descriptor.digest))
+
+        def wrong(problem: str) -> TransientFailure:
+            return TransientFailure(request, problem, error=RegistryAnswerWrong)
+
+        with self._get(repository.host, request) as response:
+            if response.status != HTTPStatus.OK:
+                _expect(Answer(request, response.status, response.headers, response.read(ANSWER_LIMIT)), set())
+            yield from verified(response.chunks(), descriptor, wrong)
+
+    def _mount(self, repository: Repository, source: Repository, digest: str) -> str | None:
+        """Mount a blob; None when it is done, else where to upload it instead."""
+        query = f"mount={quote(digest, safe=':')}&from={quote(source.path, safe='/')}"
+        answer = self._exchange(repository.host, Request("POST", f"{_uploads_url(repository)}?{query}", body=EMPTY))
+        _expect(answer, {HTTPStatus.CREATED, HTTPStatus.ACCEPTED})
+        return None if answer.status == HTTPStatus.CREATED else self._location(repository, answer)
+
+    def _begin_upload(self, repository: Repository) -> str:
+        answer = self._exchange(repository.host, Request("POST", _uploads_url(repository), body=EMPTY))
+        _expect(answer, {HTTPStatus.ACCEPTED})
+        return self._location(repository, answer)
+
+    @staticmethod
+    def _location(repository: Repository, answer: Answer) -> str:
+        return _resolve(answer.request, repository.host, answer.headers.get("Location"))
+
+    def _upload(self, repository: Repository, location: str, blob: Blob) -> None:
+        joiner = "&" if urlsplit(location).query else "?"
+        url = f"{location}{joiner}digest={quote(blob.descriptor.digest, safe=':')}"
+        headers = {"Content-Type": "application/octet-stream"}
+        body = Body(blob.descriptor.size, lambda: self._content(blob))
+        answer = self._exchange(repository.host, Request("PUT", url, headers, body))
+        if answer.status >= HTTPStatus.BAD_REQUEST and _codes(answer) & UPLOAD_LOST:
+            raise TransientFailure(answer.request, describe_status(answer.status, answer.body))
+        _expect(answer, BLOB_WRITTEN)
+        _expect_digest(answer, blob.descriptor.digest)
+
+    def _content(self, blob: Blob) -> Generator[bytes, None, None]:
+        if isinstance(blob.source, RemoteSource):
+            return self._blob(blob.source.repository, blob.descriptor)
+        return _file_content(blob.source, blob.descriptor)
+
+    def _put_manifest(self, repository: Repository, reference: str, manifest: Manifest) -> None:
+        headers = {"Content-Type": manifest.media_type}
+        request = Request("PUT", _manifest_url(repository, reference), headers, Body.of(manifest.body))
+        answer = _expect(self._exchange(repository.host, request), MANIFEST_WRITTEN)
+        _expect_digest(answer, manifest.digest)
+
+    def _be_writable(self, host: str) -> None:
+        """Have the credentials before the first body is sent: a registry may refuse and close before it has read it."""
+        with self._probing:
+            if host not in self._writable:
+                request = Request("GET", f"{base_url(host)}/v2/")
+                self._transport.retrying(lambda _: self._exchange(host, request))
+                self._writable.add(host)
+
+    # --- requests with credentials ----------------------------------------------------------------------------------
+
+    def _exchange(self, host: str, request: Request) -> Answer:
+        opened = self._get(host, request) if request.method == "GET" else self._open(host, request)
+        with opened as response:
+            return Answer(request, response.status, response.headers, response.read(ANSWER_LIMIT))
+
+    @contextlib.contextmanager
+    def _get(self, host: str, request: Request) -> Iterator[Response]:
+        """Open, and follow redirects."""
+        with contextlib.ExitStack() as stack:
+            for _ in range(REDIRECTS_FOLLOWED + 1):
+                response = stack.enter_context(self._open(host, request))
+                if response.status not in REDIRECTS:
+                    yield response
+                    return
+                request = Request("GET", _resolve(request, host, response.headers.get("Location")), request.headers)
+                stack.close()
+        raise RegistryAnswerWrong(f"{request}: more than {REDIRECTS_FOLLOWED} redirects")
+
+    @contextlib.contextmanager
+    def _open(self, host: str, request: Request) -> Iterator[Response]:
+        """Open with the credentials of ``host``, where the request goes there; no other host is sent any."""
+        if not _same_host(request.url, host):
+            with self._transport.open(request) as response:
+                if response.status in REFUSED:
+                    # The address that the registry gave is good for a while only; asked again, it gives another.
+                    raise TransientFailure(request, f"HTTP {response.status}, to an address that {host} gave")
+                yield response
+            return
+        header = self._authorization.header(host)
+        with contextlib.ExitStack() as stack:
+            response = stack.enter_context(self._transport.open(_authorized(request, header)))
+            if response.status == HTTPStatus.UNAUTHORIZED and header is None:
+                challenges = response.headers.getlist("WWW-Authenticate")
+                stack.close()
+                header = self._authorization.answer(host, challenges)
+                response = stack.enter_context(self._transport.open(_authorized(request, header)))
+            if response.status in REFUSED:
+                said = describe_status(response.status, response.read(ANSWER_LIMIT))
+                sent = "the configured credentials" if header else "a request without credentials"
+                raise CredentialsRefused(f"{host} refused {sent}: {request.method} {request.path}: {said}")
+            yield response
+
+
+EMPTY = Body.of(b"")
+
+
+def read_manifest(content_type: str, body: bytes) -> Manifest:
+    """Make a manifest of what a registry served.
+
+    Args:
+        content_type: its Content-Type header; where that is generic, the body's own ``mediaType`` decides.
+        body: its exact bytes.
+
+    Raises:
+        ValueError: it is no manifest, or its parts are malformed.
+    """
+    header = content_type.partition(";")[0].strip().lower()
+    manifest = Manifest(header, body)
+    stated = manifest.document.get("mediaType")
+    if header in GENERIC_TYPES:
+        if stated is None:
+            stated = Manifest.guess_type(manifest.document)
+        manifest = Manifest(str(stated), body)
+    elif stated is not None and stated != header:
+        raise ValueError(f"the manifest is served as {header} and says {stated!r} of itself")
+    if manifest.media_type not in MANIFEST_TYPES:
+        raise ValueError(f"{manifest.media_type!r} is not the media type of an image, chart or index")
+    manifest.check()
+    return manifest
+
+
+def next_link(headers: Iterable[str]) -> str | None:
+    """The target of the Link header with ``rel="next"`` (RFC 8288), or None."""
+    links = (match for header in headers for match in LINK.finditer(header))
+    return next((link["target"] for link in links if REL_NEXT.search(link["parameters"])), None)
+
+
+def verified(
+    chunks: Iterable[bytes], descriptor: Descriptor, wrong: Callable[[str], Exception]
+) -> Generator[bytes, None, None]:
+    """Pass content on, its last piece only once the whole has the size and digest that it should have.
+
+    Args:
+        chunks: the content.
+        descriptor: what it should be.
+        wrong: makes the error to raise, from what is wrong in words.
+    """
+    hashed = hashlib.sha256()
+    size = 0
+    held = b""
+    for chunk in chunks:
+        if held:
+            yield held
+        hashed.update(chunk)
+        size += len(chunk)
+        held = chunk
+        if size > descriptor.size:
+            raise wrong(f"the blob is longer than its {descriptor.size} bytes")
+    if size != descriptor.size:
+        raise wrong(f"the blob was cut: {size} of {descriptor.size} bytes")
+    digest = f"sha256:{hashed.hexdigest()}"
+    if digest != descriptor.digest:
+        raise wrong(f"the blob that came has the digest {digest}, not {descriptor.digest}")
+    if held:
+        yield held
+
+
+def _file_content(source: FileSource, descriptor: Descriptor) -> Generator[bytes, None, None]:
+    def wrong(problem: str) -> ValueError:
+        return ValueError(f"{source.path} is not what its descriptor says: {problem}")
+
+    with source.path.open("rb") as file:
+        yield from verified(iter(lambda: file.read(CHUNK), b""), descriptor, wrong)
+
+
+def _authorized(request: Request, header: str | None) -> Request:
+    if header is None:
+        return request
+    return Request(request.method, request.url, {**request.headers, "Authorization": header}, request.body)
+
+
+def _repository_url(repository: Repository) -> str:
+    return f"{base_url(repository.host)}/v2/{repository.path}"
+
+
+def _manifest_url(repository: Repository, reference: str) -> str:
+    if not DIGEST.fullmatch(reference) and not TAG.fullmatch(reference):
+        raise ValueError(f"{reference!r} is neither a tag nor a digest")
+    return f"{_repository_url(repository)}/manifests/{reference}"
+
+
+def _blob_url(repository: Repository, digest: str) -> str:
+    return f"{_repository_url(repository)}/blobs/{digest}"
+
+
+def _uploads_url(repository: Repository) -> str:
+    return f"{_repository_url(repository)}/blobs/uploads/"
+
+
+def _origin(url: str) -> tuple[str, str, int]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _same_host(url: str, host: str) -> bool:
+    return _origin(url) == _origin(base_url(host))
+
+
+def _resolve(request: Request, host: str, location: str | None) -> str:
+    """Where an answer points: an absolute URL, encrypted unless it is on this machine.
+
+    A registry behind something that ends TLS may write ``http://`` with its own name; that is mended.
+    """
+    if not location:
+        raise RegistryAnswerWrong(f"{request}: the answer names no location")
+    try:
+        url = urljoin(request.url, location)
+        scheme, name, _ = _origin(url)
+    except ValueError:
+        raise RegistryAnswerWrong(f"{request}: the answer's location is not a URL") from None
+    own = base_url(host)
+    if scheme == "http" and own.startswith("https:") and urlsplit(url).netloc.lower() == host.lower():
+        return f"https{url.removeprefix('http')}"
+    if scheme != "https" and not (scheme == "http" and is_loopback(urlsplit(url).netloc) and is_loopback(host)):
+        raise RegistryAnswerWrong(f"{request}: the answer's location is on {name} without TLS")
+    return url
+
+
+def _codes(answer: Answer) -> frozenset[str]:
+    return frozenset(code for code, _ in read_errors(answer.body))
+
+
+def _expect(answer: Answer, statuses: Iterable[int]) -> Answer:
+    """Return the answer, or raise RegistryFailed when its status is none of these."""
+    if answer.status in statuses:
+        return answer
+    writing = answer.request.method not in {"GET", "HEAD"}
+    remedy = None
+    if writing and "NAME_UNKNOWN" in _codes(answer):
+        remedy = "Create the repository in the registry, then rerun the job."
+    raise RegistryFailed(f"{answer.request}: {describe_status(answer.status, answer.body)}", remedy=remedy)
+
+
+def _expect_digest(answer: Answer, digest: str) -> None:
+    """Raise RegistryAnswerWrong when the registry says that it has stored something else."""
+    stated = answer.headers.get("Docker-Content-Digest", "")
+    if DIGEST.fullmatch(stated) and stated != digest:
+        raise RegistryAnswerWrong(f"{answer.request}: the registry says it stored {stated}, not {digest}")
