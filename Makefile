@@ -29,7 +29,7 @@ check: setup ## formatting, lint, types, the direction of imports, generated fil
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy -p runner -p tests -p hack
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m hack.generate --check
 
 format: setup ## format the code and apply the fixes that lint can make
