@@ -202,6 +202,16 @@ class ServiceSection(Section):
     naming: _Naming | None = Field(None, description="Accepted naming schemes of this service; without: those above.")
 
 
+_ChartName = Annotated[str, AfterValidator(_chart_name), Field(json_schema_extra={"pattern": r"\{service\}"})]
+_Platform = Annotated[str, AfterValidator(_platform), Field(json_schema_extra={"pattern": "^linux/"})]
+_ServiceName = Annotated[
+    str, AfterValidator(_service_name), Field(json_schema_extra={"pattern": f"^{SERVICE.pattern}$"})
+]
+_Services = Annotated[
+    dict[_ServiceName, ServiceSection | None], Field(json_schema_extra={"additionalProperties": False})
+]
+
+
 class EmptySection(Section):
     """Reserved: nothing can be set here yet."""
 
@@ -219,35 +229,25 @@ class JobsFile(Section):
         "them. A scheme is a preset's name or three lists of templates.",
         examples=["seed", ["seed", "repo-per-service"]],
     )
-    chart_names: _List[
-        Annotated[str, AfterValidator(_chart_name), Field(json_schema_extra={"pattern": r"\{service\}"})]
-    ] = Field(
+    chart_names: _List[_ChartName] = Field(
         ("{service}-chart", "ack-{service}-controller"),
         description="The names that a Chart.yaml may have; {service} is filled in.",
         examples=[["{service}-chart"]],
     )
-    platforms: _List[Annotated[str, AfterValidator(_platform), Field(json_schema_extra={"pattern": "^linux/"})]] = (
-        Field(
-            ("linux/amd64", "linux/arm64"),
-            description="The platforms that every image is built for.",
-            examples=[["linux/amd64", "linux/arm64"]],
-        )
+    platforms: _List[_Platform] = Field(
+        ("linux/amd64", "linux/arm64"),
+        description="The platforms that every image is built for.",
+        examples=[["linux/amd64", "linux/arm64"]],
     )
     build: BuildSection | None = Field(None, description="How images are built.")
-    services: (
-        dict[
-            Annotated[str, AfterValidator(_service_name), Field(json_schema_extra={"pattern": f"^{SERVICE.pattern}$"})],
-            ServiceSection | None,
-        ]
-        | None
-    ) = Field(
+    services: _Services | None = Field(
         None,
         description="Every service that is released, by name; nothing after the colon means all defaults.",
         examples=[{"s3": None, "sns": {"repo": "community", "path": "services/{service}"}}],
     )
-    adopt: EmptySection | None = Field(None, description="Reserved.")
-    aws: EmptySection | None = Field(None, description="Reserved.")
-    prow: EmptySection | None = Field(None, description="Reserved.")
+    adopt: EmptySection | None = Field(None, description="Reserved: nothing can be set here yet.")
+    aws: EmptySection | None = Field(None, description="Reserved: nothing can be set here yet.")
+    prow: EmptySection | None = Field(None, description="Reserved: nothing can be set here yet.")
 
 
 def read_jobs(document: Document) -> tuple[JobsFile | None, tuple[Problem, ...]]:
@@ -260,8 +260,8 @@ def read_jobs(document: Document) -> tuple[JobsFile | None, tuple[Problem, ...]]
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of ``jobs.yaml``, for editors."""
-    dialect = {"$schema": GenerateJsonSchema.schema_dialect, "title": "jobs.yaml of the ACK release runner"}
-    return dialect | JobsFile.model_json_schema(schema_generator=_Untitled)
+    schema = JobsFile.model_json_schema(schema_generator=_Untitled)
+    return {"$schema": GenerateJsonSchema.schema_dialect, **schema, "title": "jobs.yaml of the ACK release runner"}
 
 
 class _Untitled(GenerateJsonSchema):
