@@ -5,13 +5,17 @@ Nothing downstream knows who made a layout.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable
     from pathlib import Path
 
     from runner.oci.media import Descriptor, Manifest, Repository
+
+CHUNK = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -43,3 +47,43 @@ class Layout:
     root: Manifest
     children: tuple[Manifest, ...]
     blobs: tuple[Blob, ...]
+
+
+def verified(
+    chunks: Iterable[bytes], descriptor: Descriptor, wrong: Callable[[str], Exception]
+) -> Generator[bytes, None, None]:
+    """Pass content on, its last piece only once the whole has the size and digest that it should have.
+
+    Args:
+        chunks: the content.
+        descriptor: what it should be.
+        wrong: makes the error to raise, from what is wrong in words.
+    """
+    hashed = hashlib.sha256()
+    size = 0
+    held = b""
+    for chunk in chunks:
+        if held:
+            yield held
+        hashed.update(chunk)
+        size += len(chunk)
+        held = chunk
+        if size > descriptor.size:
+            raise wrong(f"the blob is longer than its {descriptor.size} bytes")
+    if size != descriptor.size:
+        raise wrong(f"the blob was cut: {size} of {descriptor.size} bytes")
+    digest = f"sha256:{hashed.hexdigest()}"
+    if digest != descriptor.digest:
+        raise wrong(f"the blob has the digest {digest}, not {descriptor.digest}")
+    if held:
+        yield held
+
+
+def read_file(source: FileSource, descriptor: Descriptor) -> Generator[bytes, None, None]:
+    """The content of a file, piece by piece; ValueError where it is not what the descriptor says."""
+
+    def wrong(problem: str) -> ValueError:
+        return ValueError(f"{source.path}: {problem}")
+
+    with source.path.open("rb") as file:
+        yield from verified(iter(lambda: file.read(CHUNK), b""), descriptor, wrong)

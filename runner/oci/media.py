@@ -26,6 +26,7 @@ HELM_CONFIG = "application/vnd.cncf.helm.config.v1+json"
 HELM_CHART = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 
 INDEX_TYPES = frozenset({OCI_INDEX, DOCKER_LIST})
+GENERIC_TYPES = frozenset({"", "application/json", "application/octet-stream", "text/plain"})
 MANIFEST_TYPES = (OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST)
 
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -176,6 +177,30 @@ class Manifest:
         """Serialise compactly, keys in the order given, non-ASCII as UTF-8."""
         return cls(media_type, json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode())
 
+    @classmethod
+    def read(cls, content_type: str, body: bytes) -> Manifest:
+        """Make a manifest of what was served, or stored, under a media type.
+
+        Args:
+            content_type: the Content-Type header; where that is generic, the body's own ``mediaType`` decides, and
+                without one its shape: an index lists manifests.
+            body: the exact bytes.
+
+        Raises:
+            ValueError: it is no manifest, a part of it is malformed, or it says of itself to be something else.
+        """
+        manifest = cls(content_type.partition(";")[0].strip().lower(), body)
+        stated = manifest.document.get("mediaType")
+        if manifest.media_type in GENERIC_TYPES:
+            shape = OCI_INDEX if "manifests" in manifest.document else OCI_MANIFEST
+            manifest = cls(str(stated or shape), body)
+        elif stated is not None and stated != manifest.media_type:
+            raise ValueError(f"the manifest is served as {manifest.media_type} and says {stated!r} of itself")
+        if manifest.media_type not in MANIFEST_TYPES:
+            raise ValueError(f"{manifest.media_type!r} is not the media type of an image, chart or index")
+        _ = manifest.annotations, manifest.children, manifest.blobs
+        return manifest
+
     @cached_property
     def digest(self) -> str:
         """``sha256:…`` of the bytes."""
@@ -213,15 +238,6 @@ class Manifest:
         if self.is_index:
             return ()
         return tuple(Descriptor.read(blob) for blob in (self.document.get("config"), *_list(self.document, "layers")))
-
-    def check(self) -> None:
-        """Raise ValueError unless the document and every part of it that is read here are well formed."""
-        _ = self.annotations, self.children, self.blobs
-
-    @staticmethod
-    def guess_type(document: Mapping[str, Any]) -> str:
-        """The OCI media type of a document that does not say it: an index lists manifests, a manifest has a config."""
-        return OCI_INDEX if "manifests" in document else OCI_MANIFEST
 
     def descriptor(self, platform: Platform | None = None) -> Descriptor:
         """A descriptor that points at this manifest."""

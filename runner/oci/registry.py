@@ -8,7 +8,6 @@ since an answer that was lost says nothing about what happened. Nothing counts a
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import re
 import secrets
@@ -19,12 +18,11 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from runner.errors import CredentialsRefused, RegistryAnswerWrong, RegistryFailed
 from runner.oci.auth import Authorization
-from runner.oci.layout import RemoteSource
+from runner.oci.layout import RemoteSource, read_file, verified
 from runner.oci.media import DIGEST, MANIFEST_TYPES, TAG, Manifest, digest_of
 from runner.oci.problem import describe_status, read_errors
 from runner.oci.transport import (
     ANSWER_LIMIT,
-    CHUNK,
     Answer,
     Body,
     Request,
@@ -34,11 +32,11 @@ from runner.oci.transport import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
     from pathlib import Path
 
     from runner.oci.auth import Credentials
-    from runner.oci.layout import Blob, FileSource
+    from runner.oci.layout import Blob
     from runner.oci.media import Descriptor, Repository
     from runner.oci.transport import Response, Transport
 
@@ -51,7 +49,6 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 REDIRECTS_FOLLOWED = 5
 BLOB_WRITTEN = frozenset({HTTPStatus.CREATED, HTTPStatus.NO_CONTENT})
 MANIFEST_WRITTEN = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED})
-GENERIC_TYPES = frozenset({"", "application/json", "application/octet-stream", "text/plain"})
 
 LINK = re.compile(r'<(?P<target>[^>]*)>(?P<parameters>(?:\s*;\s*[^\s=;,]+\s*=\s*(?:"[^"]*"|[^\s";,]*))*)')
 REL_NEXT = re.compile(r';\s*rel\s*=\s*(?:"(?:[^"]*\s)?next(?:\s[^"]*)?"|next(?=\s*;|\s*$))', re.IGNORECASE)
@@ -177,7 +174,7 @@ class Registry:
                 problem = f"the manifest that came has the digest {digest}, not {wanted}"
                 raise TransientFailure(answer.request, problem, error=RegistryAnswerWrong)
         try:
-            return read_manifest(answer.headers.get("Content-Type", ""), answer.body)
+            return Manifest.read(answer.headers.get("Content-Type", ""), answer.body)
         except ValueError as error:
             raise TransientFailure(answer.request, str(error), error=RegistryAnswerWrong) from None
 
@@ -253,7 +250,7 @@ class Registry:
     def _content(self, blob: Blob) -> Generator[bytes, None, None]:
         if isinstance(blob.source, RemoteSource):
             return self._blob(blob.source.repository, blob.descriptor)
-        return _file_content(blob.source, blob.descriptor)
+        return read_file(blob.source, blob.descriptor)
 
     def _put_manifest(self, repository: Repository, reference: str, manifest: Manifest) -> None:
         headers = {"Content-Type": manifest.media_type}
@@ -317,73 +314,10 @@ class Registry:
 EMPTY = Body.of(b"")
 
 
-def read_manifest(content_type: str, body: bytes) -> Manifest:
-    """Make a manifest of what a registry served.
-
-    Args:
-        content_type: its Content-Type header; where that is generic, the body's own ``mediaType`` decides.
-        body: its exact bytes.
-
-    Raises:
-        ValueError: it is no manifest, or its parts are malformed.
-    """
-    header = content_type.partition(";")[0].strip().lower()
-    manifest = Manifest(header, body)
-    stated = manifest.document.get("mediaType")
-    if header in GENERIC_TYPES:
-        if stated is None:
-            stated = Manifest.guess_type(manifest.document)
-        manifest = Manifest(str(stated), body)
-    elif stated is not None and stated != header:
-        raise ValueError(f"the manifest is served as {header} and says {stated!r} of itself")
-    if manifest.media_type not in MANIFEST_TYPES:
-        raise ValueError(f"{manifest.media_type!r} is not the media type of an image, chart or index")
-    manifest.check()
-    return manifest
-
-
 def next_link(headers: Iterable[str]) -> str | None:
     """The target of the Link header with ``rel="next"`` (RFC 8288), or None."""
     links = (match for header in headers for match in LINK.finditer(header))
     return next((link["target"] for link in links if REL_NEXT.search(link["parameters"])), None)
-
-
-def verified(
-    chunks: Iterable[bytes], descriptor: Descriptor, wrong: Callable[[str], Exception]
-) -> Generator[bytes, None, None]:
-    """Pass content on, its last piece only once the whole has the size and digest that it should have.
-
-    Args:
-        chunks: the content.
-        descriptor: what it should be.
-        wrong: makes the error to raise, from what is wrong in words.
-    """
-    hashed = hashlib.sha256()
-    size = 0
-    held = b""
-    for chunk in chunks:
-        if held:
-            yield held
-        hashed.update(chunk)
-        size += len(chunk)
-        held = chunk
-        if size > descriptor.size:
-            raise wrong(f"the blob is longer than its {descriptor.size} bytes")
-    if size != descriptor.size:
-        raise wrong(f"the blob was cut: {size} of {descriptor.size} bytes")
-    digest = f"sha256:{hashed.hexdigest()}"
-    if digest != descriptor.digest:
-        raise wrong(f"the blob that came has the digest {digest}, not {descriptor.digest}")
-    if held:
-        yield held
-
-
-def _file_content(source: FileSource, descriptor: Descriptor) -> Generator[bytes, None, None]:
-    def wrong(problem: str) -> ValueError:
-        return ValueError(f"{source.path} is not what its descriptor says: {problem}")
-
-    with source.path.open("rb") as file:
-        yield from verified(iter(lambda: file.read(CHUNK), b""), descriptor, wrong)
 
 
 def _authorized(request: Request, header: str | None) -> Request:

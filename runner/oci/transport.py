@@ -25,6 +25,7 @@ import tenacity
 import urllib3
 
 from runner.errors import RegistryAnswerWrong, RegistryFailed, ReleaseError, RunEnded, UsageInvalid
+from runner.oci.layout import CHUNK
 from runner.oci.problem import describe, describe_status, is_untrusted
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-CHUNK = 256 * 1024
 ANSWER_LIMIT = 4 * 1024 * 1024
 """Bytes of an answer that is read as a whole; the size of manifest that registries must take (distribution-spec)."""
 ERROR_LIMIT = 64 * 1024

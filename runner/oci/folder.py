@@ -1,0 +1,188 @@
+"""OCI image layouts on disk (image-spec 1.1, ``image-layout.md``): written for ``--to-layout``, read as base image."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runner.errors import BaseImageUnusable
+from runner.oci.layout import Blob, FileSource, read_file
+from runner.oci.media import INDEX_TYPES, OCI_INDEX, REF_NAME, Descriptor, Manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from runner.oci.layout import Layout
+    from runner.oci.media import Name
+    from runner.oci.registry import Registry
+
+MARKER = "oci-layout"
+VERSION = "1.0.0"
+INDEX = "index.json"
+
+
+def blob_path(folder: Path, digest: str) -> Path:
+    """Where a layout folder keeps the blob or manifest with this digest."""
+    algorithm, _, encoded = digest.partition(":")
+    return folder / "blobs" / algorithm / encoded
+
+
+def write_layout_folder(folder: Path, entries: Iterable[tuple[Name, Layout]], registry: Registry) -> None:
+    """Write artifacts into a layout folder: blobs and manifests first, the index that names them last.
+
+    The same entries give the same bytes. What the folder held under other names is no longer listed.
+
+    Args:
+        folder: made when it is not there.
+        entries: each becomes an entry of ``index.json``, in this order, with its full name as reference name.
+        registry: where blobs that are not files are fetched.
+
+    Raises:
+        ValueError: a file is not what its descriptor says.
+        RegistryFailed, RegistryAnswerWrong, CredentialsRefused, RunEnded: a blob could not be fetched.
+    """
+    blob_path(folder, "sha256:").mkdir(parents=True, exist_ok=True)
+    listed = []
+    for name, layout in entries:
+        for blob in layout.blobs:
+            _store_blob(folder, blob, registry)
+        for manifest in (*layout.children, layout.root):
+            _replace(blob_path(folder, manifest.digest), (manifest.body,))
+        root = layout.root.descriptor()
+        listed.append(Descriptor(root.media_type, root.digest, root.size, None, {REF_NAME: str(name)}).document())
+    _replace(folder / MARKER, (_json({"imageLayoutVersion": VERSION}),))
+    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": listed}
+    _replace(folder / INDEX, (_json(index),))
+
+
+def _store_blob(folder: Path, blob: Blob, registry: Registry) -> None:
+    path = blob_path(folder, blob.descriptor.digest)
+    if path.exists() and _is_whole(path, blob.descriptor):
+        return
+    if isinstance(blob.source, FileSource):
+        _replace(path, read_file(blob.source, blob.descriptor))
+    else:
+        registry.download_blob(blob.source.repository, blob.descriptor, path)
+
+
+def _is_whole(path: Path, descriptor: Descriptor) -> bool:
+    if path.stat().st_size != descriptor.size:
+        return False
+    try:
+        for _ in read_file(FileSource(path), descriptor):
+            pass
+    except ValueError:
+        return False
+    return True
+
+
+def _json(document: dict[str, Any]) -> bytes:
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+def _replace(path: Path, chunks: Iterable[bytes]) -> None:
+    """Write a file so that it is there only as a whole."""
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with partial.open("xb") as file:
+            file.writelines(chunks)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class LayoutFolder:
+    """The one image of a layout folder: its root, an index or a manifest, and the index's children in its order."""
+
+    folder: Path
+    root: Manifest
+    children: tuple[Manifest, ...]
+
+    def blob(self, descriptor: Descriptor) -> Blob:
+        """A config or layer as a file, verified; BaseImageUnusable when it is missing or not what it should be."""
+        source = FileSource(blob_path(self.folder, descriptor.digest))
+        try:
+            with contextlib.closing(read_file(source, descriptor)) as chunks:
+                for _ in chunks:
+                    pass
+        except OSError as error:
+            raise _unusable(self.folder, f"the blob {descriptor.digest} cannot be read: {error.strerror}") from None
+        except ValueError as error:
+            raise _unusable(self.folder, str(error)) from None
+        return Blob(descriptor, source)
+
+
+def read_layout_folder(folder: Path) -> LayoutFolder:
+    """Read the image in a layout folder.
+
+    ``index.json`` may have one entry, which is the image; several that are one and the same image; or one per
+    platform, in which case it is itself the image's index.
+
+    Raises:
+        BaseImageUnusable: there is no layout, it is damaged, or it holds several images.
+    """
+    marker = _document(folder, folder / MARKER)
+    if marker.get("imageLayoutVersion") != VERSION:
+        raise _unusable(folder, f"{MARKER} says version {marker.get('imageLayoutVersion')!r}, not {VERSION!r}")
+    index = _manifest(folder, folder / INDEX, OCI_INDEX)
+    root = _root(folder, index)
+    while root.is_index and len(root.children) == 1 and root.children[0].media_type in INDEX_TYPES:
+        root = _stored(folder, root.children[0])
+    return LayoutFolder(folder, root, tuple(_stored(folder, child) for child in root.children))
+
+
+def _root(folder: Path, index: Manifest) -> Manifest:
+    entries = index.children
+    if len({entry.digest for entry in entries}) == 1:
+        return _stored(folder, entries[0])
+    platforms = [entry.platform for entry in entries if entry.platform is not None]
+    if entries and len(set(platforms)) == len(entries):
+        return index
+    found = ", ".join(entry.annotations.get(REF_NAME, entry.digest) for entry in entries)
+    raise _unusable(
+        folder, f"it holds several images ({found}), where one is wanted" if entries else "it holds no image"
+    )
+
+
+def _stored(folder: Path, descriptor: Descriptor) -> Manifest:
+    """The manifest that a descriptor points at."""
+    manifest = _manifest(folder, blob_path(folder, descriptor.digest), descriptor.media_type)
+    if manifest.digest != descriptor.digest:
+        raise _unusable(folder, f"the manifest {descriptor.digest} has the digest {manifest.digest}")
+    return manifest
+
+
+def _manifest(folder: Path, path: Path, media_type: str) -> Manifest:
+    try:
+        return Manifest.read(media_type, _bytes(folder, path))
+    except ValueError as error:
+        raise _unusable(folder, f"{path.relative_to(folder)}: {error}") from None
+
+
+def _document(folder: Path, path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(_bytes(folder, path))
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise _unusable(folder, f"{path.relative_to(folder)} is not a JSON object")
+    return document
+
+
+def _bytes(folder: Path, path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise _unusable(folder, f"{path.relative_to(folder)} cannot be read: {error.strerror}") from None
+
+
+def _unusable(folder: Path, problem: str) -> BaseImageUnusable:
+    return BaseImageUnusable(
+        f"the OCI layout in {folder} cannot be used: {problem}",
+        remedy="Write the layout again (crane pull --format oci, skopeo copy), or name another base image, then rerun.",
+    )
