@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.tools import ROOT, require_tool
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COMMANDS = ("sh", "cat", "dirname", "git", "tr", "ls", "xargs", "mkdir", "date", "mv", "rm", "echo", "chmod")
+ANY_GO = '[ "$*" = "env GOVERSION" ] && echo {version}'
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of the scripts and of what they read, with nothing set up."""
+    folder = tmp_path / "project"
+    (folder / "hack" / "tools").mkdir(parents=True)
+    for name in ("hack/setup", "hack/build-tool", "uv.lock", "pyproject.toml"):
+        shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Path:
+    """A folder for PATH with the common commands and neither Python nor Go."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in COMMANDS:
+        (folder / name).symlink_to(require_tool(name))
+    return folder
+
+
+def add(programs: Path, name: str, script: str) -> None:
+    (programs / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    (programs / name).chmod(0o755)
+
+
+def call(project: Path, programs: Path, *argv: str) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": str(programs), "HOME": str(project)}
+    return subprocess.run(
+        [project / argv[0], *argv[1:]], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_a_missing_go_is_named(project: Path, programs: Path) -> None:
+    """Without go on PATH, set-up ends with 2 and says what is needed and where it is found."""
+    finished = call(project, programs, "hack/setup")
+    assert finished.returncode == 2
+    assert "Go 1.26 or newer is needed; there is no go on PATH. Install it from https://go.dev/dl." in finished.stderr
+
+
+@pytest.mark.parametrize("version", ["go1.25.9", "go1.4", "devel", "go1.9rc1"])
+def test_an_old_go_is_named(project: Path, programs: Path, version: str) -> None:
+    """A Go below 1.26 is refused by its version and place."""
+    add(programs, "go", ANY_GO.format(version=version))
+    finished = call(project, programs, "hack/setup")
+    assert finished.returncode == 2
+    assert f"found: {version} at {programs}/go" in finished.stderr
+
+
+@pytest.mark.parametrize("version", ["go1.26", "go1.26.8", "go1.27rc1", "go1.100.0", "go2.0"])
+def test_an_old_python_is_named(project: Path, programs: Path, version: str) -> None:
+    """With a Go that is new enough, a Python below 3.11 is refused by its version."""
+    add(programs, "go", ANY_GO.format(version=version))
+    add(programs, "python3", '[ "$1" = --version ] && echo Python 3.9.2 && exit; exit 1')
+    finished = call(project, programs, "hack/setup")
+    assert finished.returncode == 2
+    assert "Python 3.11 or newer is needed; found: Python 3.9.2." in finished.stderr
+
+
+def test_set_up_again_does_nothing(project: Path, programs: Path) -> None:
+    """Set-up runs uv with the lock file as it is, and again only when the lock file or the interpreter changed."""
+    add(programs, "go", ANY_GO.format(version="go1.26.8"))
+    add(programs, "python3", '[ "$1" = --version ] && echo Python 3.11.7; exit 0')
+    script = (project / "hack" / "setup").read_text(encoding="utf-8")
+    uv = project / f".tools/uv-{re.findall(r'^UV=([0-9.]+)', script, re.MULTILINE)[0]}" / "bin"
+    uv.mkdir(parents=True)
+    interpreter = ".venv/bin/python"
+    add(uv, "uv", f"echo $* >>calls; mkdir -p .venv/bin; echo 'echo 3.11.7' >{interpreter}; chmod +x {interpreter}")
+
+    def syncs() -> int:
+        finished = call(project, programs, "hack/setup")
+        assert finished.returncode == 0, finished.stderr
+        return (project / "calls").read_text(encoding="utf-8").count("sync --frozen")
+
+    assert (syncs(), syncs()) == (1, 1)
+    with (project / "uv.lock").open("a", encoding="utf-8") as lock:
+        lock.write("\n")
+    assert (syncs(), syncs()) == (2, 2)
+    (project / interpreter).unlink()
+    assert (syncs(), syncs()) == (3, 3)
+
+
+def test_a_tool_is_built_once(project: Path) -> None:
+    """A tool is compiled by Go, is left alone while nothing changes, and is built anew when its go.mod does."""
+    tool = project / "hack" / "tools" / "hello"
+    (tool / "hello").mkdir(parents=True)
+    (tool / "go.mod").write_text("module example.invalid/hello\n\ngo 1.26\n\ntool example.invalid/hello/hello\n")
+    (tool / "go.sum").write_text("")
+    (tool / "hello" / "main.go").write_text('package main\n\nfunc main() { println("hello") }\n')
+
+    def build() -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "GOPROXY": "off"}
+        return subprocess.run(
+            [project / "hack" / "build-tool", "hello"], env=environment, capture_output=True, text=True, check=False
+        )
+
+    first = build()
+    assert first.returncode == 0, first.stderr
+    assert "hello built in" in first.stderr
+    assert subprocess.run([project / ".tools/bin/hello"], capture_output=True, check=True).stderr == b"hello\n"
+    assert build().stderr == ""
+    (tool / "go.mod").write_text((tool / "go.mod").read_text() + "\n")
+    assert "hello built in" in build().stderr
+
+
+def test_an_unknown_tool_is_refused(project: Path, programs: Path) -> None:
+    """A tool that has no folder is refused with the names of those that have one."""
+    add(programs, "go", ANY_GO.format(version="go1.26.8"))
+    (project / "hack" / "tools" / "crane").mkdir()
+    finished = call(project, programs, "hack/build-tool", "crain")
+    assert finished.returncode == 2
+    assert finished.stderr == "build-tool: no such tool: crain (there are: crane)\n"
