@@ -245,14 +245,18 @@ class Manifest:
 
 
 def _annotations(document: Mapping[str, Any]) -> Mapping[str, str]:
-    found = document.get("annotations") or {}
+    found = document.get("annotations")
+    if found is None:
+        return {}
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
         raise ValueError(f"annotations map words to words, not {found!r}")
     return found
 
 
 def _list(document: Mapping[str, Any], key: str) -> list[Any]:
-    found = document.get(key) or []
+    found = document.get(key)
+    if found is None:
+        return []
     if not isinstance(found, list):
         raise ValueError(f"{key} is a list, not {found!r}")
     return found

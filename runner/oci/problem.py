@@ -15,13 +15,12 @@ if TYPE_CHECKING:
 SAID_LIMIT = 300
 
 WORDS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
-    ((urllib3.exceptions.NameResolutionError,), "the host's name does not resolve"),
     ((urllib3.exceptions.ConnectTimeoutError,), "no connection within the time allowed"),
     ((urllib3.exceptions.TimeoutError, TimeoutError), "no answer within the time allowed"),
     ((urllib3.exceptions.IncompleteRead, http.client.IncompleteRead), "the answer was cut short"),
     ((http.client.RemoteDisconnected,), "the connection was closed without an answer"),
 )
-"""The first that is found in an error or in what it came from is what it is called."""
+"""What an error is called in which, or in what it came from, the system says nothing itself; the first that fits."""
 
 
 def read_errors(body: bytes) -> tuple[tuple[str, str], ...]:
@@ -50,11 +49,11 @@ def describe(error: BaseException) -> str:
     for one in found:
         if isinstance(one, ssl.SSLCertVerificationError):
             return f"{at}the certificate is not trusted: {one.verify_message}"
-    for kinds, words in WORDS:
-        if any(isinstance(one, kinds) for one in found):
-            return f"{at}{words}"
-    system = next((one.strerror for one in found if isinstance(one, OSError) and one.strerror), None)
-    return f"{at}{system.lower() if system else type(found[-1]).__name__}"
+    if any(isinstance(one, urllib3.exceptions.NameResolutionError) for one in found):
+        return f"{at}the host's name does not resolve"
+    said = [one.strerror.lower() for one in found if isinstance(one, OSError) and one.strerror]
+    called = [words for kinds, words in WORDS if any(isinstance(one, kinds) for one in found)]
+    return f"{at}{[*said, *called, type(found[-1]).__name__][0]}"
 
 
 def is_untrusted(error: BaseException) -> bool:

@@ -206,7 +206,7 @@ def read_retry_after(value: str | None, now: float) -> float | None:
 
 def proxy_for(host: str, environment: Mapping[str, str]) -> str | None:
     """The proxy that the environment names for TLS to this host, if any."""
-    named = {key.lower(): value for key, value in sorted(environment.items(), reverse=True) if value}
+    named = {key.lower(): value for key, value in sorted(environment.items()) if value}
     proxy = named.get("https_proxy") or named.get("all_proxy")
     if proxy is None or is_loopback(host) or _bypasses(host.lower(), named.get("no_proxy", "")):
         return None
