@@ -15,8 +15,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 _INTRODUCTION = """# Errors
 
-Generated from `runner/errors.py` by `python -m hack.generate`. A run that fails prints one line that begins `ERROR:` and
-holds cause and remedy. The remedy here is the general one; the line's own may be more precise.
+Generated from `runner/errors.py` by `python -m hack.generate`. A run that fails prints one line that begins `ERROR:`
+and holds cause and remedy. The remedy here is the general one; the line's own may be more precise.
 """
 
 

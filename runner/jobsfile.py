@@ -110,6 +110,8 @@ def _template(kind: Kind) -> Callable[[str], str]:
 
 
 def _distinct(items: tuple[Item, ...]) -> tuple[Item, ...]:
+    if not items:
+        raise ValueError("at least one entry is needed")
     for index, item in enumerate(items):
         if item in items[:index]:
             raise ValueError(f"{item!r} stands in this list twice")
@@ -131,7 +133,7 @@ class Section(BaseModel):
 _RELEASE_PATTERN = {"pattern": r"^[^:]+:[^:]*\{version\}[^:]*$"}
 _STABLE_PATTERN = {"pattern": r"^[^:]+:[^:]*\{major\}[^:]*$"}
 _List = Annotated[
-    tuple[Item, ...], Field(min_length=1, json_schema_extra={"uniqueItems": True}), AfterValidator(_distinct)
+    tuple[Item, ...], AfterValidator(_distinct), Field(json_schema_extra={"minItems": 1, "uniqueItems": True})
 ]
 _ImageTemplate = Annotated[str, AfterValidator(_template("image")), Field(json_schema_extra=_RELEASE_PATTERN)]
 _ChartTemplate = Annotated[str, AfterValidator(_template("chart")), Field(json_schema_extra=_RELEASE_PATTERN)]
@@ -291,8 +293,6 @@ def _message(detail: ErrorDetails, keys: tuple[str | int, ...]) -> str:
             text = f"the key {detail['loc'][-1]!r} is missing{_inside(keys)}"
         case "literal_error":
             text = f"{where}: {value!r} is not supported; supported: {context['expected']}"
-        case "too_short":
-            text = f"{where} must not be empty"
         case "value_error":
             text = f"{where}: {context['error']}"
         case _ if kind in _WANTED:
