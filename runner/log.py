@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 import structlog
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, MutableMapping
+    from collections.abc import Iterator, MutableMapping
 
-    from runner.errors import ReleaseError
+    from runner.record import ErrorDocument, RecordDocument
 
 LINE_BYTES = 9_900
 HIGHLIGHTED = re.compile(r"ERROR:|RELEASED:")
@@ -57,9 +57,12 @@ def _line(_: object, __: str, event: MutableMapping[str, Any]) -> str:
 
 
 def _value(value: object) -> str:
-    text = str(value)
-    plain = text and not re.search(r"""[\s"'=\x00-\x1f\x7f]""", text)
-    return text if plain else json.dumps(text, ensure_ascii=False)
+    text = _one_line(str(value))
+    return text if text and not re.search(r"""[\s"'=]""", text) else f'"{text}"'
+
+
+def _one_line(text: str) -> str:
+    return "".join(c if c.isprintable() and c not in '"\\' else json.dumps(c)[1:-1] for c in text)
 
 
 def cut(line: str) -> str:
@@ -102,10 +105,23 @@ def _ordered(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapp
     return {**first, **{key: value for key, value in event.items() if key not in first}}
 
 
-def error_lines(error: ReleaseError, service: str | None) -> Iterable[str]:
+def error_lines(error: ErrorDocument) -> Iterator[str]:
     """The lines that end a failed run: what a tool said, then the one highlighted line with cause and remedy."""
     for line in error.detail:
-        yield cut("  | " + HIGHLIGHTED.sub(lambda match: match[0].lower(), line.replace("\r", " ")))
-    of = f" service={service}" if service else ""
-    cause = " ".join(HIGHLIGHTED.sub(lambda match: match[0].lower(), error.cause).split())
-    yield cut(f"ERROR: {cause}. {error.remedy} exit={error.exit_code} code={error.code}{of}")
+        yield cut("  | " + _plain(line))
+    of = f" service={error.service}" if error.service else ""
+    yield cut(f"ERROR: {_plain(error.cause)}. {_plain(error.remedy)} exit={error.exit} code={error.code}{of}")
+
+
+def released_line(document: RecordDocument) -> str:
+    """The line that ends a run that went well: what holds what now, by digest."""
+    written = sum(entry.action == "publish" for entry in document.entries)
+    names = " ".join(f"{entry.name}@{entry.digest}" for entry in document.entries if entry.digest)
+    services = ",".join(service.name for service in document.services if service.selected) or "nothing"
+    sent = f"{written} names written" if written else "nothing to send"
+    return cut(f"RELEASED: {services} {document.version or ''} ({document.path}, {sent}) {names}".rstrip())
+
+
+def _plain(text: str) -> str:
+    words = " ".join(HIGHLIGHTED.sub(lambda match: match[0].lower(), text).split())
+    return "".join(c if c.isprintable() else "\ufffd" for c in words)

@@ -115,14 +115,14 @@ def platform_of(config: Mapping[str, Any]) -> Platform:
         raise ValueError(f"the image config has no {error}") from error
 
 
-def answers(name: Name, found: Published, registry: Registry) -> tuple[str, ...]:
+def unanswered(image: Name, manifest: Manifest, registry: Registry) -> tuple[str, ...]:
     """Say what of an image does not answer by digest: the manifest itself, or a child of its index.
 
     A chart may go out only when this is empty.
     """
-    digests = [found.digest, *(child.digest for child in found.manifest.children)]
+    digests = [manifest.digest, *(child.digest for child in manifest.children)]
     return tuple(
-        f"{name.repository}@{digest}" for digest in digests if registry.manifest(name.repository, digest) is None
+        f"{image.repository}@{digest}" for digest in digests if registry.manifest(image.repository, digest) is None
     )
 
 

@@ -9,17 +9,19 @@ trip.
 
 from __future__ import annotations
 
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from runner.errors import RegistryAnswerWrong, TagChanged
-from runner.observe import Observation, Published
+from runner.observe import Observation, Published, unanswered
+from runner.oci.folder import write_layout_folder
 from runner.oci.layout import Blob, Layout, RemoteSource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from runner.lifetime import Lifetime
     from runner.oci.media import Manifest, Name, Repository
@@ -30,21 +32,34 @@ READ_BACK_SECONDS = 60.0
 """How long a registry may go on serving what was under a tag before: ECR Public's reads lag behind its writes."""
 
 
-@dataclass(frozen=True)
-class Sent:
-    """A name that holds what this run meant it to hold."""
+class Destination(Protocol):
+    """Where artifacts go: a registry, or a folder."""
 
-    name: Name
-    digest: str
+    def publish(self, layout: Layout, names: Sequence[tuple[Name, Observation]]) -> None:
+        """Let every name hold this artifact.
+
+        Args:
+            layout: the artifact.
+            names: the names in order, each with what was observed under it when planning.
+        """
+        ...
+
+    def missing(self, image: Name, manifest: Manifest) -> tuple[str, ...]:
+        """Say what of an image does not answer by digest; a chart goes out only when this is empty."""
+        ...
+
+    def finish(self) -> None:
+        """Called once, when everything was published."""
+        ...
 
 
-class Publisher:
-    """Writes layouts to a registry.
+class RegistryDestination:
+    """Writes artifacts to their registry.
 
     Args:
         registry: where to.
         lifetime: ends every wait.
-        report: told one line of what was done, with its values.
+        report: told what was done: an event in words, and its values.
         clock: monotonic seconds.
     """
 
@@ -60,13 +75,36 @@ class Publisher:
         self._lifetime = lifetime
         self._report = report
         self._clock = clock
+        self._written: list[tuple[Name, str]] = []
 
-    def send(self, layout: Layout, repository: Repository) -> None:
-        """Make the whole artifact answer by digest in this repository, under no tag yet.
+    def publish(self, layout: Layout, names: Sequence[tuple[Name, Observation]]) -> None:
+        """Make the artifact answer by digest in every repository, then write the names in order.
 
         Raises:
-            RegistryFailed, RegistryAnswerWrong, CredentialsRefused: not all of it is there.
+            RegistryFailed, RegistryAnswerWrong, CredentialsRefused: not all of it is there; no name holds a part.
+            TagChanged: a name holds neither what was observed nor this artifact.
         """
+        for repository in dict.fromkeys(name.repository for name, _ in names):
+            self._send(layout, repository)
+        for name, before in names:
+            self._tag(name, layout.root, before)
+
+    def missing(self, image: Name, manifest: Manifest) -> tuple[str, ...]:
+        """Ask the registry for the manifest and, of an index, for every child."""
+        return unanswered(image, manifest, self._registry)
+
+    def finish(self) -> None:
+        """Read every name written in this run once more.
+
+        Raises:
+            TagChanged: one holds something else now.
+        """
+        for name, digest in self._written:
+            found = self._digest_of(name)
+            if found != digest:
+                raise TagChanged(f"{name} was written as {digest} and holds {found or 'nothing'} at the end")
+
+    def _send(self, layout: Layout, repository: Repository) -> None:
         began = self._clock()
         blobs = {blob.descriptor.digest: blob for blob in layout.blobs}
         with ThreadPoolExecutor(PARALLEL_BLOBS, thread_name_prefix="blobs") as pool:
@@ -86,22 +124,12 @@ class Publisher:
             **counts,
         )
 
-    def tag(self, name: Name, manifest: Manifest, before: Observation) -> Sent:
-        """Let the name hold this manifest, whose content answers already.
-
-        Args:
-            name: what to write.
-            manifest: what it will hold.
-            before: what was observed under the name when planning.
-
-        Raises:
-            TagChanged: the name holds neither that nor this manifest.
-        """
+    def _tag(self, name: Name, manifest: Manifest, before: Observation) -> None:
         expected = before.digest if isinstance(before, Published) else None
         found = self._digest_of(name)
         if found == manifest.digest:
             self._report("tag is there already", name=str(name), digest=found)
-            return Sent(name, manifest.digest)
+            return
         if found != expected:
             raise TagChanged(
                 f"{name} held {expected or 'nothing'} when this run planned, and holds {found or 'nothing'} now"
@@ -109,19 +137,8 @@ class Publisher:
         self._lifetime.check()
         self._registry.put_manifest(name.repository, name.tag, manifest)
         self._read_back(name, manifest.digest, expected)
+        self._written.append((name, manifest.digest))
         self._report("tag written", name=str(name), digest=manifest.digest)
-        return Sent(name, manifest.digest)
-
-    def verify(self, sent: Iterable[Sent]) -> None:
-        """Read every name written in this run once more.
-
-        Raises:
-            TagChanged: one holds something else now.
-        """
-        for one in sent:
-            found = self._digest_of(one.name)
-            if found != one.digest:
-                raise TagChanged(f"{one.name} was written as {one.digest} and holds {found or 'nothing'} at the end")
 
     def _read_back(self, name: Name, digest: str, before: str | None) -> None:
         pause, deadline = 0.1, self._clock() + READ_BACK_SECONDS
@@ -139,6 +156,34 @@ class Publisher:
     def _digest_of(self, name: Name) -> str | None:
         manifest = self._registry.manifest(name.repository, name.tag)
         return None if manifest is None else manifest.digest
+
+
+class FolderDestination:
+    """Collects artifacts and writes them as one OCI image layout folder at the end.
+
+    Args:
+        folder: where to.
+        registry: where content that is not on this machine is fetched.
+    """
+
+    def __init__(self, folder: Path, registry: Registry) -> None:
+        self._folder = folder
+        self._registry = registry
+        self._lock = threading.Lock()
+        self._entries: list[tuple[Name, Layout]] = []
+
+    def publish(self, layout: Layout, names: Sequence[tuple[Name, Observation]]) -> None:
+        """Remember the artifact under its names."""
+        with self._lock:
+            self._entries.extend((name, layout) for name, _ in names)
+
+    def missing(self, image: Name, manifest: Manifest) -> tuple[str, ...]:  # noqa: ARG002 - nothing is asked of a folder
+        """Nothing is missing: what the folder holds is written as a whole."""
+        return ()
+
+    def finish(self) -> None:
+        """Write the folder, with one entry per name, in the order of the names."""
+        write_layout_folder(self._folder, sorted(self._entries, key=lambda entry: entry[0]), self._registry)
 
 
 def published_layout(name: Name, found: Published, registry: Registry) -> Layout:

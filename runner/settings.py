@@ -54,8 +54,8 @@ class Settings:
     """The values that steer a run.
 
     ``production`` is the registry that charts name; ``registry`` the one that is written to: another one makes the
-    run a staging release. ``image`` replaces what naming gives for the image of a single service: a whole name, or
-    None. ``table`` says of each value where it came from.
+    run a staging release. ``image_repository`` and ``image`` replace what naming gives for the image of a single
+    service; None where nothing is replaced. ``table`` says of each value where it came from.
     """
 
     production: RegistryAddress
@@ -72,6 +72,12 @@ class Settings:
     def is_staging(self) -> bool:
         """Whether another registry than the production one is written to."""
         return self.registry != self.production
+
+    def image_for(self, named: Name) -> Name:
+        """Return the primary image name: what naming gives, or what the environment puts in its place."""
+        if self.image is not None:
+            return self.image
+        return named if self.image_repository is None else Name(self.image_repository, named.tag)
 
 
 def config_file(options: Options) -> Setting:

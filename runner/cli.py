@@ -1,0 +1,121 @@
+"""The command line: parse, call, exit."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from runner.settings import BUILDERS, Options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+EXIT_CODES = """
+\b
+Exit codes:
+  0  done, or nothing to do
+  2  usage, configuration or environment wrong
+  3  not a release: the ref matches no route, or tag and commit disagree
+  4  invalid release: chart, values, tag or naming disagree
+  5  conflict: published before with other content; stable would move back
+  6  build failed
+  7  registry failed after retries; a rerun is all that is needed
+  8  credentials missing or refused
+  9  ended by a signal or the deadline; a rerun completes the release
+"""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def cli() -> None:
+    r"""Release ACK service controllers: image, chart and stable chart.
+
+    \b
+    A tag vMAJOR.MINOR.PATCH publishes image and chart of that version.
+    A push to the branch stable moves the chart's tag v<major>-stable.
+    Every command is safe to repeat: what is published is compared, never
+    overwritten, and not sent again.
+    """
+
+
+def road_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that ``run`` and ``plan`` share."""
+    for option in reversed(
+        (
+            click.option("--config", type=FILE, help="jobs.yaml. [default: the image's own, else config/jobs.yaml]"),
+            click.option("--workspace", type=FOLDER, help="Folder that holds the checkouts. [default: from JOB_SPEC]"),
+            click.option("--registry", metavar="HOST/NAMESPACE", help="Publish here: a staging release."),
+            click.option("--artifacts", type=FOLDER, help="Folder for the reports. [default: $ARTIFACTS, ./artifacts]"),
+            click.option("--builder", type=click.Choice(BUILDERS), help="How the image is built."),
+            click.option("--base-image", metavar="REF|oci:DIR|scratch", help="What the image is built on."),
+            click.option("--to-layout", type=FOLDER, help="Write an OCI layout folder instead of publishing."),
+            click.option("--service", "services", multiple=True, metavar="NAME", help="Only this one; repeatable."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@cli.command(
+    epilog="""
+    \b
+    Examples:
+      ack-release run                                  as Prow starts it
+      ack-release run --registry 127.0.0.1:5000/test   the same, as a staging release
+      ack-release run --to-layout out                  build everything, publish nothing
+    """
+    + EXIT_CODES
+)
+@road_options
+def run(**given: Any) -> None:
+    """Release what Prow's environment names: the whole road."""
+    from runner.launch import launch  # noqa: PLC0415 - --help and schema need none of it
+
+    _leave(launch(Options(**given), os.environ, sys.stdout))
+
+
+@cli.command(
+    epilog="""
+    \b
+    Examples:
+      ack-release plan                     what run would do, and why
+      ack-release plan --json | jq .entries
+    """
+    + EXIT_CODES
+)
+@road_options
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout; the log goes to stderr.")
+def plan(*, as_json: bool, **given: Any) -> None:
+    """Say what run would do and why; change nothing; exit as run would."""
+    from runner.launch import launch  # noqa: PLC0415 - --help and schema need none of it
+    from runner.record import plan_view  # noqa: PLC0415 - as above
+
+    def show(document: Any) -> None:
+        print(json.dumps(plan_view(document), indent=2, ensure_ascii=False), flush=True)  # noqa: T201 - the product
+
+    options = Options(**given)
+    if as_json:
+        _leave(launch(options, os.environ, sys.stderr, only_plan=True, show=show))
+    _leave(launch(options, os.environ, sys.stdout, only_plan=True))
+
+
+@cli.command()
+def schema() -> None:
+    """Print the JSON Schema of jobs.yaml."""
+    from runner.config import json_schema  # noqa: PLC0415 - the other commands load it when they need it
+
+    click.echo(json.dumps(json_schema(), indent=2))
+
+
+def _leave(code: int) -> None:
+    # Worker threads of an ended run may still be waiting on a socket; leaving must not wait for them.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

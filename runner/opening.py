@@ -1,0 +1,137 @@
+"""The beginning of a run: reads what is asked for, and opens what it is done with. Nothing is written."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runner.build.go import GoBuilder
+from runner.checkout import find_checkout, read_checkout, read_files
+from runner.config import load_config
+from runner.errors import UsageInvalid
+from runner.event import read_event
+from runner.helm import Helm
+from runner.means import Means, Surroundings
+from runner.oci.auth import DockerConfig
+from runner.oci.registry import Registry
+from runner.oci.transport import Exchange, Transport
+from runner.publish import FolderDestination, RegistryDestination
+from runner.record import ServiceDocument, SettingDocument
+from runner.request import Request, Selected
+from runner.route import ReleasePath, decide_route
+from runner.selection import candidates, chart_file, select
+from runner.settings import Options, config_file, resolve_settings
+from runner.workspace import child_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runner.config import Service
+
+
+def read_request(options: Options, around: Surroundings) -> Request:
+    """Read event, configuration, checkout and route.
+
+    Raises:
+        EventInvalid, ConfigurationInvalid, UsageInvalid, CheckoutMissing, ToolUnusable: exit 2.
+        NotARelease, TagMoved, StableIsATag, HistoryMissing, NoReleaseMerged: exit 3.
+    """
+    record = around.record
+    with record.step("event"):
+        event = read_event(around.environment)
+        record.update(ref=event.base_ref, source=event.source)
+    with record.step("configuration"):
+        file = config_file(options)
+        config = load_config(Path(file.value))
+        settings = resolve_settings(options, around.environment, config)
+        table = {"config": file, **settings.table}
+        record.update(
+            registry=str(settings.registry),
+            settings={key: SettingDocument(value=one.value, origin=one.origin) for key, one in table.items()},
+        )
+    with record.step("checkout"):
+        folder = find_checkout(event, options.workspace, Path.cwd())
+        checkout = read_checkout(
+            folder, event, around.run, child_environment(around.environment, around.folder, [folder])
+        )
+        record.update(commit=checkout.commit)
+        if checkout.changed:
+            record.warn(f"the work tree differs from HEAD and is not read: {', '.join(checkout.changed)}")
+    with record.step("route"):
+        route = decide_route(event, checkout)
+        record.update(path="release" if isinstance(route, ReleasePath) else "stable", version=route.version)
+    return Request(event, config, settings, checkout, route)
+
+
+def open_means(request: Request, around: Surroundings) -> Means:
+    """Open what the run works with."""
+    children = child_environment(around.environment, around.folder, [request.checkout.folder])
+    registry = Registry(
+        Transport(around.lifetime, around.environment, observe=lambda exchange: _log_retry(around, exchange)),
+        DockerConfig.find(around.environment),
+    )
+    build, settings = request.config.build, request.settings
+    destination = (
+        RegistryDestination(registry, around.lifetime, around.log.info)
+        if settings.to_layout is None
+        else FolderDestination(settings.to_layout, registry)
+    )
+    return Means(
+        **{field.name: getattr(around, field.name) for field in fields(Surroundings)},
+        children=children,
+        source=around.folder / "source",
+        registry=registry,
+        helm=Helm(build.helm, around.run, children, _tool_log(around, "helm")),
+        builder=GoBuilder(build.go, around.run, children, registry, _tool_log(around, "go")),
+        destination=destination,
+    )
+
+
+def choose_services(request: Request, means: Means) -> tuple[Service, ...]:
+    """Return the services that this run releases; every service of the repository is recorded with the reason.
+
+    Raises:
+        ServiceUnknown, UsageInvalid: exit 2.
+        NothingInTag: exit 4.
+    """
+    with means.record.step("select"):
+        found = candidates(request)
+        files = read_files(request.checkout, [chart_file(service) for service in found], means.run, means.children)
+        rows = select(request, found, files)
+        chosen = tuple(row.service for row in rows if row.selected)
+        for row in rows:
+            means.record.set_service(_service_row(row))
+        settings = request.settings
+        if len(chosen) > 1 and (settings.image is not None or settings.image_repository is not None):
+            raise UsageInvalid(
+                f"DOCKER_REPOSITORY and AWS_SERVICE_DOCKER_IMG name one image, and {request.event.base_ref} releases"
+                f" {', '.join(service.name for service in chosen)}"
+            )
+    means.log.info(
+        "started",
+        services=",".join(service.name for service in chosen) or "none",
+        ref=request.event.base_ref,
+        commit=request.checkout.commit,
+        path=means.record.document.path,
+        version=request.route.version,
+        registry=str(settings.registry),
+    )
+    return chosen
+
+
+def read_chart_files(request: Request, paths: Sequence[str], means: Means) -> dict[str, bytes | None]:
+    """Return these files as they are at HEAD, None for those that are not there."""
+    return read_files(request.checkout, paths, means.run, means.children)
+
+
+def _service_row(row: Selected) -> ServiceDocument:
+    return ServiceDocument(name=row.service.name, selected=row.selected, reason=row.reason)
+
+
+def _log_retry(around: Surroundings, exchange: Exchange) -> None:
+    around.log.debug("request", exchange=str(exchange))
+
+
+def _tool_log(around: Surroundings, tool: str) -> Path | None:
+    return None if around.artifacts is None else around.artifacts / f"{tool}-build-log.txt"

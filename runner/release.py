@@ -1,0 +1,55 @@
+"""The table of contents of a run: what happens, in this order. Everything before ``publish`` only reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runner import release_path, stable_path
+from runner.opening import choose_services, open_means, read_request
+from runner.preparation import prepare_tools
+from runner.road import D, L, P, Road
+from runner.route import ReleasePath
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runner.config import Service
+    from runner.means import Means, Surroundings
+    from runner.settings import Options
+
+
+def release(options: Options, around: Surroundings, *, only_plan: bool) -> None:
+    """Release what the environment names; with ``only_plan`` stop before anything is built or written.
+
+    What fails for one service is recorded for it and stops only it; what is wrong with the whole run is raised.
+    """
+    # What is asked for, what it is done with, and for which services.
+    request = read_request(options, around)
+    means = open_means(request, around)
+    services = choose_services(request, means)
+    if isinstance(request.route, ReleasePath):
+        travel(services, Road(release_path, request, means), means, only_plan=only_plan)
+    else:
+        travel(services, Road(stable_path, request, means), means, only_plan=only_plan)
+
+
+def travel(services: Sequence[Service], road: Road[D, L, P], means: Means, *, only_plan: bool) -> None:
+    """Lead the services along their path."""
+    # What there should be, by charts and naming; what there is; what follows from it.
+    desired = road.describe(services)
+    looked = road.look(desired)
+    work = [one for one in looked if one.plan is None or one.plan.publishes]
+    if not work:
+        return
+
+    # Everything that can go wrong without building: tools, base image, charts.
+    base = prepare_tools(road.request, means, build=road.will_build(work))
+    prepared = road.prepare(work, base)
+    ready = [one for one in prepared if one.plan.publishes]
+    if only_plan:
+        return
+
+    # Build, then publish: image first, the chart's names last; then read every name once more.
+    road.publish(ready, base)
+    with means.record.step("verify"):
+        means.destination.finish()

@@ -1,0 +1,253 @@
+"""The release path of one service: look at the registry, prepare the chart, build and publish image and chart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from runner.build.builder import BuildRequest
+from runner.chart import (
+    CHART_FILE,
+    KUSTOMIZATION_FILE,
+    NOTES_FILE,
+    VALUES_FILE,
+    ChartFacts,
+    check_release,
+    choose_scheme,
+    read_chart_facts,
+    reference_warnings,
+)
+from runner.chart_manifest import chart_layout
+from runner.errors import RegistryAnswerWrong
+from runner.observe import ABSENT, Observation, Published, observe
+from runner.oci.media import CREATED, RELEASE_IMAGE, RELEASE_VERSION, REVISION, SOURCE, Manifest, Name
+from runner.packaging import has_same_files, package_chart
+from runner.plan import Action, Kind, Plan, plan_release
+from runner.publish import published_layout
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runner.build.base import Base
+    from runner.chart_archive import PackagedChart
+    from runner.config import Service
+    from runner.means import Means
+    from runner.naming import Scheme
+    from runner.oci.layout import Layout
+    from runner.request import Request
+
+
+@dataclass(frozen=True)
+class Desired:
+    """What this service's release should look like: pure, from the chart's files and the naming."""
+
+    service: Service
+    version: str
+    scheme: Scheme
+    facts: ChartFacts
+    images: tuple[Name, ...]
+    charts: tuple[Name, ...]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What was found. ``plan`` is None when only the packaged chart can tell whether a published one is the same."""
+
+    desired: Desired
+    observed: Mapping[Name, Observation]
+    plan: Plan | None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything that can be checked without building; the plan is final."""
+
+    desired: Desired
+    observed: Mapping[Name, Observation]
+    plan: Plan
+    chart: PackagedChart
+
+
+def chart_files(service: Service) -> tuple[str, ...]:
+    """The files of a service that are read before anything is exported."""
+    folder = service.chart_folder
+    beside = "" if service.path == "." else f"{service.path}/"
+    return (f"{folder}/{CHART_FILE}", f"{folder}/{VALUES_FILE}", f"{folder}/{NOTES_FILE}", beside + KUSTOMIZATION_FILE)
+
+
+def describe(request: Request, service: Service, files: Mapping[str, bytes | None]) -> Desired:
+    """Derive names from the chart and the naming.
+
+    Raises:
+        ChartMissing, ChartDisagrees: the chart is not that of this release.
+    """
+    version = request.route.version
+    chart_yaml, values_yaml, notes, kustomization = (files[path] for path in chart_files(service))
+    facts = read_chart_facts(service.chart_folder, chart_yaml, values_yaml)
+    check_release(facts, service.name, version, request.config.chart_names)
+    settings = request.settings
+    scheme = choose_scheme(service.naming, settings.production, service.name, version, facts)
+    images = scheme.image_names(settings.registry, service.name, version)
+    return Desired(
+        service=service,
+        version=version,
+        scheme=scheme,
+        facts=facts,
+        images=(settings.image_for(images[0]), *images[1:]),
+        charts=scheme.chart_names(settings.registry, service.name, version),
+        warnings=reference_warnings(facts, settings.production, notes, kustomization),
+    )
+
+
+def look(request: Request, desired: Desired, means: Means) -> Looked:
+    """Read every name and plan; with a layout folder as the destination nothing is read and all is built."""
+    names = (*desired.images, *desired.charts)
+    if request.settings.to_layout is not None:
+        observed: dict[Name, Observation] = dict.fromkeys(names, ABSENT)
+    else:
+        observed = observe(names, means.registry)
+    unsigned = any(isinstance(found, Published) and not found.revision for found in map(observed.get, desired.charts))
+    return Looked(desired, observed, None if unsigned else _plan(request, desired, observed))
+
+
+def prepare(request: Request, looked: Looked, means: Means) -> Prepared:
+    """Lint, render and package the chart, and finish the plan.
+
+    Raises:
+        ChartUnusable, ChartDisagrees: the chart may not be published.
+    """
+    desired, observed = looked.desired, dict(looked.observed)
+    folder = means.folder / desired.service.name / "chart"
+    folder.mkdir(parents=True)
+    chart = package_chart(means.source, desired.facts, desired.images[0], means.helm, folder)
+    for name in desired.charts:
+        found = observed[name]
+        if isinstance(found, Published) and not found.revision:
+            same = has_same_files(chart, name, found, means.registry, folder)
+            observed[name] = replace(found, same_files=same)
+    return Prepared(desired, observed, looked.plan or _plan(request, desired, observed), chart)
+
+
+def builds(plan: Plan) -> bool:
+    """Whether carrying out this plan compiles anything."""
+    return any(entry.copy_of is None for entry in plan.to_publish(Kind.IMAGE))
+
+
+def publish(request: Request, prepared: Prepared, base: Base | None, means: Means) -> Plan:
+    """Publish the image, then the chart, and return the plan with every digest filled in.
+
+    Raises:
+        BuildFailed, GoTooOld, BinaryWrong: the image cannot be built; nothing was written.
+        RegistryFailed, RegistryAnswerWrong, CredentialsRefused, TagChanged: a write did not come to its end.
+    """
+    desired, plan, service = prepared.desired, prepared.plan, prepared.desired.service.name
+    layout = None
+    if builds(plan):
+        if base is None:
+            raise ValueError("a plan that builds comes with a base image")
+        with means.record.step("build", service):
+            layout = _build(request, desired, base, means)
+    with means.record.step("publish image", service) as step:
+        image = _publish_image(prepared, layout, means)
+        if not plan.to_publish(Kind.IMAGE):
+            step.skip("already published")
+    with means.record.step("publish chart", service) as step:
+        if plan.to_publish(Kind.CHART):
+            chart = _publish_chart(request, prepared, image, means)
+        else:
+            chart = None
+            step.skip("already published")
+            _warn_of_other_image(prepared, image, means)
+    return _with_digests(plan, image.digest, chart)
+
+
+def _plan(request: Request, desired: Desired, observed: Mapping[Name, Observation]) -> Plan:
+    return plan_release(
+        desired.service.name,
+        identity=request.identity,
+        images=desired.images,
+        charts=desired.charts,
+        platforms=request.config.platforms,
+        observed=observed,
+    )
+
+
+def _build(request: Request, desired: Desired, base: Base, means: Means) -> Layout:
+    built = means.builder.build(
+        BuildRequest(
+            service=desired.service.name,
+            source=means.source,
+            main=desired.service.main_folder,
+            version=desired.scheme.version_text(desired.version),
+            revision=request.checkout.commit,
+            created=request.created,
+            source_url=request.event.source,
+            platforms=request.config.platforms,
+            base=base,
+            folder=means.folder / desired.service.name / "image",
+        )
+    )
+    means.record.warn(*built.warnings)
+    return built.layout
+
+
+def _publish_image(prepared: Prepared, layout: Layout | None, means: Means) -> Manifest:
+    entries = prepared.plan.to_publish(Kind.IMAGE)
+    if not entries:
+        return _found(prepared, prepared.desired.images).manifest
+    copied = entries[0].copy_of
+    if layout is None:
+        if copied is None:
+            raise ValueError("an image that is neither built nor copied cannot be published")
+        layout = published_layout(copied, _found(prepared, (copied,)), means.registry)
+    means.destination.publish(layout, [(entry.name, prepared.observed[entry.name]) for entry in entries])
+    return layout.root
+
+
+def _publish_chart(request: Request, prepared: Prepared, image: Manifest, means: Means) -> str:
+    desired = prepared.desired
+    missing = means.destination.missing(desired.images[0], image)
+    if missing:
+        raise RegistryAnswerWrong(
+            f"the chart is held back: the image it names does not answer as {missing[0]}", detail=missing
+        )
+    entries = prepared.plan.to_publish(Kind.CHART)
+    copied = entries[0].copy_of
+    if copied is not None:
+        layout = published_layout(copied, _found(prepared, (copied,)), means.registry)
+    else:
+        annotations = {
+            REVISION: request.identity.revision,
+            SOURCE: request.identity.source,
+            CREATED: f"{request.created:%Y-%m-%dT%H:%M:%SZ}",
+            RELEASE_VERSION: desired.version,
+            RELEASE_IMAGE: f"{desired.images[0].repository}@{image.digest}",
+        }
+        layout = chart_layout(prepared.chart, annotations, means.folder / desired.service.name / "chart")
+    means.destination.publish(layout, [(entry.name, prepared.observed[entry.name]) for entry in entries])
+    return layout.root.digest
+
+
+def _warn_of_other_image(prepared: Prepared, image: Manifest, means: Means) -> None:
+    chart = _found(prepared, prepared.desired.charts)
+    if chart.image_digest not in {None, image.digest}:
+        means.record.warn(
+            f"{prepared.desired.charts[0]} was released with image {chart.image_digest};"
+            f" the image published now is {image.digest}"
+        )
+
+
+def _found(prepared: Prepared, names: tuple[Name, ...]) -> Published:
+    return next(found for name in names if isinstance(found := prepared.observed[name], Published))
+
+
+def _with_digests(plan: Plan, image: str, chart: str | None) -> Plan:
+    digests = {Kind.IMAGE: image, Kind.CHART: chart}
+    return replace(
+        plan,
+        entries=tuple(
+            replace(entry, digest=digests[entry.kind]) if entry.action is Action.PUBLISH else entry
+            for entry in plan.entries
+        ),
+    )

@@ -1,0 +1,76 @@
+"""What is decided for a service goes into the record and the log in one place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runner.record import EntryDocument, ServiceDocument
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from runner.means import Means
+    from runner.plan import Plan
+    from runner.request import Request
+    from runner.road import Desired
+
+
+def record_desired(request: Request, desired: Iterable[Desired], means: Means) -> None:
+    """Record the scheme of each service, the charts' warnings, and whether this is a staging release."""
+    staging = request.settings.is_staging
+    for one in desired:
+        staging = staging or str(one.images[0]) != one.facts.image
+        reason = next(row.reason for row in means.record.document.services if row.name == one.service.name)
+        means.record.set_service(
+            ServiceDocument(name=one.service.name, selected=True, scheme=one.scheme.label, reason=reason)
+        )
+        means.record.warn(*one.warnings)
+        for warning in one.warnings:
+            means.log.warning(warning, service=one.service.name)
+    means.record.update(staging=staging)
+
+
+def record_plan(plan: Plan, means: Means) -> None:
+    """Record and log a plan: every entry with its reason, warnings and notes.
+
+    Raises:
+        ReleaseError: the plan's own, when it refuses a name.
+    """
+    record_entries(plan, means)
+    means.record.warn(*plan.warnings)
+    means.record.note(*plan.notes)
+    for entry in plan.entries:
+        means.log.info(
+            "planned",
+            service=plan.service,
+            action=entry.action.value,
+            name=str(entry.name),
+            reason=entry.reason,
+            digest=entry.digest,
+        )
+    for warning in plan.warnings:
+        means.log.warning(warning, service=plan.service)
+    for note in plan.notes:
+        means.log.info(note, service=plan.service)
+    if plan.error is not None:
+        raise plan.error
+
+
+def record_entries(plan: Plan, means: Means) -> None:
+    """Record what each name of a plan holds or will hold."""
+    means.record.set_entries(plan.service, entry_documents(plan))
+
+
+def entry_documents(plan: Plan) -> tuple[EntryDocument, ...]:
+    """The plan's entries in the record's words."""
+    return tuple(
+        EntryDocument(
+            service=plan.service,
+            kind=entry.kind.value,
+            name=str(entry.name),
+            action=entry.action.value,
+            reason=entry.reason,
+            digest=entry.digest,
+        )
+        for entry in plan.entries
+    )

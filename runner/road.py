@@ -1,0 +1,181 @@
+"""The stations of a run for all its services: each records its steps, and a service that fails stops alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from runner.errors import ReleaseError
+from runner.opening import read_chart_files
+from runner.reporting import record_desired, record_entries, record_plan
+from runner.services import each_service
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from runner.build.base import Base
+    from runner.chart import ChartFacts
+    from runner.config import Service
+    from runner.means import Means
+    from runner.naming import Scheme
+    from runner.oci.media import Name
+    from runner.plan import Plan
+    from runner.request import Request
+
+READ_AT_ONCE = 8
+
+
+class Desired(Protocol):
+    """What a service's release should look like, as far as both paths agree on it."""
+
+    @property
+    def service(self) -> Service:
+        """Whose release it is."""
+
+    @property
+    def scheme(self) -> Scheme:
+        """The names' scheme."""
+
+    @property
+    def facts(self) -> ChartFacts:
+        """What the chart states."""
+
+    @property
+    def images(self) -> tuple[Name, ...]:
+        """The image's names, primary first."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What in the repository disagrees without harm."""
+
+
+class Looked(Protocol):
+    """What was found."""
+
+    @property
+    def desired(self) -> Desired:
+        """What was looked for."""
+
+    @property
+    def plan(self) -> Plan | None:
+        """What follows; None where only the packaged chart can tell."""
+
+
+class Prepared(Protocol):
+    """What is ready to be built and published."""
+
+    @property
+    def desired(self) -> Desired:
+        """What it is."""
+
+    @property
+    def plan(self) -> Plan:
+        """What will be done."""
+
+
+D = TypeVar("D", bound=Desired)
+L = TypeVar("L", bound=Looked)
+P = TypeVar("P", bound=Prepared)
+
+
+class Path(Protocol[D, L, P]):
+    """One of the two paths; satisfied by the modules ``release_path`` and ``stable_path``."""
+
+    def chart_files(self, service: Service) -> tuple[str, ...]:
+        """The files that are read at HEAD."""
+
+    def describe(self, request: Request, service: Service, files: Mapping[str, bytes | None]) -> D:
+        """Say what there should be."""
+
+    def look(self, request: Request, desired: D, means: Means) -> L:
+        """Say what there is."""
+
+    def prepare(self, request: Request, looked: L, means: Means) -> P:
+        """Make and check the chart."""
+
+    def builds(self, plan: Plan) -> bool:
+        """Whether a plan compiles anything."""
+
+    def publish(self, request: Request, prepared: P, base: Base | None, means: Means) -> Plan:
+        """Build and publish."""
+
+
+class Road(Generic[D, L, P]):
+    """Leads services along one path.
+
+    Args:
+        path: the release path or the stable path.
+        request: what is asked for.
+        means: what it is done with.
+    """
+
+    def __init__(self, path: Path[D, L, P], request: Request, means: Means) -> None:
+        self._path = path
+        self.request = request
+        self._means = means
+        self._record = means.record
+
+    def describe(self, services: Sequence[Service]) -> tuple[D, ...]:
+        """Say for each service what there should be."""
+        paths = [file for service in services for file in self._path.chart_files(service)]
+        files = read_chart_files(self.request, paths, self._means)
+
+        def work(service: Service) -> D:
+            with self._record.step("describe", service.name):
+                return self._path.describe(self.request, service, files)
+
+        desired = each_service(services, lambda service: service.name, work, self._record, at_once=READ_AT_ONCE)
+        record_desired(self.request, desired, self._means)
+        return desired
+
+    def look(self, desired: Iterable[D]) -> tuple[L, ...]:
+        """Say for each service what there is, and plan."""
+
+        def work(one: D) -> L:
+            with self._record.step("observe", one.service.name):
+                looked = self._path.look(self.request, one, self._means)
+            self._plan(one, looked.plan)
+            return looked
+
+        return each_service(desired, _service_of_desired, work, self._record, at_once=READ_AT_ONCE)
+
+    def will_build(self, looked: Iterable[L]) -> bool:
+        """Whether anything is to be compiled, or may be once the charts are packaged."""
+        return any(one.plan is None or self._path.builds(one.plan) for one in looked)
+
+    def prepare(self, looked: Iterable[L], base: Base | ReleaseError | None) -> tuple[P, ...]:
+        """Make and check each service's chart, and finish its plan."""
+
+        def work(one: L) -> P:
+            with self._record.step("chart", one.desired.service.name):
+                prepared = self._path.prepare(self.request, one, self._means)
+            if one.plan is None:
+                self._plan(prepared.desired, prepared.plan)
+            if isinstance(base, ReleaseError) and self._path.builds(prepared.plan):
+                raise base
+            return prepared
+
+        return each_service(looked, _service_of, work, self._record, at_once=self.request.config.build.parallel)
+
+    def publish(self, prepared: Iterable[P], base: Base | ReleaseError | None) -> None:
+        """Build and publish each service, and record what its names hold now."""
+        usable = None if isinstance(base, ReleaseError) else base
+
+        def work(one: P) -> None:
+            record_entries(self._path.publish(self.request, one, usable, self._means), self._means)
+
+        each_service(prepared, _service_of, work, self._record, at_once=self.request.config.build.parallel)
+
+    def _plan(self, desired: Desired, plan: Plan | None) -> None:
+        if plan is not None:
+            with self._record.step("plan", desired.service.name) as step:
+                record_plan(plan, self._means)
+                if not plan.publishes:
+                    step.skip("everything is published already")
+
+
+def _service_of_desired(desired: Desired) -> str:
+    return desired.service.name
+
+
+def _service_of(one: Looked | Prepared) -> str:
+    return one.desired.service.name

@@ -1,0 +1,85 @@
+"""Which services of the repository a run releases. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runner.chart import CHART_FILE, plain_version
+from runner.chart_yaml import Mapped, YamlInvalid
+from runner.config import service_named, services_in
+from runner.errors import NothingInTag, ServiceUnknown
+from runner.request import Request, Selected
+from runner.route import ReleasePath
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runner.config import Service
+
+
+def candidates(request: Request) -> tuple[Service, ...]:
+    """Return the services that live in the event's repository.
+
+    Raises:
+        ServiceUnknown: there is none, or one that was asked for lives elsewhere or nowhere.
+    """
+    config, repository = request.config, request.event.repository
+    found = services_in(config, repository)
+    if not found:
+        raise ServiceUnknown(f"{config.path} has no service that lives in the repository {repository}")
+    for name in request.settings.services:
+        service = service_named(config, name)
+        if service not in found:
+            raise ServiceUnknown(f"the service {name} lives in the repository {service.repo}, not in {repository}")
+    return found
+
+
+def chart_file(service: Service) -> str:
+    """The path of a service's Chart.yaml in the repository."""
+    return f"{service.chart_folder}/{CHART_FILE}"
+
+
+def select(request: Request, found: tuple[Service, ...], files: Mapping[str, bytes | None]) -> tuple[Selected, ...]:
+    """Say of each service whether it is released, and why.
+
+    A tag of a repository with one service releases that one. A tag of a repository with several releases those whose
+    Chart.yaml has the tag's version; a push to stable moves every one that has a chart.
+
+    Args:
+        request: what the run is asked for.
+        found: the services that live in the repository.
+        files: each service's Chart.yaml at HEAD, None where there is none.
+
+    Raises:
+        NothingInTag: the tag releases none of the repository's services.
+    """
+    wanted = request.settings.services
+    rows = tuple(_judge(request, service, files[chart_file(service)], alone=len(found) == 1) for service in found)
+    if wanted:
+        return tuple(
+            row if row.service.name in wanted else Selected(row.service, selected=False, reason="not asked for")
+            for row in rows
+        )
+    if not any(row.selected for row in rows):
+        raise NothingInTag(
+            f"no chart of {request.event.repository} is released by {request.event.base_ref}",
+            detail=tuple(f"{row.service.name}: {row.reason}" for row in rows),
+        )
+    return rows
+
+
+def _judge(request: Request, service: Service, chart: bytes | None, *, alone: bool) -> Selected:
+    if alone:
+        return Selected(service, selected=True, reason="the only service of this repository")
+    if chart is None:
+        return Selected(service, selected=False, reason=f"no {chart_file(service)} in this commit")
+    if not isinstance(request.route, ReleasePath):
+        return Selected(service, selected=True, reason="has a chart on stable")
+    try:
+        version = Mapped.read(chart).scalar("version")
+    except YamlInvalid as error:
+        return Selected(service, selected=False, reason=f"{chart_file(service)} cannot be read: {error}")
+    text = version.text if version else "no version"
+    if plain_version(text) == request.route.version:
+        return Selected(service, selected=True, reason="its chart has the tag's version")
+    return Selected(service, selected=False, reason=f"its chart has {text}")

@@ -1,0 +1,178 @@
+"""The record: what a run learned, in the order in which it happened, and which error decides."""
+
+from __future__ import annotations
+
+import json
+import threading
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runner.errors import SEVERITY, AlreadyPublished, BuildFailed, ExitCode, ReleaseError, RunEnded, worst
+from runner.record import EntryDocument, Record, RecordDocument, ServiceDocument, plan_view
+
+
+class Clock:
+    """A clock that moves when told."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        """The time, in seconds."""
+        return self.seconds
+
+
+def new_record(saved: list[RecordDocument] | None = None, clock: Clock | None = None) -> Record:
+    """A record that keeps what it saves in a list."""
+    keep = saved if saved is not None else []
+    return Record(keep.append, clock=clock or Clock(), now=lambda: datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+
+
+def entry(service: str, name: str) -> EntryDocument:
+    """An entry of a plan."""
+    return EntryDocument(service=service, kind="image", name=name, action="publish", reason="not in the registry")
+
+
+def test_steps_keep_order_outcome_and_time() -> None:
+    """Steps stand in the order in which they began, each with its outcome, reason and seconds."""
+    clock = Clock()
+    record = new_record(clock=clock)
+    with record.step("observe", "s3"):
+        clock.seconds += 1.5
+    with record.step("publish chart", "s3") as step:
+        step.skip("already published")
+    with pytest.raises(BuildFailed), record.step("build", "s3"):
+        raise BuildFailed("main.go does not compile")
+    steps = record.close().steps
+    assert [(step.name, step.outcome, step.reason, step.seconds) for step in steps] == [
+        ("observe", "passed", None, 1.5),
+        ("publish chart", "skipped", "already published", 0.0),
+        ("build", "failed", "main.go does not compile", 0.0),
+    ]
+
+
+def test_record_is_saved_after_each_step() -> None:
+    """Whoever keeps the record is given it after every step, also a failed one."""
+    saved: list[RecordDocument] = []
+    record = new_record(saved)
+    with record.step("event"):
+        pass
+    with pytest.raises(BuildFailed), record.step("build", "s3"):
+        raise BuildFailed("no")
+    assert [len(document.steps) for document in saved] == [1, 2]
+
+
+def test_error_belongs_to_the_step_in_which_its_service_failed() -> None:
+    """An error is told with the failed step of its own service."""
+    record = new_record()
+    error = BuildFailed("no", detail=["main.go:1"])
+    with pytest.raises(BuildFailed), record.step("build", "s3"):
+        raise error
+    with record.step("build", "ecr"):
+        pass
+    record.fail(error, "s3")
+    document = record.close()
+    assert document.error is not None
+    assert (document.error.step, document.error.service, document.error.detail) == ("build", "s3", ("main.go:1",))
+
+
+def test_an_exception_that_is_no_release_error_is_a_bug() -> None:
+    """Anything unexpected is exit 1, with a remedy that says to report it."""
+    record = new_record()
+    record.fail(KeyError("x"))
+    document = record.close()
+    assert (document.exit, document.error and document.error.code) == (ExitCode.BUG, "bug")
+
+
+@given(st.lists(st.sampled_from(SEVERITY), min_size=1))
+def test_exit_code_is_the_worst_that_occurred(codes: list[ExitCode]) -> None:
+    """Several failures give the first of 9, 1, 2, 3, 8, 5, 4, 6, 7 that occurred, in whatever order they came."""
+    assert worst(codes) == min(codes, key=SEVERITY.index)
+    assert worst(reversed(codes)) == worst(codes)
+
+
+def test_error_of_the_exit_code_is_the_one_shown() -> None:
+    """With several errors, the one that decided the exit code is the record's error, and all are listed."""
+    record = new_record()
+    record.fail(BuildFailed("a"), "s3")
+    record.fail(AlreadyPublished("b"), "ecr")
+    document = record.close()
+    assert (document.exit, document.error and document.error.service) == (ExitCode.CONFLICT, "ecr")
+    assert [error.service for error in document.errors] == ["s3", "ecr"]
+
+
+def test_ended_run_says_at_which_step_it_ended() -> None:
+    """A run that is ended has its running step as failed, and takes no change afterwards."""
+    record = new_record()
+    entered, leave = threading.Event(), threading.Event()
+
+    def work() -> None:
+        with record.step("build", "s3"):
+            entered.set()
+            leave.wait(5)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    entered.wait(5)
+    record.fail(RunEnded("the run was ended by SIGTERM"))
+    document = record.close(ended=True)
+    leave.set()
+    worker.join()
+    assert document.exit == ExitCode.ENDED
+    assert [(step.name, step.outcome) for step in document.steps] == [("build", "failed")]
+    assert document.error is not None
+    assert document.error.step == "build"
+    assert record.document == document
+
+
+def test_entries_of_services_do_not_disturb_each_other() -> None:
+    """Planning one service again replaces its entries and leaves the others'."""
+    record = new_record()
+    record.set_entries("s3", (entry("s3", "h/a:1"),))
+    record.set_entries("ecr", (entry("ecr", "h/b:1"),))
+    record.set_entries("s3", (entry("s3", "h/a:2"),))
+    assert [(one.service, one.name) for one in record.document.entries] == [("ecr", "h/b:1"), ("s3", "h/a:2")]
+
+
+def test_services_are_listed_once_by_name() -> None:
+    """What is said of a service is replaced, not repeated."""
+    record = new_record()
+    for reason in ("first", "second"):
+        record.set_service(ServiceDocument(name="s3", selected=True, reason=reason))
+    assert [(one.name, one.reason) for one in record.document.services] == [("s3", "second")]
+
+
+def test_threads_lose_nothing() -> None:
+    """Warnings added from many threads at once are all there."""
+    record = new_record()
+    threads = [threading.Thread(target=lambda n=n: [record.warn(f"{n}-{i}") for i in range(50)]) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(record.document.warnings) == 400
+
+
+def test_plan_view_has_the_promised_keys() -> None:
+    """What plan --json prints has exactly the keys of the outside contract, also when nothing is known."""
+    record = new_record()
+    record.fail(AlreadyPublished("x"))
+    view = plan_view(record.close())
+    assert list(view) == [
+        *("schema", "ref", "commit", "path", "version", "registry", "staging", "services", "entries", "settings"),
+        *("warnings", "notes", "exit", "error"),
+    ]
+    error = json.loads(json.dumps(view))["error"]
+    assert {"code", "cause", "remedy"} <= error.keys()
+
+
+@pytest.mark.parametrize("error", ReleaseError.__subclasses__(), ids=lambda error: error.__name__)
+def test_every_error_has_code_exit_and_remedy(error: type[ReleaseError]) -> None:
+    """Each error class has a name in lower case with dashes, an exit code from the contract, and a remedy."""
+    made = error("something happened")
+    assert made.code == made.code.lower()
+    assert made.exit_code in SEVERITY
+    assert made.remedy.endswith(".")

@@ -1,0 +1,186 @@
+"""Reports: rendered from the record alone, in the form that Prow's lenses show."""
+
+from __future__ import annotations
+
+import io
+import json
+import xml.etree.ElementTree as ET
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runner.errors import BuildFailed, CredentialsRefused
+from runner.log import LINE_BYTES, error_lines, open_log, released_line
+from runner.record import EntryDocument, Record, RecordDocument, ServiceDocument, error_document
+from runner.report.files import write_reports, write_whole
+from runner.report.junit import render_junit
+from runner.report.metadata import render_metadata
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DIGEST = "sha256:" + "a" * 64
+
+
+def failed_run(
+    cause: str = "main.go:3: undefined: x", detail: tuple[str, ...] = ("line 1", "line 2")
+) -> RecordDocument:
+    """The record of a run in which one of two services failed to build."""
+    record = Record(lambda _: None)
+    record.update(ref="v1.2.3", commit="c" * 40, version="1.2.3", path="release", registry="registry.example/ns")
+    for service in ("ecr", "s3"):
+        with record.step("observe", service):
+            pass
+    error = BuildFailed(cause, detail=detail)
+    with pytest.raises(BuildFailed), record.step("build", "s3"):
+        raise error
+    with record.step("publish chart", "ecr") as step:
+        step.skip("already published")
+    record.fail(error, "s3")
+    return record.close()
+
+
+def good_run() -> RecordDocument:
+    """The record of a run that published an image."""
+    record = Record(lambda _: None)
+    record.update(ref="v1.2.3", version="1.2.3", path="release", registry="127.0.0.1:5000/ns", staging=True)
+    record.set_service(ServiceDocument(name="s3", selected=True, reason="only one"))
+    row = EntryDocument(
+        service="s3", kind="image", name="h/controller:s3-v1.2.3", action="publish", reason="absent", digest=DIGEST
+    )
+    record.set_entries("s3", (row,))
+    return record.close()
+
+
+def test_junit_has_one_case_per_service_and_step() -> None:
+    """Every step is a case named by service and step, failures as failure and never as error."""
+    root = ET.fromstring(render_junit(failed_run()))  # noqa: S314 - our own text
+    cases = {(case.get("classname"), case.get("name")): [child.tag for child in case] for case in root.iter("testcase")}
+    assert cases == {
+        ("ecr", "observe"): [],
+        ("s3", "observe"): [],
+        ("s3", "build"): ["failure"],
+        ("ecr", "publish chart"): ["skipped"],
+    }
+
+
+def test_junit_failure_tells_cause_remedy_and_detail() -> None:
+    """The failure's text holds what happened, what to do, and the tool's last lines."""
+    failure = next(ET.fromstring(render_junit(failed_run())).iter("failure"))  # noqa: S314 - our own text
+    assert failure.get("message") == "main.go:3: undefined: x"
+    assert (failure.text or "").splitlines() == [BuildFailed.remedy, "line 1", "line 2"]
+
+
+def test_junit_shows_an_error_that_no_step_has() -> None:
+    """An error outside of every step has a case of its own."""
+    record = Record(lambda _: None)
+    record.fail(CredentialsRefused("401"), "s3")
+    names = [case.get("name") for case in ET.fromstring(render_junit(record.close())).iter("testcase")]  # noqa: S314
+    assert names == ["credentials-refused"]
+
+
+@given(st.text())
+def test_junit_is_xml_whatever_a_tool_says(said: str) -> None:
+    """No text of a tool makes the file unreadable, which Prow would hide without a word."""
+    ET.fromstring(render_junit(failed_run(said, (said,))))  # noqa: S314 - our own text
+
+
+@given(st.text())
+def test_metadata_is_one_object_of_strings(said: str) -> None:
+    """Every value is a non-empty string: Prow's lens drops all else."""
+    parsed = json.loads(render_metadata(failed_run(said or "x")))
+    assert all(isinstance(value, str) and value for value in parsed.values())
+
+
+def test_metadata_begins_with_result_then_cause_and_remedy() -> None:
+    """The first lines of the page are the result, the cause and the remedy."""
+    assert list(json.loads(render_metadata(failed_run())))[:3] == ["result", "error", "remedy"]
+    assert json.loads(render_metadata(good_run()))["result"] == "released, 1 names written"
+
+
+def test_metadata_says_staging_and_digest() -> None:
+    """A staging registry is said to be one, and a published name stands with its digest."""
+    parsed = json.loads(render_metadata(good_run()))
+    assert parsed["registry"] == "127.0.0.1:5000/ns (staging)"
+    assert DIGEST in parsed["s3 h/controller:s3-v1.2.3"]
+
+
+def test_reports_are_written_whole(tmp_path: Path) -> None:
+    """All report files are there, and no partial file is left."""
+    write_reports(tmp_path, failed_run())
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["junit_release.xml", "metadata.json", "record.json"]
+    assert json.loads((tmp_path / "record.json").read_text())["exit"] == 6
+
+
+def test_a_report_is_replaced_at_once(tmp_path: Path) -> None:
+    """Writing again replaces the file under its name."""
+    file = tmp_path / "metadata.json"
+    write_whole(file, "old")
+    write_whole(file, "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["metadata.json"]
+    assert file.read_text() == "new"
+
+
+def test_error_ends_with_one_highlighted_line() -> None:
+    """A failed service ends with one line that begins with ERROR: and holds cause, remedy, exit and service."""
+    [error] = failed_run().errors
+    lines = list(error_lines(error))
+    assert lines[-1].startswith("ERROR: main.go:3: undefined: x. ")
+    assert BuildFailed.remedy in lines[-1]
+    assert lines[-1].endswith("exit=6 code=build-failed service=s3")
+    assert lines[:-1] == ["  | line 1", "  | line 2"]
+
+
+@given(st.text())
+def test_only_the_error_line_is_highlighted_and_no_line_is_too_long(said: str) -> None:
+    """Whatever a tool says: ERROR: stands once, no line is over 10,000 bytes, none holds a carriage return."""
+    error = error_document(BuildFailed(f"ERROR: {said} RELEASED:", detail=(f"ERROR: {said}",)), "s3", "build")
+    lines = list(error_lines(error))
+    assert sum(line.count("ERROR:") for line in lines) == 1
+    assert all(len(line.encode()) < 10_000 and len(line.splitlines()) <= 1 for line in lines)
+
+
+def test_long_lines_are_cut_and_say_so() -> None:
+    """A line over the limit ends with how much is missing."""
+    *_, last = error_lines(error_document(BuildFailed("é" * 20_000), None, None))
+    assert len(last.encode()) < LINE_BYTES + 50
+    assert last.endswith("more bytes)")
+
+
+def test_success_ends_with_what_holds_what() -> None:
+    """The last line of a good run begins with RELEASED: and gives each name with its digest."""
+    assert released_line(good_run()) == (
+        f"RELEASED: s3 1.2.3 (release, 1 names written) h/controller:s3-v1.2.3@{DIGEST}"
+    )
+
+
+@given(st.text(), st.text())
+def test_log_lines_are_single_and_never_highlighted(event: str, value: str) -> None:
+    """Whatever is logged is one line of key=value that neither begins nor contains a highlighted word."""
+    out = io.StringIO()
+    open_log(out, None).info(event + "ERROR:", key=value, other="RELEASED: x")
+    assert len(out.getvalue().splitlines()) == 1
+    assert "ERROR:" not in out.getvalue()
+    assert "RELEASED:" not in out.getvalue()
+
+
+def test_log_goes_to_people_and_to_programs() -> None:
+    """One event is one key=value line on stdout and one JSON object in the file."""
+    out, lines = io.StringIO(), io.StringIO()
+    open_log(out, lines).info("tag written", service="s3", name="h/r:t")
+    assert out.getvalue().split(" ", 1)[1] == 'level=info event="tag written" service=s3 name=h/r:t\n'
+    parsed = json.loads(lines.getvalue())
+    assert {"level": "info", "event": "tag written", "service": "s3", "name": "h/r:t"}.items() <= parsed.items()
+
+
+def test_quiet_keeps_warnings_on_stdout_and_everything_in_the_file() -> None:
+    """QUIET leaves out what is no warning on stdout only."""
+    out, lines = io.StringIO(), io.StringIO()
+    log = open_log(out, lines, quiet=True)
+    log.info("a")
+    log.warning("b")
+    assert out.getvalue().count("\n") == 1
+    assert "event=b" in out.getvalue()
+    assert lines.getvalue().count("\n") == 2
