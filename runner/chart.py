@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -248,7 +249,7 @@ def reference_warnings(
         facts: what the chart states.
         address: the production registry.
         notes: the chart's NOTES.txt, None where there is none.
-        kustomization: config/controller/kustomization.yaml beside the chart, likewise.
+        kustomization: config/controller/kustomization.yaml beside the chart's folder, likewise.
     """
     return (*_notes_warnings(facts, address, notes or b""), *_kustomization_warnings(facts, kustomization))
 
@@ -264,21 +265,25 @@ def _notes_warnings(facts: ChartFacts, address: RegistryAddress, notes: bytes) -
 
 
 def _kustomization_warnings(facts: ChartFacts, kustomization: bytes | None) -> list[str]:
-    if kustomization is None:
-        return []
+    file = posixpath.join(posixpath.dirname(facts.folder), KUSTOMIZATION_FILE)
     try:
-        images = Mapped.read(kustomization).entries("images")
+        named = [] if kustomization is None else _kustomized_images(kustomization)
     except YamlInvalid as error:
-        return [f"{KUSTOMIZATION_FILE} cannot be read: {error}"]
-    warnings = []
-    for image in images:
+        return [f"{file} cannot be read: {error}"]
+    return [
+        f"{file}:{line}: names {image}, the values name {facts.image}" for line, image in named if image != facts.image
+    ]
+
+
+def _kustomized_images(kustomization: bytes) -> list[tuple[int, str]]:
+    """What kustomize puts in the place of the image ``controller``, with the lines."""
+    named: list[tuple[int, str]] = []
+    for image in Mapped.read(kustomization).entries("images"):
         name, new_name, new_tag = (image.scalar(key) for key in ("name", "newName", "newTag"))
-        if name is None or name.text != "controller":
-            continue
-        named = f"{new_name.text if new_name else 'controller'}:{new_tag.text if new_tag else 'latest'}"
-        if named != facts.image:
-            warnings.append(f"{KUSTOMIZATION_FILE}:{name.line}: names {named}, the values name {facts.image}")
-    return warnings
+        if name is not None and name.text == "controller":
+            text = f"{new_name.text if new_name else name.text}:{new_tag.text if new_tag else 'latest'}"
+            named.append((name.line, text))
+    return named
 
 
 def _name_problems(facts: ChartFacts, service: str, chart_names: Sequence[str]) -> list[str]:

@@ -159,8 +159,8 @@ def _decompress(archive: bytes) -> bytes:
 def _checked_path(member: tarfile.TarInfo) -> tuple[str, str]:
     if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE):
         raise ValueError(f"{member.name!r} is neither a file nor a folder")
-    if member.size > FILE_LIMIT:
-        raise ValueError(f"{member.name!r} has {member.size} bytes, more than {FILE_LIMIT}")
+    if not 0 <= member.size <= FILE_LIMIT:
+        raise ValueError(f"{member.name!r} has {member.size} bytes, more than {FILE_LIMIT} or fewer than none")
     top, slash, path = member.name.partition("/")
     parts = (top, *path.split("/"))
     if not slash or "\\" in member.name or any(part in ("", ".", "..") for part in parts):

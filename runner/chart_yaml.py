@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 STRING = "tag:yaml.org,2002:str"
+NULL = "tag:yaml.org,2002:null"
 MERGE = "tag:yaml.org,2002:merge"
 
 Path = tuple[str, ...]
@@ -45,14 +46,15 @@ class Scalar:
 
 
 class _TextLoader(yaml.CSafeLoader):
-    """Every plain scalar is text; merge keys are honoured."""
+    """Every plain scalar but null is text; merge keys are honoured."""
 
 
-_TextLoader.yaml_implicit_resolvers = {"<": [(MERGE, re.compile(r"<<$"))]}
+_NULLS = [(NULL, re.compile(r"(?:~|null|Null|NULL|)$"))]
+_TextLoader.yaml_implicit_resolvers = {"<": [(MERGE, re.compile(r"<<$"))]} | dict.fromkeys(("~", "n", "N", ""), _NULLS)
 
 
 def parse(body: bytes | str) -> tuple[Any, ...]:
-    """Return all documents, every scalar without an explicit tag as its text; YamlInvalid when it is not YAML."""
+    """Return all documents, plain scalars but null as their text; YamlInvalid when it is not YAML."""
     try:
         return tuple(yaml.load_all(_decode(body), Loader=_TextLoader))
     except yaml.YAMLError as error:
@@ -138,7 +140,8 @@ def _decode(body: bytes | str) -> str:
 def _invalid(error: yaml.YAMLError) -> YamlInvalid:
     if isinstance(error, yaml.MarkedYAMLError):
         place = error.problem_mark or error.context_mark
-        return YamlInvalid(str(error.problem or error.context), None if place is None else place.line + 1)
+        said = ", ".join(part.rstrip(",") for part in (error.context, error.problem) if part)
+        return YamlInvalid(said, None if place is None else place.line + 1)
     return YamlInvalid(" ".join(str(error).split()))
 
 

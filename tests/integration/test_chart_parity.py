@@ -76,7 +76,7 @@ RICH: Mapping[str, bytes] = {
         "  org.opencontainers.image.licenses: Apache-2.0",
         '  empty: ""',
         '  a/b: "yes"',
-        '  marks: "<&> \\u2028 \\u2029 \\t \\x07 \\x7f \\b \\f \\" \\\\"',
+        '  marks: "<&> \\u2028 \\u2029 \\t \\x07 \\b \\f \\" \\\\"',
         "dependencies:",
         "  - name: zeta",
         '    version: ">=1.0.0"',
@@ -232,7 +232,7 @@ def _published_alike(release: Release, registry: RunningRegistry, tmp_path: Path
     run = Children(Lifetime()).run
     for name in HELMS:
         target = f"{registry.host}/{name}"
-        argv = [require_tool(name), "push", packed[0].archive, f"oci://{target}", "--plain-http"]
+        argv: list[str | Path] = [require_tool(name), "push", packed[0].archive, f"oci://{target}", "--plain-http"]
         finished = run(argv, env=_environment(work))
         assert finished.ok, finished.tail()
         metadata = packed[0].metadata
