@@ -113,8 +113,9 @@ class Helm:
 
 
 def _refused(chart: Path, finished: Finished, *errors: str) -> ChartUnusable:
-    tail = finished.tail()
-    reason = errors[0] if errors else tail[-1] if tail else f"it exits with {finished.returncode}"
+    tail = tuple(line.replace(f"{chart.parent}/", "") for line in finished.tail())
+    said = [line.removeprefix("Error: ") for line in tail if line.startswith("Error: ")]
+    reason = (*errors, *said, *reversed(tail), f"it exits with {finished.returncode}")[0]
     return ChartUnusable(f"helm {finished.argv[1]} refuses the chart {chart.name}: {reason}", detail=tail)
 
 
