@@ -206,8 +206,9 @@ def _service(name: str, section: ServiceSection, schemes: _Schemes, naming: tupl
     def filled(text: str) -> str:
         return text.replace("{service}", name)
 
+    path, chart, main = (posixpath.normpath(filled(text)) for text in (section.path, section.chart, section.main))
     own = schemes.make(section.naming, "services", name, "naming") if section.naming else naming
-    return Service(name, filled(section.repo), filled(section.path), filled(section.chart), filled(section.main), own)
+    return Service(name, filled(section.repo), path, chart, main, own)
 
 
 def _shared_charts(config: Config, document: Document) -> Iterator[Problem]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar, get_args, get_origin
@@ -49,7 +48,7 @@ def _path(text: str) -> str:
         raise ValueError(f"{text!r} is not a path")
     if text.startswith(("/", "~")) or ".." in text.split("/"):
         raise ValueError(f"{text!r} must be relative and stay inside the repository")
-    return posixpath.normpath(text)
+    return text
 
 
 def _chart_name(text: str) -> str:
@@ -343,14 +342,14 @@ def _keys_beside(location: tuple[str | int, ...]) -> list[str]:
         field = model.model_fields.get(str(part))
         if field is None:
             continue
-        if any(get_origin(choice) is dict for choice in (field.annotation, *get_args(field.annotation))):
+        within = list(_parts(field.annotation))
+        if any(get_origin(type_) is dict for type_ in within):
             next(parts, None)
-        model = next(_models(field.annotation), model)
+        model = next((type_ for type_ in within if isinstance(type_, type) and issubclass(type_, BaseModel)), model)
     return list(model.model_fields)
 
 
-def _models(annotation: object) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
+def _parts(annotation: object) -> Iterator[object]:
+    yield annotation
     for argument in get_args(annotation):
-        yield from _models(argument)
+        yield from _parts(argument)
