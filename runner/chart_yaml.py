@@ -19,7 +19,7 @@ STRING = "tag:yaml.org,2002:str"
 NULL = "tag:yaml.org,2002:null"
 MERGE = "tag:yaml.org,2002:merge"
 
-Path = tuple[str, ...]
+KeyPath = tuple[str, ...]
 _PROPERTIES = re.compile(r"(?:[&!]\S*\s+)*")
 _BYTE_ORDER_MARK = "\ufeff"
 
@@ -101,7 +101,7 @@ class Mapped:
         return tuple(Mapped(item) for item in node.value if isinstance(item, yaml.MappingNode))
 
 
-def replace_scalars(body: bytes, values: Mapping[Path, str]) -> bytes:
+def replace_scalars(body: bytes, values: Mapping[KeyPath, str]) -> bytes:
     """Return the document with other text in these scalars; every byte outside of them stays.
 
     The new text is written in double quotes, which is right in every YAML context. An anchor before the scalar stays,
@@ -182,13 +182,13 @@ def _span(text: str, leaf: Leaf | None) -> tuple[int, int] | None:
     return None if start == end or "\n" in text[start:end] else (start, end)
 
 
-def _leaves(events: Iterator[yaml.Event]) -> Iterator[tuple[Path, Leaf]]:
+def _leaves(events: Iterator[yaml.Event]) -> Iterator[tuple[KeyPath, Leaf]]:
     """Every scalar and alias that is a value at a path of scalar keys."""
     for event in events:
         yield from _below(event, events, ())
 
 
-def _below(event: yaml.Event, events: Iterator[yaml.Event], path: Path | None) -> Iterator[tuple[Path, Leaf]]:
+def _below(event: yaml.Event, events: Iterator[yaml.Event], path: KeyPath | None) -> Iterator[tuple[KeyPath, Leaf]]:
     if isinstance(event, (yaml.ScalarEvent, yaml.AliasEvent)):
         if path:
             yield path, event
