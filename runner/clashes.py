@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _DIGITS = "1234567890"
+# What the history of a stable name appends: -yyyymmddThhmmssZ- and seven digits of the commit.
 _HISTORY_SUFFIX = ("-", *[_DIGITS] * 8, "T", *[_DIGITS] * 6, "Z", "-", *["abcdef" + _DIGITS] * 7)
 
 

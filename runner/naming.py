@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
@@ -184,11 +183,6 @@ PRESETS: Final[Mapping[str, Scheme]] = MappingProxyType(
         )
     }
 )
-
-
-def history_name(stable: Name, moment: datetime, commit: str) -> Name:
-    """Return the name that keeps what ``stable`` stood for: ``<stable tag>-<UTC yyyymmddThhmmssZ>-<commit, 7>``."""
-    return Name(stable.repository, f"{stable.tag}-{moment.astimezone(UTC):%Y%m%dT%H%M%SZ}-{commit[:7]}")
 
 
 def _checked(version: str) -> str:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,9 +18,8 @@ from runner.naming import (
     check_fields,
     check_template,
     fill,
-    history_name,
 )
-from runner.oci.media import REPOSITORY_PATH, TAG, Name, Repository
+from runner.oci.media import REPOSITORY_PATH, TAG, Name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -320,12 +318,3 @@ def test_a_field_without_value_is_an_error() -> None:
     """Filling a template without one of its values fails instead of leaving the field."""
     with pytest.raises(KeyError):
         fill("{service}:{version}", service="s3")
-
-
-def test_history_keeps_tag_time_and_commit() -> None:
-    """A history name is the stable tag, the time in UTC to the second, and seven digits of the commit."""
-    stable = Name(Repository("localhost:5000", "s3-chart"), "v1-stable")
-    moment = datetime(2026, 3, 4, 1, 6, 7, 999, tzinfo=timezone(timedelta(hours=2)))
-    kept = history_name(stable, moment, "0123456789abcdef0123456789abcdef01234567")
-    assert str(kept) == "localhost:5000/s3-chart:v1-stable-20260303T230607Z-0123456"
-    assert history_name(stable, moment.astimezone(UTC), "0123456") == kept
