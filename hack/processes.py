@@ -86,7 +86,7 @@ def end(child: subprocess.Popen[bytes]) -> None:
 
 
 def read(argv: Argv, *, env: Mapping[str, str], cwd: Path | None = None) -> str:
-    """Run a program to its end and return what it printed, without white space around it.
+    """Run a program to its end and return what it printed, without white space at the end.
 
     Raises:
         ProgramFailed: it failed.
@@ -96,4 +96,4 @@ def read(argv: Argv, *, env: Mapping[str, str], cwd: Path | None = None) -> str:
     if child.returncode:
         command = " ".join(str(argument) for argument in argv)
         raise ProgramFailed(f"{command} ended with {child.returncode}:\n{complaints.decode(errors='replace').strip()}")
-    return printed.decode().strip()
+    return printed.decode().rstrip()

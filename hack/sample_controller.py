@@ -7,11 +7,12 @@ same commit ids on any machine: dates and identities are fixed, and no configura
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from hack.processes import read
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "hack" / "sample"
@@ -80,10 +81,10 @@ class SampleRepository:
         return f"{SCHEMES[self.scheme].v}{version}"
 
     def git(self, *arguments: str) -> str:
-        """Run git here and return what it printed, without the last newline.
+        """Run git here and return what it printed, without white space at the end.
 
         Raises:
-            subprocess.CalledProcessError: git failed.
+            ProgramFailed: git failed.
         """
         return git(self.folder, *arguments)
 
@@ -183,10 +184,13 @@ def make_repository(
 
 
 def git(folder: Path, *arguments: str, date: str | None = None) -> str:
-    """Run git in a folder with an identity of its own and nobody's configuration; return what it printed.
+    """Run git in a folder with an identity of its own and nobody's configuration.
+
+    Returns:
+        What it printed, without white space at the end.
 
     Raises:
-        subprocess.CalledProcessError: git failed; its message is printed.
+        ProgramFailed: git failed.
     """
     environment = {
         "PATH": os.environ["PATH"],
@@ -201,13 +205,4 @@ def git(folder: Path, *arguments: str, date: str | None = None) -> str:
         environment[f"GIT_{role}_EMAIL"] = "sample@example.invalid"
         if date is not None:
             environment[f"GIT_{role}_DATE"] = date
-    finished = subprocess.run(
-        ["git", *arguments],
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return finished.stdout.rstrip("\n")
+    return read(["git", *arguments], env=environment, cwd=folder)
