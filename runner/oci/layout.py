@@ -63,13 +63,13 @@ def verified(
     size = 0
     held = b""
     for chunk in chunks:
+        size += len(chunk)
+        if size > descriptor.size:
+            raise wrong(f"the blob is longer than its {descriptor.size} bytes")
         if held:
             yield held
         hashed.update(chunk)
-        size += len(chunk)
         held = chunk
-        if size > descriptor.size:
-            raise wrong(f"the blob is longer than its {descriptor.size} bytes")
     if size != descriptor.size:
         raise wrong(f"the blob was cut: {size} of {descriptor.size} bytes")
     digest = f"sha256:{hashed.hexdigest()}"

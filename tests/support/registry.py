@@ -16,7 +16,10 @@ import http.client
 import json
 import os
 import re
+import select
 import socket
+import socketserver
+import ssl
 import subprocess
 import threading
 import time
@@ -162,7 +165,7 @@ class Rule:
     drop_after: bool = False
     cut: bool = False
     corrupt: bool = False
-    strip: tuple[str, ...] = ()
+    omit: tuple[str, ...] = ()
     seconds: float = 0.0
     action: Callable[[], None] | None = None
 
@@ -176,20 +179,21 @@ class FaultProxy:
 
     Args:
         upstream: ``HOST:PORT`` of the registry behind, plain HTTP.
+        tls: certificate and key to speak TLS with; plain HTTP without.
 
     Every fault takes ``method`` (a regular expression for the whole method), ``path`` (one that is searched in path
     and query), ``times`` (how many matching requests it meets; None: all of them) and ``skip`` (how many matching
     requests pass before). The first rule that matches and is not used up decides; rules are asked in the order made.
     """
 
-    def __init__(self, upstream: str) -> None:
+    def __init__(self, upstream: str, *, tls: tuple[Path, Path] | None = None) -> None:
         self.upstream = upstream
         self._lock = threading.Lock()
         self._rules: list[Rule] = []
         self._seen: list[Seen] = []
         self._sockets: set[socket.socket] = set()
         self.closing = threading.Event()
-        self._server = _Server(self)
+        self._server = _Server(self, tls)
         self.host = f"127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
 
@@ -286,9 +290,9 @@ class FaultProxy:
         """Send a body of the right length with other bytes."""
         self._add(Rule(method, path, times, skip, corrupt=True))
 
-    def strip(self, *names: str, method: str = ".*", path: str = "", times: int | None = None, skip: int = 0) -> None:
+    def omit(self, *names: str, method: str = ".*", path: str = "", times: int | None = None, skip: int = 0) -> None:
         """Leave these headers out of the registry's answer."""
-        self._add(Rule(method, path, times, skip, strip=tuple(name.lower() for name in names)))
+        self._add(Rule(method, path, times, skip, omit=tuple(name.lower() for name in names)))
 
     def delay(
         self, seconds: float, *, method: str = ".*", path: str = "", times: int | None = None, skip: int = 0
@@ -340,9 +344,13 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = False
     request_queue_size = 64
 
-    def __init__(self, proxy: FaultProxy) -> None:
+    def __init__(self, proxy: FaultProxy, tls: tuple[Path, Path] | None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.proxy = proxy
+        if tls is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*tls)
+            self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing: clients that leave early are part of the tests."""
@@ -459,7 +467,7 @@ class _Handler(BaseHTTPRequestHandler):
         length = answer.getheader("Content-Length")
         self.send_response_only(answer.status)
         for name, value in answer.getheaders():
-            if name.lower() not in HOP_BY_HOP and name.lower() not in rule.strip:
+            if name.lower() not in HOP_BY_HOP and name.lower() not in rule.omit:
                 self.send_header(name, value)
         if length is None and self.command != "HEAD":
             self.send_header("Connection", "close")
@@ -482,3 +490,66 @@ def _framed(chunk: bytes) -> bytes:
 
 for _method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"):
     setattr(_Handler, f"do_{_method}", _Handler.handle_any)
+
+
+class TunnelProxy:
+    """A proxy for HTTPS_PROXY; a context manager. Whatever host is asked for, the tunnel leads to ``upstream``.
+
+    ``requests`` holds, for each tunnel, the target that was asked for and the Proxy-Authorization header.
+    """
+
+    def __init__(self, upstream: str) -> None:
+        self.upstream = upstream
+        self.requests: list[tuple[str, str | None]] = []
+        self.closing = threading.Event()
+        self._server = _TunnelServer(self)
+        self.host = f"127.0.0.1:{self._server.server_address[1]}"
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.closing.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+class _TunnelServer(socketserver.ThreadingTCPServer):
+    daemon_threads = False
+
+    def __init__(self, proxy: TunnelProxy) -> None:
+        super().__init__(("127.0.0.1", 0), _Tunnel)
+        self.proxy = proxy
+
+
+class _Tunnel(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _TunnelServer
+
+    def log_message(self, *_: object) -> None:
+        """Keep standard error clean."""
+
+    def tunnel(self) -> None:
+        """Answer CONNECT and pass bytes both ways until one side closes."""
+        self.server.proxy.requests.append((self.path, self.headers.get("Proxy-Authorization")))
+        self.close_connection = True
+        name, _, port = self.server.proxy.upstream.rpartition(":")
+        with socket.create_connection((name, int(port)), timeout=60) as upstream:
+            self.send_response_only(200)
+            self.end_headers()
+            other = {self.connection: upstream, upstream: self.connection}
+            while not self.server.proxy.closing.is_set():
+                for ready in select.select(list(other), [], [], 0.02)[0]:
+                    try:
+                        data = ready.recv(CHUNK)
+                    except ConnectionResetError:
+                        return
+                    if not data:
+                        return
+                    other[ready].sendall(data)
+
+
+setattr(_Tunnel, "do_CONNECT", _Tunnel.tunnel)  # noqa: B010  # http.server's name for it is no name of ours

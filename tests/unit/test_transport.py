@@ -51,7 +51,7 @@ QUICK = RetryPolicy(attempts=4, first_pause=0.0)
         ("", False),
     ],
 )
-def test_only_this_machine_is_spoken_to_in_plain_text(host: str, expected: bool) -> None:  # noqa: FBT001  # a table's column
+def test_only_this_machine_is_spoken_to_in_plain_text(host: str, *, expected: bool) -> None:
     """Plain HTTP is for localhost, 127.0.0.0/8 and ::1; every other host gets TLS."""
     assert is_loopback(host) is expected
     assert base_url(host) == f"{'http' if expected else 'https'}://{host}"
@@ -107,7 +107,7 @@ def test_pauses_double() -> None:
     ("failures", "elapsed", "pause", "expected"),
     [(1, 0.0, 1.0, False), (7, 0.0, 1.0, False), (8, 0.0, 1.0, True), (2, 59.0, 1.0, False), (2, 59.5, 1.0, True)],
 )
-def test_budgets_end_the_retries(failures: int, elapsed: float, pause: float, expected: bool) -> None:  # noqa: FBT001  # a table's column
+def test_budgets_end_the_retries(failures: int, elapsed: float, pause: float, *, expected: bool) -> None:
     """A step is given up after its attempts, or when the next pause would go beyond its seconds."""
     assert RetryPolicy(attempts=8, seconds=60.0).gives_up(failures, elapsed, pause) is expected
 
