@@ -44,10 +44,13 @@ class JsonLines:
         return event
 
 
-def _quiet(_: object, level: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    if level == "info":
-        raise structlog.DropEvent
-    return event
+def _only(levels: frozenset[str]) -> structlog.typing.Processor:
+    def keep(_: object, level: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        if level not in levels:
+            raise structlog.DropEvent
+        return event
+
+    return keep
 
 
 def _line(_: object, __: str, event: MutableMapping[str, Any]) -> str:
@@ -87,10 +90,9 @@ def open_log(stdout: TextIO, json_file: TextIO | None, *, quiet: bool = False) -
         structlog.processors.EventRenamer("event"),
         _ordered,
         JsonLines(json_file),
+        _only(frozenset({"warning", "error"} if quiet else {"info", "warning", "error"})),
         _line,
     ]
-    if quiet:
-        processors.insert(-1, _quiet)
     log: Log = structlog.wrap_logger(
         structlog.WriteLogger(stdout),
         processors=processors,

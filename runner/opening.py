@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,7 +68,7 @@ def open_means(request: Request, around: Surroundings) -> Means:
     """Open what the run works with."""
     children = child_environment(around.environment, around.folder, [request.checkout.folder])
     registry = Registry(
-        Transport(around.lifetime, around.environment, observe=lambda exchange: _log_retry(around, exchange)),
+        Transport(around.lifetime, around.environment, observe=lambda exchange: _log_exchange(around, exchange)),
         DockerConfig.find(around.environment),
     )
     build, settings = request.config.build, request.settings
@@ -83,7 +83,7 @@ def open_means(request: Request, around: Surroundings) -> Means:
         source=around.folder / "source",
         registry=registry,
         helm=Helm(build.helm, around.run, children, _tool_log(around, "helm")),
-        builder=GoBuilder(build.go, around.run, children, registry, _tool_log(around, "go")),
+        builder=GoBuilder(build.go, around.run, children, _tool_log(around, "go")),
         destination=destination,
     )
 
@@ -129,8 +129,8 @@ def _service_row(row: Selected) -> ServiceDocument:
     return ServiceDocument(name=row.service.name, selected=row.selected, reason=row.reason)
 
 
-def _log_retry(around: Surroundings, exchange: Exchange) -> None:
-    around.log.debug("request", exchange=str(exchange))
+def _log_exchange(around: Surroundings, exchange: Exchange) -> None:
+    around.log.debug("request", **asdict(exchange))
 
 
 def _tool_log(around: Surroundings, tool: str) -> Path | None:

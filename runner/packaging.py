@@ -42,7 +42,7 @@ def package_chart(source: Path, facts: ChartFacts, image: Name, helm: Helm, fold
         warnings += rewrite_image(chart, facts, str(image.repository), image.tag)
     warnings += helm.lint(chart)
     warnings += check_workload(helm.render(chart), str(image))
-    return repack(helm.package(chart, folder), folder, warnings)
+    return repack(helm.package(chart, folder), folder / f"{facts.name}-{facts.version}.tgz", warnings)
 
 
 def has_same_files(packaged: PackagedChart, name: Name, found: Published, registry: Registry, folder: Path) -> bool:
