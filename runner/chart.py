@@ -66,6 +66,12 @@ class ChartFacts:
         return f"{self.where(fact)} is {getattr(self, fact)}"
 
 
+def chart_files(folder: str) -> tuple[str, str, str, str]:
+    """The files of a chart that are judged: Chart.yaml, values.yaml, NOTES.txt, and the kustomization beside it."""
+    kustomization = posixpath.normpath(posixpath.join(folder, "..", KUSTOMIZATION_FILE))
+    return f"{folder}/{CHART_FILE}", f"{folder}/{VALUES_FILE}", f"{folder}/{NOTES_FILE}", kustomization
+
+
 def read_chart_facts(folder: str, chart_yaml: bytes | None, values_yaml: bytes | None) -> ChartFacts:
     """Read a chart's two files.
 

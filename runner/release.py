@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from runner import release_path, stable_path
 from runner.opening import choose_services, open_means, read_request
 from runner.preparation import prepare_tools
-from runner.road import D, L, P, Road
+from runner.road import D, L, P, Path, Road
 from runner.route import ReleasePath
 
 if TYPE_CHECKING:
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from runner.config import Service
     from runner.means import Means, Surroundings
     from runner.settings import Options
+
+
+RELEASE: Path[release_path.Desired, release_path.Looked, release_path.Prepared] = release_path
+STABLE: Path[stable_path.Desired, stable_path.Looked, stable_path.Prepared] = stable_path
 
 
 def release(options: Options, around: Surroundings, *, only_plan: bool) -> None:
@@ -28,9 +32,9 @@ def release(options: Options, around: Surroundings, *, only_plan: bool) -> None:
     means = open_means(request, around)
     services = choose_services(request, means)
     if isinstance(request.route, ReleasePath):
-        travel(services, Road(release_path, request, means), means, only_plan=only_plan)
+        travel(services, Road(RELEASE, request, means), means, only_plan=only_plan)
     else:
-        travel(services, Road(stable_path, request, means), means, only_plan=only_plan)
+        travel(services, Road(STABLE, request, means), means, only_plan=only_plan)
 
 
 def travel(services: Sequence[Service], road: Road[D, L, P], means: Means, *, only_plan: bool) -> None:

@@ -7,11 +7,8 @@ from typing import TYPE_CHECKING
 
 from runner.build.builder import BuildRequest
 from runner.chart import (
-    CHART_FILE,
-    KUSTOMIZATION_FILE,
-    NOTES_FILE,
-    VALUES_FILE,
     ChartFacts,
+    chart_files,
     check_release,
     choose_scheme,
     read_chart_facts,
@@ -24,6 +21,7 @@ from runner.oci.media import CREATED, RELEASE_IMAGE, RELEASE_VERSION, REVISION, 
 from runner.packaging import has_same_files, package_chart
 from runner.plan import Action, Kind, Plan, plan_release
 from runner.publish import published_layout
+from runner.reporting import warn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,13 +67,6 @@ class Prepared:
     chart: PackagedChart
 
 
-def chart_files(service: Service) -> tuple[str, ...]:
-    """The files of a service that are read before anything is exported."""
-    folder = service.chart_folder
-    beside = "" if service.path == "." else f"{service.path}/"
-    return (f"{folder}/{CHART_FILE}", f"{folder}/{VALUES_FILE}", f"{folder}/{NOTES_FILE}", beside + KUSTOMIZATION_FILE)
-
-
 def describe(request: Request, service: Service, files: Mapping[str, bytes | None]) -> Desired:
     """Derive names from the chart and the naming.
 
@@ -83,7 +74,7 @@ def describe(request: Request, service: Service, files: Mapping[str, bytes | Non
         ChartMissing, ChartDisagrees: the chart is not that of this release.
     """
     version = request.route.version
-    chart_yaml, values_yaml, notes, kustomization = (files[path] for path in chart_files(service))
+    chart_yaml, values_yaml, notes, kustomization = (files[path] for path in chart_files(service.chart_folder))
     facts = read_chart_facts(service.chart_folder, chart_yaml, values_yaml)
     check_release(facts, service.name, version, request.config.chart_names)
     settings = request.settings
@@ -121,6 +112,7 @@ def prepare(request: Request, looked: Looked, means: Means) -> Prepared:
     folder = means.folder / desired.service.name / "chart"
     folder.mkdir(parents=True)
     chart = package_chart(means.source, desired.facts, desired.images[0], means.helm, folder)
+    warn(means, desired.service.name, *chart.warnings)
     for name in desired.charts:
         found = observed[name]
         if isinstance(found, Published) and not found.revision:
@@ -188,7 +180,7 @@ def _build(request: Request, desired: Desired, base: Base, means: Means) -> Layo
             folder=means.folder / desired.service.name / "image",
         )
     )
-    means.record.warn(*built.warnings)
+    warn(means, desired.service.name, *built.warnings)
     return built.layout
 
 
@@ -232,9 +224,11 @@ def _publish_chart(request: Request, prepared: Prepared, image: Manifest, means:
 def _warn_of_other_image(prepared: Prepared, image: Manifest, means: Means) -> None:
     chart = _found(prepared, prepared.desired.charts)
     if chart.image_digest not in {None, image.digest}:
-        means.record.warn(
+        warn(
+            means,
+            prepared.desired.service.name,
             f"{prepared.desired.charts[0]} was released with image {chart.image_digest};"
-            f" the image published now is {image.digest}"
+            f" the image published now is {image.digest}",
         )
 
 

@@ -9,10 +9,9 @@ from runner.record import EntryDocument, ServiceDocument
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from runner.means import Means
+    from runner.means import Means, Surroundings
     from runner.plan import Plan
-    from runner.request import Request
-    from runner.road import Desired
+    from runner.request import Desired, Request
 
 
 def record_desired(request: Request, desired: Iterable[Desired], means: Means) -> None:
@@ -24,9 +23,7 @@ def record_desired(request: Request, desired: Iterable[Desired], means: Means) -
         means.record.set_service(
             ServiceDocument(name=one.service.name, selected=True, scheme=one.scheme.label, reason=reason)
         )
-        means.record.warn(*one.warnings)
-        for warning in one.warnings:
-            means.log.warning(warning, service=one.service.name)
+        warn(means, one.service.name, *one.warnings)
     means.record.update(staging=staging)
 
 
@@ -37,8 +34,8 @@ def record_plan(plan: Plan, means: Means) -> None:
         ReleaseError: the plan's own, when it refuses a name.
     """
     record_entries(plan, means)
-    means.record.warn(*plan.warnings)
-    means.record.note(*plan.notes)
+    warn(means, plan.service, *plan.warnings)
+    note(means, plan.service, *plan.notes)
     for entry in plan.entries:
         means.log.info(
             "planned",
@@ -48,12 +45,22 @@ def record_plan(plan: Plan, means: Means) -> None:
             reason=entry.reason,
             digest=entry.digest,
         )
-    for warning in plan.warnings:
-        means.log.warning(warning, service=plan.service)
-    for note in plan.notes:
-        means.log.info(note, service=plan.service)
     if plan.error is not None:
         raise plan.error
+
+
+def warn(means: Surroundings, service: str, *texts: str) -> None:
+    """Record and log what wants a look."""
+    means.record.warn(*texts)
+    for text in texts:
+        means.log.warning(text, service=service)
+
+
+def note(means: Surroundings, service: str, *texts: str) -> None:
+    """Record and log what is worth knowing and needs nothing done."""
+    means.record.note(*texts)
+    for text in texts:
+        means.log.info(text, service=service)
 
 
 def record_entries(plan: Plan, means: Means) -> None:

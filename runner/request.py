@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from runner.plan import Identity
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from runner.chart import ChartFacts
     from runner.checkout import Checkout
     from runner.config import Config, Service
     from runner.event import Event
+    from runner.naming import Scheme
+    from runner.oci.media import Name
     from runner.route import Route
     from runner.settings import Settings
 
@@ -46,3 +49,27 @@ class Selected:
     service: Service
     selected: bool
     reason: str
+
+
+class Desired(Protocol):
+    """What a service's release should look like, as far as both paths agree on it."""
+
+    @property
+    def service(self) -> Service:
+        """Whose release it is."""
+
+    @property
+    def scheme(self) -> Scheme:
+        """The names' scheme."""
+
+    @property
+    def facts(self) -> ChartFacts:
+        """What the chart states."""
+
+    @property
+    def images(self) -> tuple[Name, ...]:
+        """The image's names, primary first."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What in the repository disagrees without harm."""

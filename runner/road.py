@@ -4,48 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
+from runner.chart import chart_files
 from runner.errors import ReleaseError
 from runner.opening import read_chart_files
 from runner.reporting import record_desired, record_entries, record_plan
+from runner.request import Desired
 from runner.services import each_service
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from runner.build.base import Base
-    from runner.chart import ChartFacts
     from runner.config import Service
     from runner.means import Means
-    from runner.naming import Scheme
-    from runner.oci.media import Name
     from runner.plan import Plan
     from runner.request import Request
 
 READ_AT_ONCE = 8
-
-
-class Desired(Protocol):
-    """What a service's release should look like, as far as both paths agree on it."""
-
-    @property
-    def service(self) -> Service:
-        """Whose release it is."""
-
-    @property
-    def scheme(self) -> Scheme:
-        """The names' scheme."""
-
-    @property
-    def facts(self) -> ChartFacts:
-        """What the chart states."""
-
-    @property
-    def images(self) -> tuple[Name, ...]:
-        """The image's names, primary first."""
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What in the repository disagrees without harm."""
 
 
 class Looked(Protocol):
@@ -80,9 +55,6 @@ P = TypeVar("P", bound=Prepared)
 class Path(Protocol[D, L, P]):
     """One of the two paths; satisfied by the modules ``release_path`` and ``stable_path``."""
 
-    def chart_files(self, service: Service) -> tuple[str, ...]:
-        """The files that are read at HEAD."""
-
     def describe(self, request: Request, service: Service, files: Mapping[str, bytes | None]) -> D:
         """Say what there should be."""
 
@@ -116,7 +88,7 @@ class Road(Generic[D, L, P]):
 
     def describe(self, services: Sequence[Service]) -> tuple[D, ...]:
         """Say for each service what there should be."""
-        paths = [file for service in services for file in self._path.chart_files(service)]
+        paths = [file for service in services for file in chart_files(service.chart_folder)]
         files = read_chart_files(self.request, paths, self._means)
 
         def work(service: Service) -> D:

@@ -11,6 +11,7 @@ from semver import Version
 
 from runner.chart import (
     ChartFacts,
+    chart_files,
     check_stable,
     image_version_of,
     read_chart_facts,
@@ -40,7 +41,8 @@ from runner.plan import (
     plan_stable_unchanged,
 )
 from runner.publish import published_layout
-from runner.release_path import chart_files
+from runner.reporting import warn
+from runner.route import StablePath
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -102,7 +104,9 @@ def describe(request: Request, service: Service, files: Mapping[str, bytes | Non
         ChartMissing, ChartDisagrees, StableDisagrees: the chart may not become stable.
     """
     route, settings = request.route, request.settings
-    chart_yaml, values_yaml, notes, kustomization = (files[path] for path in chart_files(service))
+    if not isinstance(route, StablePath):
+        raise TypeError(f"{route} is not the stable path")
+    chart_yaml, values_yaml, notes, kustomization = (files[path] for path in chart_files(service.chart_folder))
     facts = read_chart_facts(service.chart_folder, chart_yaml, values_yaml)
     scheme, image_version = image_version_of(service.naming, settings.production, service.name, facts)
     check_stable(
@@ -148,7 +152,7 @@ def look(request: Request, desired: Desired, means: Means) -> Looked:
     missing = unanswered(image_name, image.manifest, means.registry)
     if missing and (image.revision is not None or len(missing) == len(image.manifest.children) + 1):
         raise StableImageAbsent(f"{image_name} is there, but {missing[0]} does not answer", detail=missing)
-    means.record.warn(*_former_flaws(image_name, image, missing, means))
+    warn(means, desired.service.name, *_former_flaws(image_name, image, missing, means))
     plan = plan_stable_unchanged(desired.service.name, desired.charts, request.identity, observed)
     return Looked(desired, observed, histories, image, plan)
 
@@ -163,6 +167,7 @@ def prepare(request: Request, looked: Looked, means: Means) -> Prepared:
     folder = means.folder / desired.service.name / "chart"
     folder.mkdir(parents=True)
     packaged = package_chart(means.source, desired.facts, desired.images[0], means.helm, folder)
+    warn(means, desired.service.name, *packaged.warnings)
     layout, holder = _chart(request, looked, packaged, means)
     candidate = Candidate(
         digest=layout.root.digest,
@@ -179,7 +184,6 @@ def prepare(request: Request, looked: Looked, means: Means) -> Prepared:
         histories=looked.histories,
         now=datetime.now(UTC),
     )
-    means.record.warn(*packaged.warnings)
     return Prepared(desired, looked.observed, plan, layout)
 
 
