@@ -1,0 +1,161 @@
+"""What a Go module asks for, and where it keeps the version that the linker writes into the program."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runner.errors import BuildFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+GO_MOD = "go.mod"
+VERSION_PACKAGE = "pkg/version"
+VARIABLES = ("GitVersion", "GitCommit", "BuildDate")
+"""What the linker sets: the release's version, its commit, the commit's time."""
+
+_GO_DIRECTIVE = re.compile(r"^[ \t]*go[ \t]+([^\s/]+)[ \t]*(?://.*)?$", re.MULTILINE)
+_GO_VERSION = re.compile(r"(\d+)\.(\d+)(?:\.(\d+)|(rc|beta)(\d+))?")
+_COMMENT_OR_TEXT = re.compile(
+    r"""(?P<comment>//[^\n]*|/\*.*?\*/)|"(?:\\.|[^"\\\n])*"|`[^`]*`|'(?:\\.|[^'\\\n])+'""", re.DOTALL
+)
+_INNERMOST_BRACES = re.compile(r"\{[^{}]*\}")
+_VAR = re.compile(r"(?:^|;)[ \t]*var\b[ \t]*", re.MULTILINE)
+_SPEC = re.compile(r"(?P<names>\w+(?:[ \t]*,[ \t]*\w+)*)(?P<type>[ \t]+string)?[ \t]*(?:=(?P<values>.*))?")
+_END_OF_SPEC = re.compile(r"[\n;]")
+_TEXT = '""'
+
+
+@dataclass(frozen=True)
+class GoModule:
+    """A module in the exported tree.
+
+    ``main`` is the main package's folder relative to ``folder``, as Go wants it (``./cmd/controller``); ``go`` is what
+    go.mod asks for, None where it does not say; ``vendored`` is whether the modules it needs lie beside it.
+    """
+
+    folder: Path
+    main: str
+    go: str | None
+    vendored: bool
+
+
+@dataclass(frozen=True)
+class GoPackage:
+    """A package of the module: its import path, its name, and the string variables that the linker can set in it."""
+
+    path: str
+    name: str
+    variables: frozenset[str]
+
+    @property
+    def linked_as(self) -> str:
+        """What the package is called by the linker's ``-X``."""
+        return "main" if self.name == "main" else self.path
+
+    def symbol(self, variable: str) -> str:
+        """What a variable is called in the program's symbol table (``cmd/internal/objabi``, PathToPrefix)."""
+        folder, slash, last = self.linked_as.rpartition("/")
+        return f"{folder}{slash}{last.replace('.', '%2e')}.{variable}"
+
+
+def find_module(source: Path, main: str) -> GoModule:
+    """Find the module of a main package: the one whose go.mod is nearest above it.
+
+    Args:
+        source: the exported tree.
+        main: the package's folder relative to ``source``.
+
+    Raises:
+        BuildFailed: the folder is not in the tree, or no go.mod is above it.
+    """
+    root = source.resolve()
+    package = (root / main).resolve()
+    if not package.is_relative_to(root) or not package.is_dir():
+        raise BuildFailed(
+            f"there is no folder {main} in the repository, where the main package should be",
+            remedy="Correct main: of the service in jobs.yaml, or commit the package and tag that commit.",
+        )
+    folder = next((place for place in (package, *package.parents) if (place / GO_MOD).is_file()), None)
+    if folder is None or not folder.is_relative_to(root):
+        raise BuildFailed(f"there is no {GO_MOD} in {main} or above it")
+    text = (folder / GO_MOD).read_text(encoding="utf-8", errors="replace")
+    return GoModule(
+        folder=folder,
+        main=f"./{package.relative_to(folder).as_posix()}",
+        go=go_directive(text),
+        vendored=(folder / "vendor" / "modules.txt").is_file(),
+    )
+
+
+def go_directive(text: str) -> str | None:
+    """The Go version that a go.mod asks for, e.g. ``1.25.0``; None where it does not say."""
+    found = _GO_DIRECTIVE.search(text)
+    return found[1] if found else None
+
+
+def go_order(version: str) -> tuple[int, int, int, str, int]:
+    """Return what Go versions are ordered by: ``1.26`` before ``1.26rc1`` before ``1.26.0`` (https://go.dev/doc/toolchain).
+
+    What follows the version proper, as a distribution's own suffix, does not count.
+
+    Raises:
+        ValueError: it is none.
+    """
+    found = _GO_VERSION.match(version)
+    if found is None:
+        raise ValueError(f"{version!r} is not a version of Go")
+    major, minor, patch, kind, number = found.groups()
+    return int(major), int(minor), -1 if patch is None else int(patch), kind or "", int(number or 0)
+
+
+def string_variables(source: str) -> frozenset[str]:
+    """The package-level variables of a Go file that the linker's ``-X`` can set.
+
+    These are strings that are declared without a value or with a constant text (``go doc cmd/link``).
+    """
+    bare = _COMMENT_OR_TEXT.sub(lambda found: " " if found["comment"] else _TEXT, source)
+    while (outer := _INNERMOST_BRACES.sub("", bare)) != bare:
+        bare = outer
+    specs = [spec.strip() for found in _VAR.finditer(bare) for spec in _END_OF_SPEC.split(_declared(bare, found.end()))]
+    return frozenset(name for spec in specs for name in _settable(spec))
+
+
+def _declared(bare: str, start: int) -> str:
+    """What follows the word ``var``: all between its parentheses, or the rest of the line."""
+    if bare[start : start + 1] != "(":
+        return _END_OF_SPEC.split(bare[start:], maxsplit=1)[0]
+    depth = 0
+    for place in range(start, len(bare)):
+        depth += {"(": 1, ")": -1}.get(bare[place], 0)
+        if depth == 0:
+            return bare[start + 1 : place]
+    return ""
+
+
+def _settable(spec: str) -> tuple[str, ...]:
+    """The names in ``A, B string``, ``A = ""`` and the like."""
+    found = _SPEC.fullmatch(spec)
+    if found is None or not (found["type"] or found["values"]):
+        return ()
+    if found["values"] and any(value.strip() != _TEXT for value in found["values"].split(",")):
+        return ()
+    return tuple(name.strip() for name in found["names"].split(","))
+
+
+def version_packages(module: str, packages: Iterable[GoPackage]) -> tuple[GoPackage, ...]:
+    """The packages whose variables say which release the program is; none where no package has all of them.
+
+    ``pkg/version`` is the one, as in every controller that ACK's generator writes; else every package that declares
+    all of VARIABLES.
+
+    Args:
+        module: the module's path.
+        packages: those of the module that the program is made of.
+    """
+    found = tuple(package for package in packages if package.variables.issuperset(VARIABLES))
+    usual = tuple(package for package in found if package.path == f"{module}/{VERSION_PACKAGE}")
+    return usual or found
