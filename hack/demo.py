@@ -12,6 +12,7 @@ import re
 import shutil
 import sys
 import tempfile
+import textwrap
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ SERVICE = "widget"
 VERSION = "1.2.3"
 TOOLS = ROOT / ".tools" / "bin"
 OLDEST_HELM = (3, 17)
+LINE = 116
 
 CONFIGURATION = """\
 registry: {registry}
@@ -102,9 +104,9 @@ def _demonstrate(folder: Path) -> None:
             CONFIGURATION.format(registry=repository.registry, helm=helm, service=SERVICE), encoding="utf-8"
         )
 
-        release = _release(demo, f"v{VERSION}", "release: image for two platforms, and chart")
-        again = _release(demo, f"v{VERSION}", "the same job again")
-        stable = _release(demo, "stable", "stable: the chart alone")
+        release = _release(demo, f"v{VERSION}", f"tag v{VERSION}: image for two platforms, and chart")
+        again = _release(demo, f"v{VERSION}", f"tag v{VERSION} once more: nothing is sent")
+        stable = _release(demo, "stable", "branch stable: the chart alone")
         if again.writes:
             raise DemoFailed(f"the rerun sent {again.writes} write requests; it should send none")
         _show(demo, (release, again, stable))
@@ -112,9 +114,9 @@ def _demonstrate(folder: Path) -> None:
 
 @dataclass(frozen=True)
 class Job:
-    """A run of the runner: the push it was for, its record, and the write requests that the registry had from it."""
+    """A run of the runner: what it was for, its record, and the write requests that the registry had from it."""
 
-    ref: str
+    title: str
     record: Mapping[str, Any]
     writes: int
 
@@ -146,24 +148,35 @@ def _release(demo: Demo, ref: str, title: str) -> Job:
         raise DemoFailed(f"ack-release run ended with {code} for {ref}; it printed:\n{printed}")
     for line in printed.splitlines():
         if line.startswith("RELEASED:"):
-            print(f"  {line}")
+            print(f"  {textwrap.shorten(line, LINE, placeholder=' ...', break_on_hyphens=False)}")
     record = json.loads((artifacts / "record.json").read_text(encoding="utf-8"))
-    return Job(ref, record, demo.registry.writes() - before)
+    return Job(title, record, demo.registry.writes() - before)
 
 
 def _show(demo: Demo, jobs: Sequence[Job]) -> None:
-    names = list(dict.fromkeys((entry["kind"], entry["name"]) for job in jobs for entry in job.record["entries"]))
+    entries = {entry["name"]: entry for job in jobs for entry in job.record["entries"]}
     with _step("what the registry has, and what helm makes of the chart"):
-        published = [(kind, name, _crane(demo, "digest", name), _platforms(demo, name)) for kind, name in names]
-        image = published[0][1]
+        published = [
+            (entry["kind"], name, _digest(demo, name, entry["digest"]), _platforms(demo, name))
+            for name, entry in entries.items()
+        ]
+        image = next(name for kind, name, *_ in published if kind == "image")
         _crane(demo, "validate", "--remote", image)
-        pulled = [_pull(demo, name, image) for kind, name in names if kind == "chart" and f"/{SERVICE}-chart:" in name]
+        # helm pulls a chart only from a repository of the chart's own name.
+        pulled = [_pull(demo, name, image) for name in entries if f"/{SERVICE}-chart:" in name]
     print("\nWrite requests that the registry had:")
-    _table([(job.ref, str(job.writes), "nothing is sent twice" if not job.writes else "") for job in jobs])
+    _table([(f"{job.writes:3}", job.title) for job in jobs])
     print("\nPublished:")
-    _table([(kind, name, digest, platforms) for kind, name, digest, platforms in published])
+    _table(published)
     print(f"\nPulled with helm {_helm_version(demo.helm)} and rendered:")
     _table(pulled)
+
+
+def _digest(demo: Demo, name: str, recorded: str) -> str:
+    digest = _crane(demo, "digest", name)
+    if digest != recorded:
+        raise DemoFailed(f"the registry has {digest} under {name}; the record says {recorded}")
+    return digest
 
 
 def _crane(demo: Demo, command: str, *arguments: str) -> str:
