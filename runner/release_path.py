@@ -121,9 +121,9 @@ def prepare(request: Request, looked: Looked, means: Means) -> Prepared:
     return Prepared(desired, observed, looked.plan or _plan(request, desired, observed), chart)
 
 
-def builds(plan: Plan) -> bool:
-    """Whether carrying out this plan compiles anything."""
-    return any(entry.copy_of is None for entry in plan.to_publish(Kind.IMAGE))
+def builds(plan: Plan | None) -> bool:
+    """Whether carrying out this plan compiles anything; where there is none yet, it may."""
+    return plan is None or any(entry.copy_of is None for entry in plan.to_publish(Kind.IMAGE))
 
 
 def publish(request: Request, prepared: Prepared, base: Base | None, means: Means) -> Plan:

@@ -64,8 +64,8 @@ class Path(Protocol[D, L, P]):
     def prepare(self, request: Request, looked: L, means: Means) -> P:
         """Make and check the chart."""
 
-    def builds(self, plan: Plan) -> bool:
-        """Whether a plan compiles anything."""
+    def builds(self, plan: Plan | None) -> bool:
+        """Whether a plan compiles anything; of none yet, whether one could."""
 
     def publish(self, request: Request, prepared: P, base: Base | None, means: Means) -> Plan:
         """Build and publish."""
@@ -112,7 +112,7 @@ class Road(Generic[D, L, P]):
 
     def will_build(self, looked: Iterable[L]) -> bool:
         """Whether anything is to be compiled, or may be once the charts are packaged."""
-        return any(one.plan is None or self._path.builds(one.plan) for one in looked)
+        return any(self._path.builds(one.plan) for one in looked)
 
     def prepare(self, looked: Iterable[L], base: Base | ReleaseError | None) -> tuple[P, ...]:
         """Make and check each service's chart, and finish its plan."""

@@ -198,7 +198,7 @@ def publish(request: Request, prepared: Prepared, base: object, means: Means) ->
     return prepared.plan
 
 
-def builds(plan: Plan) -> bool:  # noqa: ARG001 - as the release path
+def builds(plan: Plan | None) -> bool:  # noqa: ARG001 - as the release path
     """Whether carrying out this plan compiles anything: never."""
     return False
 

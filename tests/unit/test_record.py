@@ -148,7 +148,12 @@ def test_services_are_listed_once_by_name() -> None:
 def test_threads_lose_nothing() -> None:
     """Warnings added from many threads at once are all there."""
     record = new_record()
-    threads = [threading.Thread(target=lambda n=n: [record.warn(f"{n}-{i}") for i in range(50)]) for n in range(8)]
+
+    def warn(number: int) -> None:
+        for turn in range(50):
+            record.warn(f"{number}-{turn}")
+
+    threads = [threading.Thread(target=warn, args=(number,)) for number in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -1,0 +1,266 @@
+"""What each bad input gets: its exit code, one highlighted line with cause and remedy, every report, and no write."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hack.prow_job import checkout_folder
+from tests.support.releases import Bench, Ended, open_bench
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    with open_bench(tmp_path) as made:
+        yield made
+
+
+def nothing(_: Bench) -> None:
+    """Leave the repository as it is."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One bad input: how it comes about, and what it gets."""
+
+    code: int
+    name: str
+    says: str
+    arrange: Callable[[Bench], object] = nothing
+    ref: str = "v1.2.3"
+    extra: Mapping[str, str] = field(default_factory=dict)
+    config: str | None = None
+    options: tuple[str, ...] = ()
+
+
+def edit(path: str, old: str, new: str) -> Callable[[Bench], object]:
+    """Release 1.3.0 with one text replaced in one file."""
+
+    def change(text: str) -> str:
+        assert old in text, f"{old!r} is not in {path}"
+        return text.replace(old, new)
+
+    return lambda bench: bench.repository.release("1.3.0", edits={path: change})
+
+
+def without(path: str) -> Callable[[Bench], object]:
+    """Release 1.3.0 without one file."""
+    return lambda bench: bench.repository.release("1.3.0", edits={path: None})
+
+
+def branch(name: str) -> Callable[[Bench], object]:
+    """Make a branch at main."""
+    return lambda bench: bench.repository.git("branch", name)
+
+
+def tag_stable(bench: Bench) -> None:
+    """Make a tag called stable."""
+    bench.repository.git("tag", "stable", "refs/tags/v1.2.3^{commit}")
+
+
+def release_1_3(bench: Bench) -> None:
+    """Release 1.3.0."""
+    bench.repository.release("1.3.0")
+
+
+def stable(bench: Bench) -> None:
+    """Make the branch stable on top of 1.2.3."""
+    bench.repository.stable("1.2.3")
+
+
+JOB = {"type": "postsubmit", "refs": {"org": "aws-controllers-k8s", "repo": "widget-controller", "base_ref": "v9.9.9"}}
+
+CASES = {
+    "no Prow environment": Case(
+        2,
+        "event-invalid",
+        "neither JOB_SPEC nor the environment gives",
+        extra={"JOB_SPEC": "", "REPO_OWNER": "", "REPO_NAME": "", "PULL_BASE_REF": ""},
+    ),
+    "malformed JOB_SPEC": Case(2, "event-invalid", "JOB_SPEC", extra={"JOB_SPEC": "{"}),
+    "JOB_SPEC and variables disagree": Case(2, "event-invalid", "v9.9.9", extra={"JOB_SPEC": json.dumps(JOB)}),
+    "unknown service": Case(
+        2, "service-unknown", "widget-controller", config="registry: h.example/n\nservices: {s3: {}}\n"
+    ),
+    "service that was asked for is unknown": Case(2, "service-unknown", "wiget", options=("--service", "wiget")),
+    "unknown key": Case(2, "configuration-invalid", "registry", config="registri: h.example/n\n"),
+    "no jobs.yaml": Case(2, "configuration-invalid", "cannot be read", options=("--config", "/nowhere/jobs.yaml")),
+    "helm is missing": Case(
+        2,
+        "tool-unusable",
+        "helm 3.17",
+        config="registry: {registry}\nbuild: {{helm: /nowhere/helm, base_image: scratch}}\n"
+        "services: {{widget: {{}}}}\n",
+    ),
+    "go is missing": Case(
+        2,
+        "tool-unusable",
+        "go 1.26",
+        config="registry: {registry}\nbuild: {{go: /nowhere/go, helm: {helm}, base_image: scratch}}\n"
+        "services: {{widget: {{}}}}\n",
+    ),
+    "not a release ref": Case(3, "not-a-release", "release/v1.2", branch("release/v1.2"), ref="release/v1.2"),
+    "a branch like a tag": Case(3, "not-a-release", "branch", branch("v7.0.0"), ref="v7.0.0"),
+    "a tag called stable": Case(3, "stable-is-a-tag", "stable", tag_stable, ref="stable"),
+    "no chart folder": Case(4, "chart-missing", "helm/Chart.yaml", without("helm/Chart.yaml"), ref="v1.3.0"),
+    "Chart.yaml of another version": Case(
+        4,
+        "chart-disagrees",
+        "helm/Chart.yaml",
+        edit("helm/Chart.yaml", "version: v1.3.0", "version: v1.2.9"),
+        ref="v1.3.0",
+    ),
+    "values name another tag": Case(
+        4, "chart-disagrees", "widget-v1.2.9", edit("helm/values.yaml", "widget-v1.3.0", "widget-v1.2.9"), ref="v1.3.0"
+    ),
+    "the template cannot be rendered": Case(
+        4,
+        "chart-unusable",
+        "helm",
+        edit("helm/templates/deployment.yaml", "kind: Deployment", "kind: {{ fail `no` }}"),
+        ref="v1.3.0",
+    ),
+    "the workload runs another image": Case(
+        4,
+        "chart-disagrees",
+        "/ack/controller:v1.3.0",
+        edit("helm/templates/deployment.yaml", ".Values.image.tag", ".Chart.Version"),
+        ref="v1.3.0",
+    ),
+    "stable's image is absent": Case(4, "stable-image-absent", "widget-v1.2.3", stable, ref="stable"),
+    "compile error": Case(
+        6,
+        "build-failed",
+        "main.go:",
+        edit("cmd/controller/main.go", "func main() {", "func main() { undefined_()"),
+        ref="v1.3.0",
+    ),
+    "go.mod asks for a newer Go": Case(6, "go-too-old", "1.99", edit("go.mod", "go 1.26", "go 1.99"), ref="v1.3.0"),
+    "no licence": Case(6, "build-failed", "ATTRIBUTION.md", without("ATTRIBUTION.md"), ref="v1.3.0"),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_bad_input_is_refused_without_a_write(bench: Bench, case: Case) -> None:
+    """Each bad input ends with its code and one ERROR line of cause and remedy; reports are there, nothing is sent."""
+    case.arrange(bench)
+    config = None
+    if case.config is not None:
+        config = bench.folder / "case.yaml"
+        text = bench.config.read_text("utf-8")
+        helm = next(line for line in text.splitlines() if line.startswith("  helm:")).partition(": ")[2]
+        config.write_text(
+            case.config.format(registry=f"{bench.host}/ack", helm=helm) if "{registry}" in case.config else case.config
+        )
+    ended = bench.run(case.ref, *case.options, extra=case.extra, config=config)
+    check_refusal(ended, case.code, case.name, case.says)
+    assert bench.proxy.writes == ()
+
+
+def check_refusal(ended: Ended, code: int, name: str, says: str) -> None:
+    """Check what every refusal has."""
+    assert ended.code == code, ended.out
+    [line] = ended.errors
+    assert ended.lines[-1] == line
+    assert f"exit={code} code={name}" in line
+    assert says in line
+    error = ended.record["error"]
+    assert (error["exit"], error["code"]) == (code, name)
+    assert error["cause"]
+    assert error["remedy"].split()[0] in line
+    assert ended.metadata["error"] == error["cause"]
+    assert ended.metadata["remedy"] == error["remedy"]
+    failures = list(ended.junit.iter("failure"))
+    assert len(failures) == 1
+    assert error["remedy"] in (failures[0].text or "")
+    assert sum("ERROR:" in one for one in ended.lines) == 1
+    assert all(len(one.encode()) < 10_000 and "\r" not in one for one in ended.lines)
+
+
+def test_a_tag_that_moved_away_is_refused(bench: Bench) -> None:
+    """A tag that no longer peels to the commit of the clone is exit 3, naming both commits."""
+    clone = bench.clone("v1.2.3")
+    folder = checkout_folder(clone[0], bench.repository)
+    subprocess.run(["git", "-C", folder, "tag", "-f", "v1.2.3", "HEAD~1"], check=True, capture_output=True, timeout=30)
+    check_refusal(bench.run("v1.2.3", clone=clone), 3, "tag-moved", "v1.2.3")
+    assert bench.proxy.writes == ()
+
+
+def test_a_shallow_clone_is_refused_on_stable(bench: Bench) -> None:
+    """On stable a shallow clone is exit 3: the newest merged release cannot be known."""
+    bench.repository.stable("1.2.3")
+    clone = bench.clone("stable")
+    folder = checkout_folder(clone[0], bench.repository)
+    head = subprocess.run(
+        ["git", "-C", folder, "rev-parse", "HEAD"], check=True, capture_output=True, text=True, timeout=30
+    ).stdout
+    (folder / ".git" / "shallow").write_text(head)
+    check_refusal(bench.run("stable", clone=clone), 3, "history-missing", "shallow")
+
+
+def test_a_release_tag_published_from_another_commit_is_refused(bench: Bench) -> None:
+    """A release that is published and then tagged anew at another commit is exit 5, and what is there stays."""
+    assert bench.run("v1.2.3").code == 0
+    bench.proxy.clear()
+    bench.repository.git("tag", "--delete", "v1.2.3")
+    bench.repository.release("1.2.3", edits={"README.md": "another commit\n"})
+    ended = bench.run("v1.2.3")
+    check_refusal(ended, 5, "already-published", "published from commit")
+    assert bench.proxy.writes == ()
+    assert set(ended.actions.values()) == {"refuse"}
+
+
+def test_a_registry_that_refuses_connections_is_exit_7(bench: Bench) -> None:
+    """A registry that nobody serves is exit 7, after retries, with the remedy to rerun."""
+    ended = bench.run("v1.2.3", "--registry", "127.0.0.1:9/nobody")
+    check_refusal(ended, 7, "registry-failed", "127.0.0.1:9")
+
+
+def test_500_on_everything_is_exit_7(bench: Bench) -> None:
+    """A registry that answers 500 to everything is exit 7; absent is never assumed, so nothing is sent."""
+    bench.proxy.fail(500)
+    ended = bench.run("v1.2.3")
+    check_refusal(ended, 7, "registry-failed", "500")
+    assert bench.proxy.writes == ()
+
+
+@pytest.mark.parametrize(
+    ("status", "headers"), [(401, {"WWW-Authenticate": 'Basic realm="test"'}), (403, {})], ids=["401", "403"]
+)
+def test_refused_credentials_are_exit_8(bench: Bench, status: int, headers: dict[str, str]) -> None:
+    """401 without credentials and 403 are exit 8, at once and without a write."""
+    bench.proxy.fail(status, code="DENIED", headers=headers)
+    check_refusal(bench.run("v1.2.3"), 8, "credentials-refused", bench.host)
+    assert bench.proxy.writes == ()
+
+
+@pytest.mark.parametrize("fault", ["cut", "corrupt"])
+def test_a_damaged_manifest_is_exit_7(bench: Bench, fault: str) -> None:
+    """A manifest that is cut short or has another digest is exit 7, and nothing is written over it."""
+    assert bench.run("v1.2.3").code == 0
+    bench.proxy.clear()
+    getattr(bench.proxy, fault)(method="GET", path=r"/manifests/")
+    ended = bench.run("v1.2.3")
+    assert ended.code == 7, ended.out
+    assert ended.record["error"]["code"] in {"registry-answer-wrong", "registry-failed"}
+    assert bench.proxy.writes == ()
+
+
+def test_compile_errors_show_the_compilers_words(bench: Bench) -> None:
+    """The compiler's last lines stand before the ERROR line, and all of its output is in a file."""
+    bench.repository.release(
+        "1.3.0",
+        edits={"cmd/controller/main.go": lambda text: text.replace("func main() {", "func main() { nothing_()")},
+    )
+    ended = bench.run("v1.3.0")
+    assert ended.code == 6
+    assert any(line.startswith("  | ") and "nothing_" in line for line in ended.lines)
+    assert "nothing_" in (ended.artifacts / "go-build-log.txt").read_text()

@@ -1,0 +1,142 @@
+"""The release path from end to end: real repository, real compiler, real helm, real registry."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runner.chart_archive import files_of
+from tests.support.releases import Bench, crane, crane_bytes, open_bench
+from tests.support.tools import require_tool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+IMAGE, CHART, ALIAS = "ack/controller:widget-v1.2.3", "ack/chart:widget-v1.2.3", "ack/widget-chart:1.2.3"
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    with open_bench(tmp_path) as made:
+        yield made
+
+
+def test_a_tag_publishes_image_and_chart(bench: Bench) -> None:
+    """A tag publishes the image for each platform and the chart under its names, and the log ends with RELEASED."""
+    ended = bench.run("v1.2.3")
+    assert (ended.code, ended.errors) == (0, [])
+    assert ended.lines[-1].startswith("RELEASED: widget 1.2.3 (release, 3 names written)")
+    assert ended.actions == {IMAGE: "publish", CHART: "publish", ALIAS: "publish"}
+    assert ended.digests[CHART] == ended.digests[ALIAS]
+    for name, digest in ended.digests.items():
+        assert crane("digest", "--insecure", f"{bench.host}/{name}").strip() == digest
+    index = json.loads(crane("manifest", "--insecure", f"{bench.host}/{IMAGE}"))
+    assert [entry["platform"]["architecture"] for entry in index["manifests"]] == ["amd64", "arm64"]
+    assert index["annotations"]["org.opencontainers.image.revision"] == ended.record["commit"]
+    crane("validate", "--insecure", "--remote", f"{bench.host}/{IMAGE}")
+
+
+def test_the_published_chart_runs_exactly_the_published_image(bench: Bench, helm: Path, tmp_path: Path) -> None:
+    """The chart pulled with either helm and rendered runs the image's tag; its manifest names the image's digest."""
+    ended = bench.run("v1.2.3")
+    pulled = tmp_path / helm.name
+    pulled.mkdir()
+    subprocess.run(
+        [helm, "pull", f"oci://{bench.host}/ack/widget-chart", "--version", "1.2.3", "--plain-http", "-d", pulled],
+        check=True,
+        timeout=60,
+    )
+    rendered = subprocess.run(
+        [helm, "template", "x", pulled / "widget-chart-1.2.3.tgz"],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    ).stdout
+    images = {line.partition(":")[2].strip().strip('"') for line in rendered.splitlines() if "image:" in line}
+    assert images == {f"{bench.host}/{IMAGE}"}
+    chart = json.loads(crane("manifest", "--insecure", f"{bench.host}/{CHART}"))
+    assert chart["annotations"]["dev.ack.release.image"] == f"{bench.host}/ack/controller@{ended.digests[IMAGE]}"
+
+
+def test_the_same_run_twice_sends_nothing_the_second_time(bench: Bench) -> None:
+    """A rerun of a complete release writes nothing, runs neither helm nor go, and ends well."""
+    first = bench.run("v1.2.3")
+    bench.proxy.clear()
+    again = bench.run("v1.2.3")
+    assert again.code == 0
+    assert bench.proxy.writes == ()
+    assert again.digests == first.digests
+    assert set(again.actions.values()) == {"skip"}
+    assert again.record["tools"] == {}
+    assert again.lines[-1].startswith("RELEASED: widget 1.2.3 (release, nothing to send)")
+
+
+def test_two_clones_zones_and_helms_give_the_same_digests(tmp_path: Path) -> None:
+    """Another clone, another time zone and another helm give the same image and chart, byte for byte."""
+    with open_bench(tmp_path, helm="helm4") as bench:
+        here = tmp_path / "here"
+        first = bench.run("v1.2.3", "--to-layout", str(here))
+        other = bench.config.with_name("other.yaml")
+        other.write_text(bench.config.read_text().replace(str(require_tool("helm4")), str(require_tool("helm3"))))
+        there = tmp_path / "there"
+        extra = {"TZ": "Asia/Kathmandu", "GOFLAGS": "-mod=mod -race", "SOURCE_DATE_EPOCH": "1", "HOME": ""}
+        second = bench.run("v1.2.3", "--to-layout", str(there), extra=extra, config=other)
+        assert (first.code, second.code) == (0, 0), second.out
+        assert first.digests == second.digests
+        assert (here / "index.json").read_bytes() == (there / "index.json").read_bytes()
+
+
+def test_a_layout_folder_takes_everything_and_the_registry_nothing(bench: Bench, tmp_path: Path) -> None:
+    """With --to-layout all is built, one folder has an entry per name, and the registry is not even read."""
+    folder = tmp_path / "layout"
+    ended = bench.run("v1.2.3", "--to-layout", str(folder))
+    assert ended.code == 0
+    assert bench.proxy.requests == ()
+    entries = json.loads((folder / "index.json").read_text())["manifests"]
+    names = {entry["annotations"]["org.opencontainers.image.ref.name"]: entry["digest"] for entry in entries}
+    assert names == {f"{bench.host}/{name}": digest for name, digest in ended.digests.items()}
+
+
+def test_plan_changes_nothing_and_says_what_run_would_do(bench: Bench) -> None:
+    """With --json plan prints one document with every name, writes nothing, and agrees with the run that follows."""
+    planned = bench.run("v1.2.3", "--json", command="plan")
+    assert planned.code == 0
+    assert bench.proxy.writes == ()
+    assert {entry["name"].partition("/")[2]: entry["action"] for entry in planned.plan["entries"]} == {
+        IMAGE: "publish",
+        CHART: "publish",
+        ALIAS: "publish",
+    }
+    assert planned.plan["settings"]["registry"]["from"].endswith("jobs.yaml")
+    assert bench.run("v1.2.3").code == 0
+    after = bench.run("v1.2.3", "--json", command="plan")
+    assert {entry["action"] for entry in after.plan["entries"]} == {"skip"}
+
+
+def test_staging_names_the_staged_image_everywhere(bench: Bench) -> None:
+    """Another registry takes the same names, its chart names the image there, and the record says staging."""
+    ended = bench.run("v1.2.3", "--registry", f"{bench.host}/staging")
+    assert ended.code == 0
+    assert ended.record["staging"] is True
+    assert set(ended.digests) == {name.replace("ack/", "staging/") for name in (IMAGE, CHART, ALIAS)}
+    chart = json.loads(crane("manifest", "--insecure", f"{bench.host}/staging/chart:widget-v1.2.3"))
+    assert chart["annotations"]["dev.ack.release.image"].startswith(f"{bench.host}/staging/controller@sha256:")
+    archive = crane_bytes("blob", "--insecure", f"{bench.host}/staging/chart@{chart['layers'][0]['digest']}")
+    values = files_of(archive)["values.yaml"].decode()
+    assert f'repository: "{bench.host}/staging/controller"' in values
+    assert "ack/controller" not in values
+
+
+def test_image_without_chart_gets_its_chart(bench: Bench) -> None:
+    """When only the image was published, the rerun publishes the chart for the image that is there."""
+    bench.proxy.fail(500, method="PUT", path=r"/manifests/", skip=3 + 1)
+    assert bench.run("v1.2.3").code == 7
+    bench.proxy.clear()
+    ended = bench.run("v1.2.3")
+    assert ended.code == 0
+    assert ended.actions == {IMAGE: "skip", CHART: "publish", ALIAS: "publish"}

@@ -1,0 +1,178 @@
+"""Whole runs: a registry that counts, a controller repository, and the program started as Prow starts it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hack.prow_job import checkout_folder, clone_as_prow, prow_environment
+from hack.sample_controller import SampleRepository, make_repository
+from tests.support.registry import FaultProxy, crane_registry
+from tests.support.tools import require_tool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+PROGRAM = Path(sys.executable).with_name("ack-release")
+LIMIT_SECONDS = 240
+
+CONFIG = """\
+registry: {registry}
+platforms: [linux/amd64, linux/arm64]
+build:
+  base_image: scratch
+  helm: {helm}
+services:
+  widget: {{}}
+"""
+
+
+@cache
+def go_environment() -> Mapping[str, str]:
+    """Go's caches on this machine: runs share them, so that only the first one compiles the standard library."""
+    go = require_tool("go")
+    caches = subprocess.run(
+        [go, "env", "GOCACHE", "GOMODCACHE", "GOPROXY"], check=True, capture_output=True, text=True, timeout=60
+    ).stdout.split()
+    return dict(zip(("GOCACHE", "GOMODCACHE", "GOPROXY"), caches, strict=True)) | {
+        "PATH": f"{go.parent}:{os.environ['PATH']}"
+    }
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A run that came to its end, and what it left in its artifacts folder."""
+
+    code: int
+    out: str
+    err: str
+    artifacts: Path
+
+    @property
+    def lines(self) -> list[str]:
+        """What it printed for the person at the Prow page."""
+        return self.out.splitlines()
+
+    @property
+    def errors(self) -> list[str]:
+        """The highlighted lines."""
+        return [line for line in self.lines if line.startswith("ERROR:")]
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """record.json."""
+        return self._json("record.json")
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """metadata.json."""
+        return self._json("metadata.json")
+
+    @property
+    def junit(self) -> ET.Element:
+        """junit_release.xml."""
+        return ET.fromstring((self.artifacts / "junit_release.xml").read_text("utf-8"))  # noqa: S314 - our own file
+
+    @property
+    def plan(self) -> dict[str, Any]:
+        """What ``plan --json`` printed."""
+        document: dict[str, Any] = json.loads(self.out)
+        return document
+
+    @property
+    def actions(self) -> dict[str, str]:
+        """What the plan did with each name, by the name without its host."""
+        return {entry["name"].partition("/")[2]: entry["action"] for entry in self.record["entries"]}
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """What each name holds, by the name without its host."""
+        return {entry["name"].partition("/")[2]: entry["digest"] for entry in self.record["entries"]}
+
+    def _json(self, name: str) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads((self.artifacts / name).read_text("utf-8"))
+        return document
+
+
+@dataclass
+class Bench:
+    """A repository, a registry behind a counting proxy, and a folder for the runs."""
+
+    folder: Path
+    repository: SampleRepository
+    proxy: FaultProxy
+    config: Path
+    runs: int = field(default=0)
+
+    @property
+    def host(self) -> str:
+        """The proxy's host and port."""
+        return self.proxy.host
+
+    def clone(self, ref: str) -> tuple[Path, str]:
+        """Clone as clonerefs does into a new workspace; return it and PULL_BASE_SHA."""
+        self.runs += 1
+        workspace = self.folder / f"workspace-{self.runs}"
+        return workspace, clone_as_prow(self.repository, ref, checkout_folder(workspace, self.repository))
+
+    def environment(self, ref: str, sha: str, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The environment of a decorated postsubmit, with Go's caches."""
+        artifacts = self.folder / f"artifacts-{self.runs}"
+        return {
+            **go_environment(),
+            **prow_environment(self.repository, ref, sha, artifacts=artifacts),
+            **(extra or {}),
+        }
+
+    def run(
+        self,
+        ref: str,
+        *options: str,
+        command: str = "run",
+        extra: Mapping[str, str] | None = None,
+        config: Path | None = None,
+        clone: tuple[Path, str] | None = None,
+    ) -> Ended:
+        """Clone, run to the end, and return what came of it."""
+        workspace, sha = clone or self.clone(ref)
+        environment = self.environment(ref, sha, extra)
+        argv: list[str | Path] = [PROGRAM, command, "--config", config or self.config, *options]
+        ended = subprocess.run(
+            argv,
+            env={key: value for key, value in environment.items() if value},
+            cwd=checkout_folder(workspace, self.repository),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=LIMIT_SECONDS,
+        )
+        return Ended(ended.returncode, ended.stdout, ended.stderr, Path(environment["ARTIFACTS"]))
+
+
+@contextlib.contextmanager
+def open_bench(folder: Path, *, scheme: str = "seed", helm: str = "helm4", config: str = CONFIG) -> Iterator[Bench]:
+    """Make a bench whose production registry is a real one on this machine."""
+    with crane_registry(folder / "registry") as registry, FaultProxy(registry.host) as proxy:
+        address = f"{proxy.host}/ack"
+        repository = make_repository(folder / "repository", registry=address, scheme=scheme)
+        file = folder / "jobs.yaml"
+        file.write_text(config.format(registry=address, helm=require_tool(helm)), encoding="utf-8")
+        yield Bench(folder, repository, proxy, file)
+
+
+def crane(*arguments: str) -> str:
+    """Run crane and return what it printed."""
+    return crane_bytes(*arguments).decode()
+
+
+def crane_bytes(*arguments: str) -> bytes:
+    """Run crane and return the bytes that it wrote."""
+    return subprocess.run([require_tool("crane"), *arguments], check=True, capture_output=True, timeout=60).stdout
