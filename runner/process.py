@@ -11,10 +11,13 @@ import contextlib
 import os
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
+
+from runner.errors import RunEnded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,13 +26,15 @@ if TYPE_CHECKING:
     from runner.lifetime import Lifetime
 
 TAIL_LINES = 20
+POLL_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
 class Finished:
     """A child that came to its end by itself.
 
-    ``stdout`` is what it wrote there; ``stderr`` likewise. Undecodable bytes are replaced. ``seconds`` is wall-clock.
+    ``stdout`` is what it wrote there; ``stderr`` likewise. Undecodable bytes are replaced; ``output`` is stdout as it
+    was written. ``seconds`` is wall-clock.
     """
 
     argv: tuple[str, ...]
@@ -37,6 +42,7 @@ class Finished:
     stdout: str
     stderr: str
     seconds: float
+    output: bytes = b""
 
     @property
     def ok(self) -> bool:
@@ -69,7 +75,7 @@ class Children:
     """All children of this run that are alive.
 
     Args:
-        lifetime: no child is started once it has ended, and a running one is then ended.
+        lifetime: once it has ended no child is started; those that run are ended by ``end_all``.
     """
 
     def __init__(self, lifetime: Lifetime) -> None:
@@ -87,7 +93,9 @@ class Children:
         stdin: bytes | None = None,
         log: Path | None = None,
     ) -> Finished:
-        """Run a program to its end.
+        """Run a program to its end, and end what it leaves behind in its group.
+
+        Its output goes through files and not through pipes, so that nobody who inherits them can hold the run up.
 
         Args:
             argv: program and arguments; never through a shell.
@@ -105,68 +113,67 @@ class Children:
         """
         command = tuple(str(a) for a in argv)
         began = time.monotonic()
-        child = self._start(command, env, cwd, stdin)
-        try:
-            out, err = child.communicate(stdin)
-        finally:
-            with self._lock:
-                self._alive.discard(child)
-            # What the child left behind in its group ends with it.
-            _signal_group(child, signal.SIGKILL)
-        self._lifetime.check()
-        finished = Finished(
-            command,
-            child.returncode,
-            out.decode("utf-8", "replace"),
-            err.decode("utf-8", "replace"),
-            time.monotonic() - began,
-        )
-        if log is not None:
-            with log.open("a", encoding="utf-8") as file:
-                file.write(f"$ {' '.join(command)}\n{finished.stdout}{finished.stderr}exit {finished.returncode}\n")
-        return finished
-
-    def _start(
-        self, command: tuple[str, ...], env: Mapping[str, str], cwd: Path | None, stdin: bytes | None
-    ) -> subprocess.Popen[bytes]:
-        with self._lock:
-            self._lifetime.check()
-            if self._closed:
-                raise RuntimeError("children are closed")
-            child = subprocess.Popen(
+        with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            given.write(stdin or b"")
+            given.seek(0)
+            child = self._start(command, env, cwd, (given if stdin is not None else subprocess.DEVNULL, out, err))
+            try:
+                child.wait()
+            finally:
+                with self._lock:
+                    self._alive.discard(child)
+                    _signal_group(child, signal.SIGKILL)
+            out.seek(0)
+            err.seek(0)
+            output = out.read()
+            finished = Finished(
                 command,
-                env=dict(env),
-                cwd=cwd,
-                stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
+                child.returncode,
+                output.decode("utf-8", "replace"),
+                err.read().decode("utf-8", "replace"),
+                time.monotonic() - began,
+                output,
             )
-            self._alive.add(child)
-            return child
+        if log is not None:
+            self._append(log, finished)
+        self._lifetime.check()
+        return finished
 
     def end_all(self, grace: float) -> None:
         """End every child's group: SIGTERM, then SIGKILL after ``grace`` seconds. No new child can start."""
         with self._lock:
             self._closed = True
-            alive = tuple(self._alive)
-        for child in alive:
-            _signal_group(child, signal.SIGTERM)
+            self._signal_all(signal.SIGTERM)
         deadline = time.monotonic() + grace
-        while time.monotonic() < deadline and any(_group_alive(child) for child in alive):
-            time.sleep(0.02)
-        for child in alive:
-            _signal_group(child, signal.SIGKILL)
+        while self._alive and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+        with self._lock:
+            self._signal_all(signal.SIGKILL)
+
+    def _start(
+        self, command: tuple[str, ...], env: Mapping[str, str], cwd: Path | None, streams: tuple[IO[bytes] | int, ...]
+    ) -> subprocess.Popen[bytes]:
+        given, out, err = streams
+        with self._lock:
+            self._lifetime.check()
+            if self._closed:
+                raise RunEnded("the run was ended")
+            child = subprocess.Popen(
+                command, env=dict(env), cwd=cwd, stdin=given, stdout=out, stderr=err, start_new_session=True
+            )
+            self._alive.add(child)
+            return child
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        for child in self._alive:
+            _signal_group(child, number)
+
+    def _append(self, log: Path, finished: Finished) -> None:
+        text = f"$ {' '.join(finished.argv)}\n{finished.stdout}{finished.stderr}exit {finished.returncode}\n"
+        with self._lock, log.open("a", encoding="utf-8") as file:
+            file.write(text)
 
 
 def _signal_group(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, number)
-
-
-def _group_alive(child: subprocess.Popen[bytes]) -> bool:
-    try:
-        os.killpg(child.pid, 0)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
