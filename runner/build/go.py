@@ -73,6 +73,7 @@ LISTED = "{{with .Module}}{{if .Main}}{{.Path}}\t{{$.Name}}\t{{$.ImportPath}}\t{
 SCRATCH_WARNING = "the image stands on scratch: nobody updates its certificates but the next release"
 
 _NEWER_WANTED = re.compile(r"requires go >= \S+ \(running go [^)]*\)")
+_COMPILE_ERROR = re.compile(r"\S+\.go:\d+:")
 _NOT_DOWNLOADED = re.compile(r'Get "https?://|dial tcp|GOPROXY list is not the empty string')
 
 
@@ -317,6 +318,6 @@ def _fail(cause: str, finished: Finished) -> NoReturn:
     if newer:
         raise GoTooOld(f"{cause}: a module {newer[0]}", detail=finished.tail())
     remedy = "Rerun once the module proxy answers." if _NOT_DOWNLOADED.search(output) else None
-    raise BuildFailed(
-        f"{cause}: go {finished.argv[1]} exited with {finished.returncode}", remedy=remedy, detail=finished.tail()
-    )
+    said = next((line for line in output.splitlines() if _COMPILE_ERROR.match(line)), None)
+    reason = said or f"go {finished.argv[1]} exited with {finished.returncode}"
+    raise BuildFailed(f"{cause}: {reason}", remedy=remedy, detail=finished.tail())

@@ -20,13 +20,13 @@ VARIABLES = ("GitVersion", "GitCommit", "BuildDate")
 _GO_DIRECTIVE = re.compile(r"^[ \t]*go[ \t]+([^\s/]+)[ \t]*(?://.*)?$", re.MULTILINE)
 _GO_VERSION = re.compile(r"(\d+)\.(\d+)(?:\.(\d+)|(rc|beta)(\d+))?")
 _COMMENT_OR_TEXT = re.compile(
-    r"""(?P<comment>//[^\n]*|/\*.*?\*/)|"(?:\\.|[^"\\\n])*"|`[^`]*`|'(?:\\.|[^'\\\n])+'""", re.DOTALL
+    r"""(?P<comment>//[^\n]*|/\*.*?\*/)|"(?:\\.|[^"\\\n])*"|`[^`]*`|(?P<rune>'(?:\\.|[^'\\\n])+')""", re.DOTALL
 )
 _INNERMOST_BRACES = re.compile(r"\{[^{}]*\}")
 _VAR = re.compile(r"(?:^|;)[ \t]*var\b[ \t]*", re.MULTILINE)
 _SPEC = re.compile(r"(?P<names>\w+(?:[ \t]*,[ \t]*\w+)*)(?P<type>[ \t]+string)?[ \t]*(?:=(?P<values>.*))?")
 _END_OF_SPEC = re.compile(r"[\n;]")
-_TEXT = '""'
+_TEXT, _RUNE = '""', "0"
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def string_variables(source: str) -> frozenset[str]:
 
     These are strings that are declared without a value or with a constant text (``go doc cmd/link``).
     """
-    bare = _COMMENT_OR_TEXT.sub(lambda found: " " if found["comment"] else _TEXT, source)
+    bare = _COMMENT_OR_TEXT.sub(lambda found: " " if found["comment"] else _RUNE if found["rune"] else _TEXT, source)
     while (outer := _INNERMOST_BRACES.sub("", bare)) != bare:
         bare = outer
     specs = [spec.strip() for found in _VAR.finditer(bare) for spec in _END_OF_SPEC.split(_declared(bare, found.end()))]

@@ -1,0 +1,135 @@
+"""Small base images in every form a base image comes in: as values, in layout folders, in registries."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runner.build.archive import Member, write_layer
+from runner.oci.folder import INDEX, MARKER, blob_path
+from runner.oci.layout import Blob, FileSource, Layout
+from runner.oci.media import (
+    DOCKER_LIST,
+    DOCKER_MANIFEST,
+    OCI_CONFIG,
+    OCI_INDEX,
+    OCI_LAYER,
+    OCI_MANIFEST,
+    Descriptor,
+    Manifest,
+    Platform,
+    digest_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from runner.oci.media import Repository
+    from runner.oci.registry import Registry
+
+AMD64 = Platform("linux", "amd64")
+ARM64 = Platform("linux", "arm64")
+BOTH = (AMD64, ARM64)
+
+DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
+
+
+@dataclass(frozen=True)
+class Form:
+    """The media types that an image is written with."""
+
+    index: str
+    manifest: str
+    config: str
+    layer: str
+
+
+OCI = Form(OCI_INDEX, OCI_MANIFEST, OCI_CONFIG, OCI_LAYER)
+DOCKER = Form(DOCKER_LIST, DOCKER_MANIFEST, DOCKER_CONFIG, DOCKER_LAYER)
+
+
+def base_layout(
+    folder: Path,
+    platforms: tuple[Platform, ...] = BOTH,
+    *,
+    form: Form = OCI,
+    single: bool = False,
+    stated: Mapping[Platform, Platform] | None = None,
+    config: Mapping[str, Any] | None = None,
+    top: Mapping[str, Any] | None = None,
+    layer_type: str | None = None,
+) -> Layout:
+    """A base image with one layer for each platform.
+
+    Args:
+        folder: where its blobs are written.
+        platforms: what the index lists.
+        form: Docker's media types or OCI's.
+        single: leave the index out; the first platform's manifest is the image.
+        stated: what configs say in place of the platform that the index has.
+        config: their ``config``, over what there is.
+        top: further keys beside it, or others in place of what there is.
+        layer_type: the layer's media type in place of the form's.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    manifests, blobs = [], []
+    for platform in platforms:
+        layer = write_layer([Member("etc/os-release", f"NAME=base\nARCH={platform}\n".encode())], folder)
+        said = (stated or {}).get(platform, platform)
+        document = {
+            **said.document(),
+            "config": {
+                "Env": ["PATH=/bin", "BASE=yes"],
+                "Labels": {"of.base": "kept"},
+                "Cmd": ["sh"],
+                **(config or {}),
+            },
+            "rootfs": {"type": "layers", "diff_ids": [layer.diff_id]},
+            "history": [{"created_by": "base"}, {"created_by": "ENV", "empty_layer": True}],
+            **(top or {}),
+        }
+        body = json.dumps(document).encode()
+        stored = folder / digest_of(body).removeprefix("sha256:")
+        stored.write_bytes(body)
+        described = Descriptor(form.config, digest_of(body), len(body))
+        compressed = layer.blob.descriptor
+        content = Descriptor(layer_type or form.layer, compressed.digest, compressed.size)
+        blobs += [Blob(described, FileSource(stored)), Blob(content, layer.blob.source)]
+        written = {
+            "schemaVersion": 2,
+            "mediaType": form.manifest,
+            "config": described.document(),
+            "layers": [content.document()],
+        }
+        manifests.append(Manifest.write(form.manifest, written))
+    if single:
+        return Layout(manifests[0], (), tuple(blobs[:2]))
+    listed = [one.descriptor(platform).document() for one, platform in zip(manifests, platforms, strict=True)]
+    index = Manifest.write(form.index, {"schemaVersion": 2, "mediaType": form.index, "manifests": listed})
+    return Layout(index, tuple(manifests), tuple(blobs))
+
+
+def write_folder(folder: Path, layout: Layout) -> str:
+    """Write a layout folder with one image; return it as a base image's reference."""
+    blobs = blob_path(folder, "sha256:x").parent
+    blobs.mkdir(parents=True)
+    for blob in layout.blobs:
+        assert isinstance(blob.source, FileSource)
+        blob_path(folder, blob.descriptor.digest).write_bytes(blob.source.path.read_bytes())
+    for manifest in (*layout.children, layout.root):
+        blob_path(folder, manifest.digest).write_bytes(manifest.body)
+    (folder / MARKER).write_text('{"imageLayoutVersion":"1.0.0"}')
+    (folder / INDEX).write_text(json.dumps({"schemaVersion": 2, "manifests": [layout.root.descriptor().document()]}))
+    return f"oci:{folder}"
+
+
+def push(registry: Registry, repository: Repository, tag: str, layout: Layout) -> None:
+    """Send an image to a registry."""
+    for blob in layout.blobs:
+        registry.send_blob(repository, blob)
+    for child in layout.children:
+        registry.put_manifest(repository, child.digest, child)
+    registry.put_manifest(repository, tag, layout.root)
