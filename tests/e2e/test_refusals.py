@@ -82,7 +82,7 @@ CASES = {
     "no Prow environment": Case(
         2,
         "event-invalid",
-        "neither JOB_SPEC nor the environment gives",
+        "JOB_SPEC",
         extra={"JOB_SPEC": "", "REPO_OWNER": "", "REPO_NAME": "", "PULL_BASE_REF": ""},
     ),
     "malformed JOB_SPEC": Case(2, "event-invalid", "JOB_SPEC", extra={"JOB_SPEC": "{"}),

@@ -142,19 +142,48 @@ class Bench:
         clone: tuple[Path, str] | None = None,
     ) -> Ended:
         """Clone, run to the end, and return what came of it."""
+        with self.start(ref, *options, command=command, extra=extra, config=config, clone=clone) as running:
+            return running.wait()
+
+    @contextlib.contextmanager
+    def start(
+        self,
+        ref: str,
+        *options: str,
+        command: str = "run",
+        extra: Mapping[str, str] | None = None,
+        config: Path | None = None,
+        clone: tuple[Path, str] | None = None,
+    ) -> Iterator[Running]:
+        """Clone and start a run; it is killed at the end of the block if it still goes on."""
         workspace, sha = clone or self.clone(ref)
         environment = self.environment(ref, sha, extra)
         argv: list[str | Path] = [PROGRAM, command, "--config", config or self.config, *options]
-        ended = subprocess.run(
+        with subprocess.Popen(
             argv,
             env={key: value for key, value in environment.items() if value},
             cwd=checkout_folder(workspace, self.repository),
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
-            timeout=LIMIT_SECONDS,
-        )
-        return Ended(ended.returncode, ended.stdout, ended.stderr, Path(environment["ARTIFACTS"]))
+        ) as process:
+            try:
+                yield Running(process, Path(environment["ARTIFACTS"]))
+            finally:
+                process.kill()
+
+
+@dataclass(frozen=True)
+class Running:
+    """A run that goes on."""
+
+    process: subprocess.Popen[str]
+    artifacts: Path
+
+    def wait(self, seconds: float = LIMIT_SECONDS) -> Ended:
+        """Wait for its end."""
+        out, err = self.process.communicate(timeout=seconds)
+        return Ended(self.process.returncode, out, err, self.artifacts)
 
 
 @contextlib.contextmanager
