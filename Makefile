@@ -28,7 +28,7 @@ test: setup check tools ## check the code, then run all tests that this machine 
 check: setup ## formatting, lint, types, the direction of imports, generated files
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
-	$(BIN)/mypy -p runner -p tests -p hack
+	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m hack.generate --check
 

@@ -1,0 +1,161 @@
+"""A real controller, released for real: s3-controller v1.10.0 for both platforms, its chart pulled with either helm."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.registry import crane_registry
+from tests.support.releases import PROGRAM, Ended, crane, go_environment
+from tests.support.tools import ROOT, require_bundle, require_tool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+COMPILE_SECONDS = 1200
+"""A cold compile for two platforms takes minutes on a small machine."""
+COMMITTER = {
+    "GIT_AUTHOR_NAME": "Test",
+    "GIT_AUTHOR_EMAIL": "test@example.org",
+    "GIT_COMMITTER_NAME": "Test",
+    "GIT_COMMITTER_EMAIL": "test@example.org",
+    "GIT_AUTHOR_DATE": "2026-08-14T00:00:00Z",
+    "GIT_COMMITTER_DATE": "2026-08-14T00:00:00Z",
+}
+PRODUCTION = "public.ecr.aws/aws-controllers-k8s"
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Run git in a folder, free of the user's configuration."""
+    environment = {**go_environment(), **COMMITTER, "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1"}
+    return subprocess.run(
+        ["git", "-C", folder, *arguments], env=environment, check=True, capture_output=True, text=True, timeout=120
+    ).stdout.strip()
+
+
+def fetch(workspace: Path) -> Path:
+    """Fetch the bundle's tags and branches into a clone without a remote."""
+    folder = workspace / "src" / "github.com" / "aws-controllers-k8s" / "s3-controller"
+    folder.mkdir(parents=True)
+    git(folder, "init", "--quiet")
+    git(
+        folder,
+        "fetch",
+        "--quiet",
+        str(require_bundle("s3-controller")),
+        "refs/tags/*:refs/tags/*",
+        "refs/heads/*:refs/keep/*",
+    )
+    return folder
+
+
+def check_out(folder: Path, ref: str, full_ref: str) -> None:
+    """Leave the clone as clonerefs does: on a local branch named like the ref."""
+    commit = git(folder, "rev-parse", f"{full_ref}^{{commit}}")
+    git(folder, "checkout", "--quiet", "--force", "--detach", commit)
+    git(folder, "branch", "--force", ref, commit)
+    git(folder, "checkout", "--quiet", f"heads/{ref}")
+    git(folder, "symbolic-ref", "HEAD", f"refs/heads/{ref}")
+
+
+def release(workspace: Path, ref: str, config: Path, *options: str, helm: str = "helm4") -> Ended:
+    """Run the program on the clone."""
+    artifacts = workspace / f"artifacts-{ref}-{helm}"
+    tools = workspace / f"bin-{helm}"
+    tools.mkdir(exist_ok=True)
+    (tools / "helm").unlink(missing_ok=True)
+    (tools / "helm").symlink_to(require_tool(helm))
+    environment = {
+        **go_environment(),
+        "PATH": f"{tools}:{go_environment()['PATH']}",
+        "REPO_OWNER": "aws-controllers-k8s",
+        "REPO_NAME": "s3-controller",
+        "PULL_BASE_REF": ref,
+        "ARTIFACTS": str(artifacts),
+    }
+    argv: list[str | Path] = [
+        PROGRAM,
+        "run",
+        "--config",
+        config,
+        "--base-image",
+        "scratch",
+        "--workspace",
+        workspace,
+        *options,
+    ]
+    ended = subprocess.run(
+        argv, env=environment, capture_output=True, text=True, check=False, timeout=COMPILE_SECONDS, cwd=workspace
+    )
+    return Ended(ended.returncode, ended.stdout, ended.stderr, artifacts)
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[str]:
+    with crane_registry(tmp_path / "registry") as registry:
+        yield registry.host
+
+
+def rendered_images(host: str, helm: Path, repository: str, version: str, folder: Path) -> set[str]:
+    """Pull a chart with a helm, render it, and return the images that it runs."""
+    pulled = folder / f"pulled-{helm.name}"
+    pulled.mkdir()
+    pull: list[str | Path] = [
+        helm,
+        "pull",
+        f"oci://{host}/{repository}",
+        "--version",
+        version,
+        "--plain-http",
+        "-d",
+        pulled,
+    ]
+    subprocess.run(pull, check=True, capture_output=True, timeout=60)
+    [archive] = pulled.glob("*.tgz")
+    rendered = subprocess.run(
+        [helm, "template", "x", archive], check=True, capture_output=True, text=True, timeout=60
+    ).stdout
+    return {line.partition("image:")[2].strip().strip('"') for line in rendered.splitlines() if " image:" in line}
+
+
+@pytest.mark.timeout(COMPILE_SECONDS * 2)
+def test_s3_controller_is_released_as_staging_and_as_production(tmp_path: Path, host: str) -> None:
+    """The real v1.10.0 is released as staging; a commit on top, whose chart names this registry, as production."""
+    workspace = tmp_path / "workspace"
+    folder = fetch(workspace)
+    check_out(folder, "v1.10.0", "refs/tags/v1.10.0")
+    staged = release(workspace, "v1.10.0", ROOT / "config" / "jobs.yaml", "--registry", f"{host}/staging")
+    assert staged.code == 0, staged.out
+    assert staged.record["staging"] is True
+    assert staged.digests.keys() == {"staging/s3-controller:1.10.0", "staging/s3-chart:1.10.0"}
+    crane("validate", "--insecure", "--remote", f"{host}/staging/s3-controller:1.10.0")
+    for helm in ("helm3", "helm4"):
+        images = rendered_images(host, require_tool(helm), "staging/s3-chart", "1.10.0", tmp_path)
+        assert images == {f"{host}/staging/s3-controller:1.10.0"}
+
+    for file in ("Chart.yaml", "values.yaml", "templates/NOTES.txt"):
+        path = folder / "helm" / file
+        path.write_text(path.read_text("utf-8").replace("1.10.0", "1.10.1").replace(PRODUCTION, f"{host}/ack"))
+    git(folder, "commit", "--quiet", "--all", "--message", "Release v1.10.1 to a registry of its own")
+    git(folder, "tag", "--annotate", "--message", "v1.10.1", "v1.10.1")
+    check_out(folder, "v1.10.1", "refs/tags/v1.10.1")
+    config = tmp_path / "own.yaml"
+    config.write_text(f"registry: {host}/ack\nservices:\n  s3: {{}}\n")
+    released = release(workspace, "v1.10.1", config)
+    assert released.code == 0, released.out
+    assert released.record["staging"] is False
+    crane("validate", "--insecure", "--remote", f"{host}/ack/s3-controller:1.10.1")
+    index = json.loads(crane("manifest", "--insecure", f"{host}/ack/s3-controller:1.10.1"))
+    for child in index["manifests"]:
+        manifest = json.loads(crane("manifest", "--insecure", f"{host}/ack/s3-controller@{child['digest']}"))
+        settings = json.loads(crane("blob", "--insecure", f"{host}/ack/s3-controller@{manifest['config']['digest']}"))
+        assert settings["architecture"] == child["platform"]["architecture"]
+        assert settings["config"]["User"] == "1000"
+        assert settings["config"]["Entrypoint"] == ["/bin/controller"]
+    again = release(workspace, "v1.10.1", config, helm="helm3")
+    assert set(again.actions.values()) == {"skip"}
+    assert again.digests == released.digests
