@@ -255,20 +255,20 @@ HOSTILE = {
 def test_the_same_commit_gives_the_same_image_anywhere(built: BuiltImage, tmp_path: Path) -> None:
     """Another folder, owner, time zone, file times and a hostile environment change no digest.
 
-    The tree stands inside a repository of somebody else, with a go.work beside it and Go's own settings file against
-    it.
+    The tree is a repository of somebody else, below a go.work, and the user's settings of Go are against it.
     """
     source = write_source(tmp_path / "some" / "where else")
     (tmp_path / "some" / "go.work").write_text("go 1.24\n")
-    settings = tmp_path / "go-settings"
-    settings.write_text("GOFLAGS=-tags=from-settings\nGOARCH=riscv64\n")
+    settings = tmp_path / "home" / ".config" / "go" / "env"
+    settings.parent.mkdir(parents=True)
+    settings.write_text("GOFLAGS=-tags=from-settings -nosuchflag\n")
     git = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
     subprocess.run([str(require_tool("git")), "init", "-q", str(source)], env=git, check=True)
     for path in [source, *source.rglob("*")]:
         os.utime(path, (1, 1))
         if os.geteuid() == 0:
             os.chown(path, 12345, 12345)
-    hostile = {**HOSTILE, "GOENV": str(settings), "GOWORK": str(tmp_path / "some" / "go.work")}
+    hostile = {**HOSTILE, "HOME": str(tmp_path / "home"), "GOWORK": str(tmp_path / "some" / "go.work")}
     again = builder(tmp_path, hostile).build(request_for(tmp_path, source, BOTH))
     assert again.layout.root.digest == built.layout.root.digest
     assert again.inputs == built.inputs
