@@ -10,9 +10,9 @@ def main() -> None:
     without this, Python would end with 130, which Prow reads as an abort.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
-    from runner.cli import cli  # noqa: PLC0415 - after the signals are held back
+    from runner.cli import start  # noqa: PLC0415 - after the signals are held back
 
-    cli()
+    start()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from runner.errors import ExitCode, UsageInvalid
 from runner.settings import BUILDERS, Options
 
 if TYPE_CHECKING:
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False)
 
+# A line that holds only a backspace keeps click from filling the paragraph that follows.
 EXIT_CODES = """
 \b
 Exit codes:
   0  done, or nothing to do
+  1  a bug in the runner
   2  usage, configuration or environment wrong
   3  not a release: the ref matches no route, or tag and commit disagree
   4  invalid release: chart, values, tag or naming disagree
@@ -32,17 +35,40 @@ Exit codes:
   9  ended by a signal or the deadline; a rerun completes the release
 """
 
+SUMMARY = """Release ACK service controllers: image, chart and stable chart.
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+\b
+A tag vMAJOR.MINOR.PATCH publishes image and chart of that version.
+A push to the branch stable moves the chart's tag v<major>-stable.
+Every command is safe to repeat: what is published is compared, never
+overwritten, and not sent again.
+"""
+
+RUN_EXAMPLES = """
+\b
+Examples:
+  ack-release run                                  as Prow starts it
+  ack-release run --registry 127.0.0.1:5000/test   the same, as a staging release
+  ack-release run --to-layout out                  build everything, publish nothing
+"""
+
+PLAN_EXAMPLES = """
+\b
+Examples:
+  ack-release plan                                 what run would do, and why
+  ack-release plan --json | jq .entries            the same for programs
+"""
+
+SCHEMA_EXAMPLES = """
+\b
+Examples:
+  ack-release schema > jobs.schema.json            for an editor that checks jobs.yaml
+"""
+
+
+@click.group(help=SUMMARY, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 def cli() -> None:
-    r"""Release ACK service controllers: image, chart and stable chart.
-
-    \b
-    A tag vMAJOR.MINOR.PATCH publishes image and chart of that version.
-    A push to the branch stable moves the chart's tag v<major>-stable.
-    Every command is safe to repeat: what is published is compared, never
-    overwritten, and not sent again.
-    """
+    """Release ACK service controllers."""
 
 
 def road_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -63,16 +89,7 @@ def road_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@cli.command(
-    epilog="""
-    \b
-    Examples:
-      ack-release run                                  as Prow starts it
-      ack-release run --registry 127.0.0.1:5000/test   the same, as a staging release
-      ack-release run --to-layout out                  build everything, publish nothing
-    """
-    + EXIT_CODES
-)
+@cli.command(epilog=RUN_EXAMPLES + EXIT_CODES)
 @road_options
 def run(**given: Any) -> None:
     """Release what Prow's environment names: the whole road."""
@@ -81,15 +98,7 @@ def run(**given: Any) -> None:
     _leave(launch(Options(**given), os.environ, sys.stdout))
 
 
-@cli.command(
-    epilog="""
-    \b
-    Examples:
-      ack-release plan                     what run would do, and why
-      ack-release plan --json | jq .entries
-    """
-    + EXIT_CODES
-)
+@cli.command(epilog=PLAN_EXAMPLES + EXIT_CODES)
 @road_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout; the log goes to stderr.")
 def plan(*, as_json: bool, **given: Any) -> None:
@@ -106,12 +115,35 @@ def plan(*, as_json: bool, **given: Any) -> None:
     _leave(launch(options, os.environ, sys.stdout, only_plan=True))
 
 
-@cli.command()
+@cli.command(epilog=SCHEMA_EXAMPLES)
 def schema() -> None:
     """Print the JSON Schema of jobs.yaml."""
     from runner.config import json_schema  # noqa: PLC0415 - the other commands load it when they need it
 
     click.echo(json.dumps(json_schema(), indent=2))
+
+
+def start() -> None:
+    """Parse the command line and do what it says; a mistake in it is told like any other error."""
+    try:
+        cli(standalone_mode=False)
+    except click.ClickException as mistake:
+        _leave(_refuse(mistake))
+    except click.exceptions.Exit as ended:
+        _leave(ended.exit_code)
+    except click.Abort:
+        _leave(ExitCode.ENDED)
+
+
+def _refuse(mistake: click.ClickException) -> int:
+    none = isinstance(mistake, click.exceptions.NoArgsIsHelpError)
+    said = "no command was given" if none else mistake.format_message().rstrip(".")
+    context = getattr(mistake, "ctx", None)
+    command = context.command_path if context else "ack-release"
+    remedy = f"{command} --help shows what it takes."
+    error = UsageInvalid(said, remedy=remedy)
+    click.echo(f"ERROR: {error.cause}. {error.remedy} exit={error.exit_code} code={error.code}", err=True)
+    return error.exit_code
 
 
 def _leave(code: int) -> None:
