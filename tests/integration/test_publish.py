@@ -1,0 +1,236 @@
+"""The publisher before a real registry: the order of its writes, and what it does when someone else writes too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runner.errors import RegistryAnswerWrong, RegistryFailed, TagChanged
+from runner.lifetime import Lifetime
+from runner.observe import ABSENT, Observation, Published, observe, unanswered
+from runner.oci.auth import Anonymous
+from runner.oci.layout import Blob, FileSource, Layout
+from runner.oci.media import (
+    OCI_CONFIG,
+    OCI_INDEX,
+    OCI_LAYER,
+    OCI_MANIFEST,
+    RELEASE_PLATFORMS,
+    Descriptor,
+    Manifest,
+    Name,
+    Platform,
+    digest_of,
+)
+from runner.oci.registry import Registry
+from runner.oci.transport import RetryPolicy, Transport
+from runner.publish import FolderDestination, RegistryDestination, published_layout
+from tests.support.registry import FaultProxy, crane_registry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+AMD64 = Platform("linux", "amd64")
+
+
+@pytest.fixture
+def proxy(tmp_path: Path) -> Iterator[FaultProxy]:
+    with crane_registry(tmp_path / "registry") as registry, FaultProxy(registry.host) as made:
+        yield made
+
+
+@pytest.fixture
+def registry() -> Iterator[Registry]:
+    with Transport(Lifetime(), {}, retries=RetryPolicy(attempts=2, first_pause=0.01)) as transport:
+        yield Registry(transport, Anonymous())
+
+
+def destination(registry: Registry) -> RegistryDestination:
+    """A destination that reports to nobody."""
+    return RegistryDestination(registry, Lifetime(), lambda *_, **__: None)
+
+
+def make_layout(folder: Path, text: str = "one", platforms: str = "linux/amd64") -> Layout:
+    """An image of one platform: an index, its manifest, a config and a layer."""
+    folder.mkdir(exist_ok=True)
+
+    def blob(media_type: str, body: bytes) -> Blob:
+        file = folder / digest_of(body).removeprefix("sha256:")
+        file.write_bytes(body)
+        return Blob(Descriptor(media_type, digest_of(body), len(body)), FileSource(file))
+
+    config = blob(OCI_CONFIG, f'{{"os":"linux","architecture":"amd64","text":"{text}"}}'.encode())
+    layer = blob(OCI_LAYER, text.encode())
+    child = Manifest.write(
+        OCI_MANIFEST,
+        {"schemaVersion": 2, "config": config.descriptor.document(), "layers": [layer.descriptor.document()]},
+    )
+    root = Manifest.write(
+        OCI_INDEX,
+        {
+            "schemaVersion": 2,
+            "mediaType": OCI_INDEX,
+            "manifests": [child.descriptor(AMD64).document()],
+            "annotations": {RELEASE_PLATFORMS: platforms},
+        },
+    )
+    return Layout(root, (child,), (config, layer))
+
+
+def name(proxy: FaultProxy, text: str = "ns/controller:s3-v1.2.3") -> Name:
+    """A name in the registry behind the proxy."""
+    return Name.parse(f"{proxy.host}/{text}")
+
+
+def test_content_goes_before_names_and_each_is_read_back(proxy: FaultProxy, registry: Registry, tmp_path: Path) -> None:
+    """Blobs, child, root by digest, read back, read the tag, the tag, read back: in this order."""
+    layout = make_layout(tmp_path / "image")
+    destination(registry).publish(layout, [(name(proxy), ABSENT)])
+    seen = [(one.method, one.path) for one in proxy.requests if "/manifests/" in one.path]
+    base = "/v2/ns/controller/manifests/"
+    child, root, tag = f"{base}{layout.children[0].digest}", f"{base}{layout.root.digest}", f"{base}s3-v1.2.3"
+    assert seen == [("PUT", child), ("PUT", root), ("GET", root), ("GET", tag), ("PUT", tag), ("GET", tag)]
+    last_blob = max(i for i, one in enumerate(proxy.requests) if "/blobs/" in one.path)
+    first_manifest = min(i for i, one in enumerate(proxy.requests) if one.method == "PUT" and "/manifests/" in one.path)
+    assert last_blob < first_manifest
+
+
+def test_all_content_is_there_before_the_first_name(proxy: FaultProxy, registry: Registry, tmp_path: Path) -> None:
+    """With names in two repositories, both hold the whole artifact before either has a name."""
+    layout = make_layout(tmp_path / "image")
+    names = [(name(proxy), ABSENT), (name(proxy, "ns/other:1.2.3"), ABSENT)]
+    destination(registry).publish(layout, names)
+    puts = [
+        one.path.rpartition("/")[2][:6] for one in proxy.requests if one.method == "PUT" and "/manifests/" in one.path
+    ]
+    assert puts == ["sha256"] * 4 + ["s3-v1.", "1.2.3"]
+
+
+@pytest.mark.parametrize("moment", ["before the tag is read again", "directly after it was written", "before the end"])
+def test_another_writer_is_a_conflict(proxy: FaultProxy, registry: Registry, tmp_path: Path, moment: str) -> None:
+    """Someone who writes the same name meanwhile is noticed before, after, and at the end; it is never overwritten."""
+    ours, theirs = make_layout(tmp_path / "ours", "ours"), make_layout(tmp_path / "theirs", "theirs")
+    target = name(proxy)
+    mine = destination(registry)
+
+    def other() -> None:
+        direct = Name.parse(f"{proxy.upstream}/ns/controller:s3-v1.2.3")
+        destination(registry).publish(theirs, [(direct, observe((direct,), registry)[direct])])
+
+    tag = r"/manifests/s3-v1\.2\.3"
+    if moment == "before the tag is read again":
+        proxy.intervene(other, method="GET", path=tag)
+        with pytest.raises(TagChanged, match="when this run planned"):
+            mine.publish(ours, [(target, ABSENT)])
+        assert proxy.count("PUT", tag) == 0
+    elif moment == "directly after it was written":
+        proxy.intervene(other, method="GET", path=tag, skip=1)
+        with pytest.raises(TagChanged, match="directly after"):
+            mine.publish(ours, [(target, ABSENT)])
+    else:
+        mine.publish(ours, [(target, ABSENT)])
+        other()
+        with pytest.raises(TagChanged, match="at the end"):
+            mine.finish()
+
+
+def test_a_name_that_holds_the_artifact_by_now_is_left_alone(
+    proxy: FaultProxy, registry: Registry, tmp_path: Path
+) -> None:
+    """When an identical run was faster, the name is not written again."""
+    layout = make_layout(tmp_path / "image")
+    destination(registry).publish(layout, [(name(proxy), ABSENT)])
+    proxy.clear()
+    destination(registry).publish(layout, [(name(proxy), ABSENT)])
+    assert proxy.count("PUT", r"/manifests/s3-v1") == 0
+
+
+def test_a_moving_name_is_replaced_when_it_holds_what_was_observed(
+    proxy: FaultProxy, registry: Registry, tmp_path: Path
+) -> None:
+    """A moving name is written over what was observed under it, and over nothing else."""
+    old, new = make_layout(tmp_path / "old", "old"), make_layout(tmp_path / "new", "new")
+    destination(registry).publish(old, [(name(proxy), ABSENT)])
+    before = observe((name(proxy),), registry)[name(proxy)]
+    destination(registry).publish(new, [(name(proxy), before)])
+    after = observe((name(proxy),), registry)[name(proxy)]
+    assert isinstance(after, Published)
+    assert after.digest == new.root.digest
+    with pytest.raises(TagChanged):
+        destination(registry).publish(old, [(name(proxy), before)])
+
+
+def test_a_registry_that_lags_is_waited_for(proxy: FaultProxy, registry: Registry, tmp_path: Path) -> None:
+    """A tag that answers as absent for a while after it was written is read again until it is there."""
+    proxy.fail(404, method="GET", path=r"/manifests/s3-v1", skip=1, times=3, code="MANIFEST_UNKNOWN")
+    destination(registry).publish(make_layout(tmp_path / "image"), [(name(proxy), ABSENT)])
+    assert proxy.count("GET", r"/manifests/s3-v1") == 5
+
+
+def test_content_that_does_not_answer_gets_no_name(proxy: FaultProxy, registry: Registry, tmp_path: Path) -> None:
+    """A root that was sent and is not there ends the run before any name is written."""
+    proxy.fail(404, method="GET", path=r"/manifests/sha256:", code="MANIFEST_UNKNOWN")
+    with pytest.raises(RegistryAnswerWrong, match="does not answer"):
+        destination(registry).publish(make_layout(tmp_path / "image"), [(name(proxy), ABSENT)])
+    assert proxy.count("PUT", r"/manifests/s3-v1") == 0
+
+
+def test_a_blob_that_cannot_be_sent_leaves_no_manifest(proxy: FaultProxy, registry: Registry, tmp_path: Path) -> None:
+    """When a blob fails, neither manifests nor names are written."""
+    proxy.fail(500, method="PUT", path=r"/blobs/")
+    with pytest.raises(RegistryFailed):
+        destination(registry).publish(make_layout(tmp_path / "image"), [(name(proxy), ABSENT)])
+    assert proxy.count("PUT", r"/manifests/") == 0
+
+
+def test_what_is_published_is_copied_as_it_is(proxy: FaultProxy, registry: Registry, tmp_path: Path) -> None:
+    """A published artifact goes to another repository with every digest unchanged, and answers there completely."""
+    layout = make_layout(tmp_path / "image")
+    destination(registry).publish(layout, [(name(proxy), ABSENT)])
+    found = observe((name(proxy),), registry)[name(proxy)]
+    assert isinstance(found, Published)
+    target = name(proxy, "ns/copy:1")
+    destination(registry).publish(published_layout(name(proxy), found, registry), [(target, ABSENT)])
+    assert observe((target,), registry)[target] == found
+    assert unanswered(target, found.manifest, registry) == ()
+
+
+def test_an_image_with_a_missing_child_does_not_answer(proxy: FaultProxy, registry: Registry, tmp_path: Path) -> None:
+    """An index whose child is gone is said to be missing that child."""
+    layout = make_layout(tmp_path / "image")
+    destination(registry).publish(layout, [(name(proxy), ABSENT)])
+    proxy.fail(404, method="GET", path=layout.children[0].digest, code="MANIFEST_UNKNOWN")
+    assert destination(registry).missing(name(proxy), layout.root) == (
+        f"{name(proxy).repository}@{layout.children[0].digest}",
+    )
+
+
+def test_observing_reads_platforms_and_what_it_was_released_for(
+    proxy: FaultProxy, registry: Registry, tmp_path: Path
+) -> None:
+    """An index is observed with the platforms it lists and those it says it was released for; nothing is absent."""
+    layout = make_layout(tmp_path / "image", platforms="linux/amd64,linux/arm64")
+    destination(registry).publish(layout, [(name(proxy), ABSENT)])
+    gone = name(proxy, "ns/controller:nothing")
+    found: dict[Name, Observation] = observe((name(proxy), gone), registry)
+    image = found[name(proxy)]
+    assert isinstance(image, Published)
+    assert image.platforms == (AMD64,)
+    assert image.released_for == (AMD64, Platform("linux", "arm64"))
+    assert found[gone] is ABSENT
+
+
+def test_a_folder_takes_every_name_in_order(proxy: FaultProxy, registry: Registry, tmp_path: Path) -> None:
+    """A layout folder has one entry per name, nothing is asked of it, and it is written at the end only."""
+    folder = tmp_path / "folder"
+    target = FolderDestination(folder, registry)
+    layout = make_layout(tmp_path / "image")
+    target.publish(layout, [(name(proxy, "ns/b:1"), ABSENT), (name(proxy, "ns/a:1"), ABSENT)])
+    assert target.missing(name(proxy), layout.root) == ()
+    assert not folder.exists()
+    target.finish()
+    text = (folder / "index.json").read_text()
+    assert text.index("ns/a:1") < text.index("ns/b:1")
+    assert proxy.requests == ()
