@@ -135,7 +135,7 @@ class RegistryDestination:
                 f"{name} held {expected or 'nothing'} when this run planned, and holds {found or 'nothing'} now"
             )
         self._lifetime.check()
-        self._registry.put_manifest(name.repository, name.tag, manifest)
+        self._registry.put_manifest(name.repository, name.tag, manifest, replacing=expected)
         self._read_back(name, manifest.digest, expected)
         self._written.append((name, manifest.digest))
         self._report("tag written", name=str(name), digest=manifest.digest)

@@ -16,7 +16,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote, urljoin, urlsplit
 
-from runner.errors import CredentialsRefused, RegistryAnswerWrong, RegistryFailed
+from runner.errors import CredentialsRefused, RegistryAnswerWrong, RegistryFailed, TagChanged
 from runner.oci.auth import Authorization
 from runner.oci.layout import RemoteSource, read_file, verified
 from runner.oci.media import DIGEST, MANIFEST_TYPES, TAG, Manifest, digest_of
@@ -141,10 +141,21 @@ class Registry:
 
         return self._transport.retrying(step)
 
-    def put_manifest(self, repository: Repository, reference: str, manifest: Manifest) -> None:
+    def put_manifest(
+        self, repository: Repository, reference: str, manifest: Manifest, *, replacing: str | None = None
+    ) -> None:
         """Write these exact bytes under a tag or under their digest.
 
         Before it is written again after a failure, the reference is read: what is there already is not sent twice.
+
+        Args:
+            repository: where to.
+            reference: a tag, or the manifest's digest.
+            manifest: what to write.
+            replacing: the digest that the tag may hold until then; None when it should hold nothing.
+
+        Raises:
+            TagChanged: between two attempts somebody else wrote the tag.
         """
         if DIGEST.fullmatch(reference) and reference != manifest.digest:
             raise ValueError(f"the manifest's digest is {manifest.digest}, not {reference}")
@@ -155,6 +166,8 @@ class Registry:
                 found = self._manifest(repository, reference)
                 if found is not None and found.digest == manifest.digest:
                     return
+                if found is not None and found.digest != replacing:
+                    raise TagChanged(f"{repository}:{reference} was written by somebody else: it holds {found.digest}")
             self._put_manifest(repository, reference, manifest)
 
         self._transport.retrying(step)

@@ -136,6 +136,24 @@ def test_another_writer_is_a_conflict(proxy: FaultProxy, registry: Registry, tmp
             mine.finish()
 
 
+def test_a_retry_does_not_write_over_somebody_else(proxy: FaultProxy, registry: Registry, tmp_path: Path) -> None:
+    """When the tag's PUT fails and somebody else writes it before the retry, theirs stays and the run is a conflict."""
+    ours, theirs = make_layout(tmp_path / "ours", "ours"), make_layout(tmp_path / "theirs", "theirs")
+    tag = r"/manifests/s3-v1\.2\.3"
+    proxy.drop(method="PUT", path=tag, times=1)
+
+    def other() -> None:
+        direct = Name.parse(f"{proxy.upstream}/ns/controller:s3-v1.2.3")
+        destination(registry).publish(theirs, [(direct, ABSENT)])
+
+    proxy.intervene(other, method="GET", path=tag, skip=1)
+    with pytest.raises(TagChanged, match="somebody else"):
+        destination(registry).publish(ours, [(name(proxy), ABSENT)])
+    held = observe((name(proxy),), registry)[name(proxy)]
+    assert isinstance(held, Published)
+    assert held.digest == theirs.root.digest
+
+
 def test_a_name_that_holds_the_artifact_by_now_is_left_alone(
     proxy: FaultProxy, registry: Registry, tmp_path: Path
 ) -> None:
