@@ -14,7 +14,7 @@ from runner.lifetime import Lifetime
 from runner.log import Log, error_lines, open_log, released_line
 from runner.means import Surroundings
 from runner.process import Children
-from runner.record import Record, RecordDocument
+from runner.record import Record, RecordDocument, StepDocument
 from runner.release import release
 from runner.report.files import write_progress, write_reports
 from runner.settings import Options, artifacts_folder, is_quiet
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 MARGIN_SECONDS = 15.0
 """How long before Prow's own timeout a run ends itself, so that it ends with reports and exit code 9."""
+
+TOLD_BY_STARTED = frozenset({"event", "configuration", "checkout", "route", "select"})
+"""Steps whose outcome is in the line ``started``, or in the error."""
 
 
 def launch(
@@ -54,7 +57,9 @@ def launch(
         log = open_log(out, lines, quiet=is_quiet(environment))
         if problem:
             log.warning("reports are not written", reason=problem)
-        record = Record(lambda document: write_progress(folder, document) if folder else None)
+        record = Record(
+            lambda document: write_progress(folder, document) if folder else None, tell=lambda step: _tell(log, step)
+        )
         around = Surroundings(
             environment=environment,
             lifetime=lifetime,
@@ -139,6 +144,11 @@ class Finish:
     def _say(self, line: str) -> None:
         self._out.write(f"{line}\n")
         self._out.flush()
+
+
+def _tell(log: Log, step: StepDocument) -> None:
+    say = log.debug if step.name in TOLD_BY_STARTED else log.info
+    say(f"step {step.outcome}", step=step.name, service=step.service, reason=step.reason, seconds=step.seconds)
 
 
 def _count(document: RecordDocument, action: str) -> int:

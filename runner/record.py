@@ -113,6 +113,7 @@ class Record:
 
     Args:
         save: called with the whole document after each change that others may want to see.
+        tell: called with each step that came to its end.
         clock: monotonic seconds.
         now: the wall clock.
     """
@@ -121,10 +122,12 @@ class Record:
         self,
         save: Callable[[RecordDocument], None],
         *,
+        tell: Callable[[StepDocument], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._save = save
+        self._tell = tell
         self._clock = clock
         self._now = now
         self._began = clock()
@@ -198,6 +201,9 @@ class Record:
                 ended = row.model_copy(update={"outcome": outcome, "reason": reason, "seconds": seconds})
                 steps = self._document.steps
                 self.update(steps=(*steps[:place], ended, *steps[place + 1 :]))
+                going_on = not self._closed
+            if going_on:
+                self._tell(ended)
             self.save()
 
         try:

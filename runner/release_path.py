@@ -166,6 +166,8 @@ def _plan(request: Request, desired: Desired, observed: Mapping[Name, Observatio
 
 
 def _build(request: Request, desired: Desired, base: Base, means: Means) -> Layout:
+    platforms = ",".join(map(str, request.config.platforms))
+    means.log.info("building", service=desired.service.name, builder=means.builder.name, platforms=platforms)
     built = means.builder.build(
         BuildRequest(
             service=desired.service.name,
