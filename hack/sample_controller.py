@@ -16,6 +16,8 @@ from hack.processes import read
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "hack" / "sample"
+SHARED = ("go.mod", "pkg", "ATTRIBUTION.md")
+"""What stands once in a repository of several services, beside LICENSE; all else is the service's own."""
 
 HOST = "github.com"
 OWNER = "aws-controllers-k8s"
@@ -44,7 +46,7 @@ SCHEMES: Mapping[str, Scheme] = {
 
 @dataclass(frozen=True)
 class SampleRepository:
-    """A git repository of one controller, with a work tree.
+    """A git repository of one controller, with a work tree; or the part that one has of a repository of several.
 
     Args:
         folder: where it is.
@@ -52,6 +54,7 @@ class SampleRepository:
         registry: ``HOST/NAMESPACE``, which the chart's values name.
         scheme: one of SCHEMES.
         chart_name: the name in Chart.yaml, ``{service}`` filled in.
+        monorepo: the repository's name when several services live in it; None when it is this one's own.
     """
 
     folder: Path
@@ -59,11 +62,17 @@ class SampleRepository:
     registry: str
     scheme: str
     chart_name: str
+    monorepo: str | None = None
 
     @property
     def name(self) -> str:
         """The repository's name, e.g. ``widget-controller``."""
-        return f"{self.service}-controller"
+        return self.monorepo or f"{self.service}-controller"
+
+    @property
+    def path(self) -> str:
+        """The service's folder in it, e.g. ``services/widget``."""
+        return "." if self.monorepo is None else f"services/{self.service}"
 
     @property
     def url(self) -> str:
@@ -98,6 +107,7 @@ class SampleRepository:
         words = {
             "@HOST@": HOST,
             "@OWNER@": OWNER,
+            "@REPOSITORY@": self.name,
             "@SERVICE@": self.service,
             "@CHART_NAME@": self.chart_name,
             "@CHART_VERSION@": self.chart_version(version),
@@ -108,7 +118,8 @@ class SampleRepository:
             text = source.read_text(encoding="utf-8")
             for word, value in words.items():
                 text = text.replace(word, value)
-            self._write(str(source.relative_to(TEMPLATE)), text)
+            file = source.relative_to(TEMPLATE)
+            self._write(str(file) if file.parts[0] in SHARED else f"{self.path}/{file}", text)
         self._write("LICENSE", (ROOT / "LICENSE").read_text(encoding="utf-8"))
 
     def edit(self, edits: Mapping[str, Edit]) -> None:
@@ -151,7 +162,8 @@ class SampleRepository:
         version = chart_version or f"v{from_version.partition('.')[0]}-stable"
         self.git("checkout", "--quiet", "-B", "stable", f"refs/tags/v{from_version}")
         released = f"version: {self.chart_version(from_version)}\n"
-        self.edit({"helm/Chart.yaml": lambda text: text.replace(f"\n{released}", f"\nversion: {version}\n", 1)})
+        chart = f"{self.path}/helm/Chart.yaml"
+        self.edit({chart: lambda text: text.replace(f"\n{released}", f"\nversion: {version}\n", 1)})
         commit = self.commit(f"Stable chart from v{from_version}", edits)
         self.git("checkout", "--quiet", "main")
         return commit

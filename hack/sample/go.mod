@@ -1,3 +1,3 @@
-module @HOST@/@OWNER@/@SERVICE@-controller
+module @HOST@/@OWNER@/@REPOSITORY@
 
 go 1.26

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,19 @@ build:
   helm: {helm}
 services:
   widget: {{}}
+"""
+
+
+MONOREPO = "community"
+MONOREPO_CONFIG = """\
+registry: {registry}
+naming: repo-per-service-v
+platforms: [linux/amd64, linux/arm64]
+build:
+  base_image: scratch
+  helm: {helm}
+  parallel: {parallel}
+services:
 """
 
 
@@ -159,18 +172,8 @@ class Bench:
         workspace, sha = clone or self.clone(ref)
         environment = self.environment(ref, sha, extra)
         argv: list[str | Path] = [PROGRAM, command, "--config", config or self.config, *options]
-        with subprocess.Popen(
-            argv,
-            env={key: value for key, value in environment.items() if value},
-            cwd=checkout_folder(workspace, self.repository),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
-            try:
-                yield Running(process, Path(environment["ARTIFACTS"]))
-            finally:
-                process.kill()
+        with start_program(*argv, env=environment, cwd=checkout_folder(workspace, self.repository)) as running:
+            yield running
 
 
 @dataclass(frozen=True)
@@ -186,6 +189,29 @@ class Running:
         return Ended(self.process.returncode, out, err, self.artifacts)
 
 
+def run_program(*argv: str | Path, env: Mapping[str, str], cwd: Path) -> Ended:
+    """Run the program, or another that starts it, to its end."""
+    with start_program(*argv, env=env, cwd=cwd) as running:
+        return running.wait()
+
+
+@contextlib.contextmanager
+def start_program(*argv: str | Path, env: Mapping[str, str], cwd: Path) -> Iterator[Running]:
+    """Start it with this environment, without the variables that are empty; it is killed at the end of the block."""
+    with subprocess.Popen(
+        argv,
+        env={key: value for key, value in env.items() if value},
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield Running(process, cwd / (env.get("ARTIFACTS") or "artifacts"))
+        finally:
+            process.kill()
+
+
 @contextlib.contextmanager
 def open_bench(folder: Path, *, scheme: str = "seed", helm: str = "helm4", config: str = CONFIG) -> Iterator[Bench]:
     """Make a bench whose production registry is a real one on this machine."""
@@ -195,6 +221,28 @@ def open_bench(folder: Path, *, scheme: str = "seed", helm: str = "helm4", confi
         file = folder / "jobs.yaml"
         file.write_text(config.format(registry=address, helm=require_tool(helm)), encoding="utf-8")
         yield Bench(folder, repository, proxy, file)
+
+
+@contextlib.contextmanager
+def open_monorepo(folder: Path, *services: str, parallel: int = 2) -> Iterator[Bench]:
+    """Make a bench whose repository holds these services, each with image and chart repositories of its own."""
+    config = MONOREPO_CONFIG.replace("{parallel}", str(parallel)) + "".join(
+        f'  {service}: {{{{repo: {MONOREPO}, path: "services/{{{{service}}}}"}}}}\n' for service in services
+    )
+    with open_bench(folder, config=config) as bench:
+        first = SampleRepository(
+            folder / MONOREPO, services[0], bench.repository.registry, "repo-per-service-v", "", monorepo=MONOREPO
+        )
+        first.folder.mkdir()
+        first.git("init", "--quiet", "--initial-branch=main")
+        first.commit("Begin", {"README.md": "# ACK service controllers\n"})
+        bench.repository = first
+        yield bench
+
+
+def part(repository: SampleRepository, service: str) -> SampleRepository:
+    """Return the part that a service has of a repository of several."""
+    return replace(repository, service=service, chart_name=f"{service}-chart")
 
 
 def crane(*arguments: str) -> str:

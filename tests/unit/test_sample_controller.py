@@ -69,6 +69,21 @@ def test_artifacts_have_the_shape_of_a_controller(tmp_path: Path) -> None:
     assert {path for path in expected if not (tmp_path / path).is_file()} == set()
 
 
+def test_services_of_one_repository_share_a_module(tmp_path: Path) -> None:
+    """In a repository of several services each has a folder; module, version package and licences stand once."""
+    for service in ("gadget", "widget"):
+        part = SampleRepository(tmp_path, service, PRODUCTION, "seed", f"{service}-chart", monorepo="community")
+        assert part.name == "community"
+        part.write_release("1.2.3")
+    assert {path.name for path in tmp_path.iterdir()} == {"ATTRIBUTION.md", "LICENSE", "go.mod", "pkg", "services"}
+    assert (tmp_path / "go.mod").read_text("utf-8").startswith("module github.com/aws-controllers-k8s/community\n")
+    for service in ("gadget", "widget"):
+        folder = tmp_path / "services" / service
+        assert {path.name for path in folder.iterdir()} == {"cmd", "config", "helm", "metadata.yaml"}
+        assert "/community/pkg/version" in (folder / "cmd/controller/main.go").read_text("utf-8")
+        assert f"name: {service}-chart" in (folder / "helm/Chart.yaml").read_text("utf-8")
+
+
 def test_edits_replace_change_and_remove(tmp_path: Path) -> None:
     """An edit is a new text, a change of the old text, or a removal."""
     repository = sample(tmp_path)

@@ -8,7 +8,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	"@HOST@/@OWNER@/@SERVICE@-controller/pkg/version"
+	"@HOST@/@OWNER@/@REPOSITORY@/pkg/version"
 )
 
 func main() {
