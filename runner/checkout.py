@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 CHANGED_AT_MOST = 20
 
 _OBJECT_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_RELATIVE = ("./", "../")
 _HEAD_FORMAT = "%ct%x00%(trailers:only=true,unfold=true)"
 _NO_NETWORK = {"GIT_ALLOW_PROTOCOL": "", "GIT_NO_LAZY_FETCH": "1"}
 _STATUS = (
@@ -154,7 +155,7 @@ def read_files(
         ToolUnusable: there is no git.
     """
     files: dict[str, bytes | None] = dict.fromkeys(paths)
-    wanted = [path for path in files if "\n" not in path]
+    wanted = [path for path in files if "\n" not in path and not path.startswith(_RELATIVE)]
     asked = "".join(f"{checkout.commit}:{path}\n" for path in wanted)
     git = _Git(checkout.folder, run, environment)
     output = git("cat-file", "--batch", "--follow-symlinks", stdin=asked.encode()).output

@@ -54,7 +54,6 @@ FIXED = {
     "GIT_ATTR_NOSYSTEM": "1",
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_GRAFT_FILE": os.devnull,
     "GIT_NO_REPLACE_OBJECTS": "1",
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_TERMINAL_PROMPT": "0",
@@ -80,8 +79,9 @@ FOLDERS = {
     "HELM_REGISTRY_CONFIG": "home/helm/registry.json",
     "HELM_REPOSITORY_CACHE": "home/helm/repository",
     "HELM_REPOSITORY_CONFIG": "home/helm/repositories.yaml",
+    "GIT_GRAFT_FILE": "home/no-grafts",
 }
-"""Where children write, below the work folder; GOCACHE and GOMODCACHE only where they are not given."""
+"""Where children read and write, below the work folder; GOCACHE and GOMODCACHE only where they are not given."""
 
 SHA256_LENGTH = 64
 

@@ -106,6 +106,13 @@ def make_origin(folder: Path, *, owner: str = OWNER, name: str = "widget-control
     return Origin(folder, owner, name)
 
 
+def open_bundle(bundle: Path, folder: Path, *, owner: str = OWNER) -> Origin:
+    """Unpack the bundle of a real repository, called like the bundle's file, into a bare repository."""
+    git(folder.parent, "clone", "--quiet", "--bare", str(bundle), str(folder))
+    git(folder, "symbolic-ref", "HEAD", "refs/heads/stable")
+    return Origin(folder, owner, bundle.stem)
+
+
 def clone_refs(
     root: Path,
     origin: Origin,
