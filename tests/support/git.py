@@ -122,6 +122,7 @@ def clone_refs(
     depth: int = 0,
     blobless: bool = False,
     skip_fetch_head: bool = False,
+    skip_submodules: bool = False,
     path_alias: str | None = None,
 ) -> Path:
     """Clone as clonerefs does (Prow's ``pkg/pod-utils/clone``, commandsForBaseRef), and return the clone's folder.
@@ -137,6 +138,7 @@ def clone_refs(
         depth: clone_depth.
         blobless: blobless_fetch.
         skip_fetch_head: likewise.
+        skip_submodules: likewise.
         path_alias: likewise.
     """
     folder = root / "src" / (path_alias or origin.path)
@@ -156,7 +158,7 @@ def clone_refs(
         ("checkout", sha),
         ("branch", "--force", ref, sha),
         ("checkout", ref),
-        ("submodule", "update", "--init", "--recursive"),
+        *(() if skip_submodules else (("submodule", "update", "--init", "--recursive"),)),
     ):
         git(folder, *command)
     return folder

@@ -1,0 +1,356 @@
+from __future__ import annotations
+
+import io
+import os
+import stat
+import subprocess
+import sys
+import tarfile
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from runner.checkout import Checkout, read_checkout
+from runner.errors import CheckoutMissing, ToolUnusable
+from runner.event import read_event
+from runner.lifetime import Lifetime
+from runner.process import Children
+from runner.workspace import child_environment, export
+from tests.support.git import Origin, clone_refs, git, make_origin, open_bundle, push_environment, tree_of
+from tests.support.tools import ROOT, require_bundle
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STRANGER = 12345
+RUN = Children(Lifetime()).run
+
+FILES: dict[str, str | bytes] = {
+    "README.md": "# widget\n",
+    "helm/Chart.yaml": "version: 1.2.3\n",
+    "deep/er/file": "y",
+    "binary": bytes(range(256)),
+    "crlf.txt": "a\r\nb\r\n",
+    "empty": b"",
+    "with space/ä ö.txt": "x",
+}
+ATTRIBUTES = """\
+* text=auto
+*.txt text eol=crlf
+README.md ident
+helm/* export-ignore
+*.md export-subst filter=spy
+binary filter=spy
+deep/er/file working-tree-encoding=UTF-16
+[attr]everything text eol=crlf filter=spy ident
+* everything
+"""
+
+
+@pytest.fixture
+def origin(tmp_path: Path) -> Origin:
+    """A repository whose one commit has every kind of file."""
+    origin = make_origin(tmp_path / "origin")
+    for path, content in {"subst.md": "$Format:%H$ $Id$\n", "script.sh": "#!/bin/sh\n", **FILES}.items():
+        file = origin.folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    (origin.folder / "script.sh").chmod(0o755)
+    (origin.folder / "link").symlink_to("deep/er/file")
+    (origin.folder / "link-out").symlink_to("/nowhere")
+    origin.commit("Begin")
+    return origin
+
+
+def read(origin: Origin, folder: Path, ref: str, sha: str, work: Path) -> tuple[Checkout, dict[str, str]]:
+    environment = child_environment({"PATH": os.environ["PATH"]}, work, [folder])
+    return read_checkout(folder, read_event(push_environment(origin, ref, sha)), RUN, environment), environment
+
+
+@pytest.fixture
+def clone(tmp_path: Path, origin: Origin) -> tuple[Checkout, dict[str, str]]:
+    """A clone of the repository as Prow makes it, with nothing left to fetch from, and the environment of children."""
+    return cloned(tmp_path, origin)
+
+
+def cloned(tmp_path: Path, origin: Origin, **settings: Any) -> tuple[Checkout, dict[str, str]]:
+    pushed = origin.tag("v1.2.3")
+    folder = clone_refs(tmp_path / "root", origin, "v1.2.3", pushed, **settings)
+    origin.folder.rename(tmp_path / "hidden")
+    return read(origin, folder, "v1.2.3", pushed, tmp_path / "work")
+
+
+def committed(folder: Path, commit: str = "HEAD") -> dict[str, tuple[str, bytes]]:
+    """Return what git holds at a commit, read object by object: path to mode and bytes."""
+    found = {}
+    for line in git(folder, "ls-tree", "-r", "-z", commit).split("\0")[:-1]:
+        entry, _, path = line.partition("\t")
+        mode, _, blob = entry.split(" ")
+        found[path] = (
+            mode,
+            subprocess.run(["git", "cat-file", "blob", blob], cwd=folder, capture_output=True, check=True).stdout,
+        )
+    return found
+
+
+def exported(folder: Path) -> dict[str, tuple[str, bytes]]:
+    """Return what is in a folder in git's words, to be compared with what is committed."""
+    words = {True: "120000", False: "100644"}
+    return {
+        path: ("100755" if stat.S_ISREG(mode) and mode & stat.S_IXUSR else words[stat.S_ISLNK(mode)], content)
+        for path, (mode, content) in tree_of(folder).items()
+        if not path.endswith("/")
+    }
+
+
+def test_an_export_is_the_commit(clone: tuple[Checkout, dict[str, str]], tmp_path: Path) -> None:
+    """Every path of the commit is there, with its bytes, its executable bit and its links, and nothing else."""
+    checkout, environment = clone
+    destination = tmp_path / "work/source"
+    assert export(checkout, destination, RUN, environment) == destination
+    found = exported(destination)
+    assert found == committed(checkout.folder)
+    assert found["script.sh"][0] == "100755"
+    assert found["link"] == ("120000", b"deep/er/file")
+    assert {path: found[path][1] for path in ("binary", "crlf.txt")} == {
+        "binary": bytes(range(256)),
+        "crlf.txt": b"a\r\nb\r\n",
+    }
+
+
+def test_two_exports_are_equal(clone: tuple[Checkout, dict[str, str]], tmp_path: Path) -> None:
+    """Exports to two places are equal byte for byte and mode for mode."""
+    checkout, environment = clone
+    one, other = (export(checkout, tmp_path / "work" / name, RUN, environment) for name in ("one", "other"))
+    assert tree_of(one) == tree_of(other) != {}
+
+
+def test_an_export_leaves_nothing_beside_it(clone: tuple[Checkout, dict[str, str]], tmp_path: Path) -> None:
+    """After an export there is the destination, without a .git, and nothing else new."""
+    checkout, environment = clone
+    before = set((tmp_path / "work").iterdir())
+    destination = export(checkout, tmp_path / "work/source", RUN, environment)
+    assert set((tmp_path / "work").iterdir()) - before == {destination}
+    assert not (destination / ".git").exists()
+
+
+def test_a_dirty_tree_is_not_exported(clone: tuple[Checkout, dict[str, str]], tmp_path: Path) -> None:
+    """Neither the work tree nor the clone's index is read, and neither is changed."""
+    checkout, environment = clone
+    (checkout.folder / "README.md").write_text("dirty\n")
+    (checkout.folder / "new.txt").write_text("new\n")
+    (checkout.folder / "binary").unlink()
+    git(checkout.folder, "add", "README.md", "new.txt")
+    before = tree_of(checkout.folder) | tree_of(checkout.folder / ".git")
+    destination = export(checkout, tmp_path / "work/source", RUN, environment)
+    assert exported(destination) == committed(checkout.folder)
+    assert (destination / "README.md").read_text() == "# widget\n"
+    assert tree_of(checkout.folder) | tree_of(checkout.folder / ".git") == before
+
+
+@pytest.mark.parametrize("place", ["committed", "work tree", "info"])
+def test_attributes_and_configuration_change_no_byte(origin: Origin, tmp_path: Path, place: str) -> None:
+    """Line endings, keywords, encodings, filters and export rules leave the commit's bytes alone; no filter runs."""
+    spy = tmp_path / "spy"
+    spy.write_text(f"#!/bin/sh\ntouch {tmp_path}/called\necho smudged\n")
+    spy.chmod(0o755)
+    if place == "committed":
+        blob = tmp_path / "attributes"
+        blob.write_text(ATTRIBUTES)
+        origin.git(
+            "update-index",
+            "--add",
+            "--cacheinfo",
+            f"100644,{origin.git('hash-object', '-w', str(blob))},.gitattributes",
+        )
+        tree = origin.git("write-tree")
+        origin.git("reset", "--quiet", origin.git("commit-tree", tree, "-p", "HEAD", "-m", "Attributes"))
+    checkout, environment = cloned(tmp_path, origin)
+    if place == "work tree":
+        (checkout.folder / ".gitattributes").write_text(ATTRIBUTES)
+    if place == "info":
+        (checkout.folder / ".git/info").mkdir(exist_ok=True)
+        (checkout.folder / ".git/info/attributes").write_text(ATTRIBUTES)
+    for key, value in {
+        "core.autocrlf": "true",
+        "core.eol": "crlf",
+        "core.symlinks": "false",
+        "core.fileMode": "false",
+        "core.sparseCheckout": "true",
+        "core.hooksPath": str(tmp_path),
+        "core.attributesFile": str(tmp_path / "attributes"),
+        "filter.spy.smudge": str(spy),
+        "filter.spy.clean": str(spy),
+        "filter.spy.process": str(spy),
+        "filter.spy.required": "true",
+    }.items():
+        git(checkout.folder, "config", key, value)
+    (checkout.folder / ".git/info/sparse-checkout").write_text("/helm/\n")
+    destination = export(checkout, tmp_path / "work/source", RUN, environment)
+    assert exported(destination) == committed(checkout.folder, checkout.commit)
+    assert (".gitattributes" in exported(destination)) is (place == "committed")
+    assert not (tmp_path / "called").exists()
+
+
+def test_a_repository_in_the_environment_is_not_used(clone: tuple[Checkout, dict[str, str]], tmp_path: Path) -> None:
+    """Variables that would send git elsewhere do not: the export is of the checkout's own commit."""
+    checkout, environment = clone
+    elsewhere = {"GIT_DIR": "/nowhere", "GIT_WORK_TREE": "/nowhere", "GIT_INDEX_FILE": "/nowhere"}
+    destination = export(checkout, tmp_path / "work/source", RUN, {**environment, **elsewhere})
+    assert exported(destination) == committed(checkout.folder)
+
+
+def test_a_submodule_is_an_empty_folder(origin: Origin, tmp_path: Path) -> None:
+    """A submodule's place is there and empty, and the export does not ask for what belongs in it."""
+    origin.git("update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},module")
+    origin.git("commit", "--quiet", "--message", "A submodule")
+    checkout, environment = cloned(tmp_path, origin, skip_submodules=True)
+    destination = export(checkout, tmp_path / "work/source", RUN, environment)
+    assert list((destination / "module").iterdir()) == []
+
+
+@pytest.mark.parametrize("settings", [{"depth": 1}, {"blobless": True}, {"skip_fetch_head": True}], ids=str)
+def test_small_clones_are_enough(origin: Origin, tmp_path: Path, settings: dict[str, Any]) -> None:
+    """A shallow clone, a blobless one and one without tags hold HEAD, and no more is asked for."""
+    origin.commit("Another README", {"README.md": "# other\n"})
+    checkout, environment = cloned(tmp_path, origin, **settings)
+    destination = export(checkout, tmp_path / "work/source", RUN, environment)
+    assert exported(destination) == committed(checkout.folder)
+
+
+def test_a_clone_that_borrows_objects_is_enough(clone: tuple[Checkout, dict[str, str]], tmp_path: Path) -> None:
+    """A clone whose objects are in another repository, and a linked work tree of it, are exported all the same."""
+    checkout, environment = clone
+    git(tmp_path, "clone", "--quiet", "--shared", str(checkout.folder), "shared")
+    git(tmp_path / "shared", "worktree", "add", "--quiet", "--detach", str(tmp_path / "linked"))
+    for name in ("shared", "linked"):
+        borrowed = Checkout(**{**vars(checkout), "folder": tmp_path / name})
+        destination = export(borrowed, tmp_path / "work" / name, RUN, environment)
+        assert exported(destination) == committed(checkout.folder)
+
+
+def test_a_repository_of_sha256_is_exported(tmp_path: Path) -> None:
+    """A repository with the longer object ids is read and exported."""
+    folder = tmp_path / "origin"
+    make_origin(folder)
+    git(folder, "init", "--quiet", "--object-format=sha256", "../long")
+    origin = Origin(tmp_path / "long", "octo", "long")
+    origin.commit("Begin", {"README.md": "# long\n"})
+    pushed = origin.tag("v1.2.3")
+    checkout, environment = read(origin, origin.folder, "v1.2.3", pushed, tmp_path / "work")
+    assert len(checkout.commit) == 64
+    destination = export(checkout, tmp_path / "work/source", RUN, environment)
+    assert exported(destination) == {"README.md": ("100644", b"# long\n")}
+
+
+def test_a_destination_that_is_there_is_refused(clone: tuple[Checkout, dict[str, str]], tmp_path: Path) -> None:
+    """Files of something else never get among the exported ones."""
+    checkout, environment = clone
+    (tmp_path / "work/source").mkdir(parents=True)
+    with pytest.raises(FileExistsError):
+        export(checkout, tmp_path / "work/source", RUN, environment)
+
+
+def test_a_commit_that_is_not_there_is_refused(clone: tuple[Checkout, dict[str, str]], tmp_path: Path) -> None:
+    """When objects are missing, the refusal names commit and folder, and shows git's own words."""
+    checkout, environment = clone
+    gone = Checkout(**{**vars(checkout), "commit": "1" * 40})
+    with pytest.raises(CheckoutMissing, match="1" * 40) as caught:
+        export(gone, tmp_path / "work/source", RUN, environment)
+    assert str(checkout.folder) in caught.value.cause
+    assert caught.value.detail
+
+
+def test_a_missing_file_in_the_clone_is_refused(clone: tuple[Checkout, dict[str, str]], tmp_path: Path) -> None:
+    """A clone that lacks one file's bytes is refused, never exported without it."""
+    checkout, environment = clone
+    blob = git(checkout.folder, "rev-parse", "HEAD:deep/er/file")
+    loosen(checkout.folder)
+    (checkout.folder / ".git/objects" / blob[:2] / blob[2:]).unlink()
+    with pytest.raises(CheckoutMissing):
+        export(checkout, tmp_path / "work/source", RUN, environment)
+
+
+def loosen(folder: Path) -> None:
+    """Turn the packs of a clone into loose objects."""
+    for pack in list((folder / ".git/objects/pack").glob("*.pack")):
+        moved = pack.rename(folder / pack.name)
+        with moved.open("rb") as file:
+            subprocess.run(["git", "unpack-objects", "-q"], cwd=folder, stdin=file, check=True)
+
+
+def test_without_git_the_refusal_says_so(clone: tuple[Checkout, dict[str, str]], tmp_path: Path) -> None:
+    """A runner without git on its PATH is told so."""
+    checkout, environment = clone
+    with pytest.raises(ToolUnusable, match="git"):
+        export(checkout, tmp_path / "work/source", RUN, {**environment, "PATH": str(tmp_path)})
+
+
+SCRIPT = f"""
+import os
+from pathlib import Path
+from runner.checkout import find_checkout, read_checkout
+from runner.event import read_event
+from runner.lifetime import Lifetime
+from runner.process import Children
+from runner.route import decide_route
+from runner.workspace import child_environment, export, open_workspace
+
+os.setgroups([])
+os.setgid({STRANGER})
+os.setuid({STRANGER})
+run = Children(Lifetime()).run
+event = read_event(os.environ)
+with open_workspace(os.environ) as work:
+    folder = find_checkout(event, None, Path.cwd())
+    environment = child_environment(os.environ, work, [folder])
+    checkout = read_checkout(folder, event, run, environment)
+    source = export(checkout, work / "source", run, environment)
+    print(decide_route(event, checkout), checkout.changed, sorted(path.name for path in source.iterdir()))
+print(work.exists())
+"""
+
+
+@pytest.mark.parametrize("owner", ["the runner's user", "root"])
+def test_any_user_without_a_home_will_do(origin: Origin, tmp_path: Path, owner: str) -> None:
+    """A user without a name and a home exports a clone, its own or root's and read-only, with only /tmp to write in."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another user")
+    pushed = origin.tag("v1.2.3")
+    folder = clone_refs(tmp_path / "root", origin, "v1.2.3", pushed)
+    for path in (folder, *folder.rglob("*")):
+        if owner != "root":
+            os.lchown(path, STRANGER, STRANGER)
+        elif not path.is_symlink():
+            path.chmod(path.stat().st_mode & ~0o222 | 0o444)
+    for path in folder.parents:
+        if not path.stat().st_mode & stat.S_IXOTH:
+            path.chmod(0o755)
+    ran = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        cwd=folder,
+        env={**push_environment(origin, "v1.2.3", pushed), "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    names = sorted(path.name for path in folder.iterdir() if path.name != ".git")
+    assert (ran.stdout, ran.stderr) == (f"ReleasePath(version='1.2.3') () {names}\nFalse\n", "")
+
+
+def test_real_commits_are_exported_as_they_are(tmp_path: Path) -> None:
+    """The newest release of a real controller is exported as git's own archive has it."""
+    origin = open_bundle(require_bundle("s3-controller"), tmp_path / "real")
+    pushed = origin.resolve("refs/tags/v1.10.0")
+    folder = clone_refs(tmp_path / "root", origin, "v1.10.0", pushed)
+    checkout, environment = read(origin, folder, "v1.10.0", pushed, tmp_path / "work")
+    destination = export(checkout, tmp_path / "work/source", RUN, environment)
+    archive = subprocess.run(["git", "archive", "HEAD"], cwd=folder, capture_output=True, check=True).stdout
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        files = {
+            one.name: (bool(one.mode & stat.S_IXUSR), file.read())
+            for one in tar
+            if one.isfile() and (file := tar.extractfile(one)) is not None
+        }
+    assert {path: (mode == "100755", content) for path, (mode, content) in exported(destination).items()} == files
+    assert len(files) > 100
