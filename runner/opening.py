@@ -20,7 +20,7 @@ from runner.publish import FolderDestination, RegistryDestination
 from runner.record import ServiceDocument, SettingDocument
 from runner.request import Request, Selected
 from runner.route import ReleasePath, decide_route
-from runner.selection import candidates, chart_file, select
+from runner.selection import candidates, chart_file, check_any, select
 from runner.settings import Options, config_file, resolve_settings
 from runner.workspace import child_environment
 
@@ -102,6 +102,7 @@ def choose_services(request: Request, means: Means) -> tuple[Service, ...]:
         chosen = tuple(row.service for row in rows if row.selected)
         for row in rows:
             means.record.set_service(_service_row(row))
+        check_any(request, rows)
         settings = request.settings
         if len(chosen) > 1 and (settings.image is not None or settings.image_repository is not None):
             raise UsageInvalid(

@@ -12,7 +12,7 @@ from runner.request import Request, Selected
 from runner.route import ReleasePath
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from runner.config import Service
 
@@ -49,9 +49,6 @@ def select(request: Request, found: tuple[Service, ...], files: Mapping[str, byt
         request: what the run is asked for.
         found: the services that live in the repository.
         files: each service's Chart.yaml at HEAD, None where there is none.
-
-    Raises:
-        NothingInTag: the tag releases none of the repository's services.
     """
     wanted = request.settings.services
     rows = tuple(_judge(request, service, files[chart_file(service)], alone=len(found) == 1) for service in found)
@@ -60,12 +57,21 @@ def select(request: Request, found: tuple[Service, ...], files: Mapping[str, byt
             row if row.service.name in wanted else Selected(row.service, selected=False, reason="not asked for")
             for row in rows
         )
-    if not any(row.selected for row in rows):
-        raise NothingInTag(
-            f"no chart of {request.event.repository} is released by {request.event.base_ref}",
-            detail=tuple(f"{row.service.name}: {row.reason}" for row in rows),
-        )
     return rows
+
+
+def check_any(request: Request, rows: Sequence[Selected]) -> None:
+    """Refuse a push that releases nothing, unless what it leaves out was asked for by name.
+
+    Raises:
+        NothingInTag: it releases none of the repository's services; the detail says of each why.
+    """
+    if request.settings.services or any(row.selected for row in rows):
+        return
+    raise NothingInTag(
+        f"no chart of {request.event.repository} is released by {request.event.base_ref}",
+        detail=tuple(f"{row.service.name}: {row.reason}" for row in rows),
+    )
 
 
 def _judge(request: Request, service: Service, chart: bytes | None, *, alone: bool) -> Selected:
