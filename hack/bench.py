@@ -28,6 +28,7 @@ from hack.sample_controller import ROOT, make_repository
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from hack.processes import Argv
     from hack.sample_controller import SampleRepository
 
 PROGRAM = Path(sys.executable).with_name("ack-release")
@@ -257,7 +258,7 @@ class Job:
         Raises:
             BenchFailed: it failed, its first line does not say what is released, or it did something else.
         """
-        argv = [PROGRAM, command, "--workspace", self.workspace, "--config", self.jobs_file]
+        argv: Argv = [PROGRAM, command, "--workspace", self.workspace, "--config", self.jobs_file]
         began = time.perf_counter()
         with started(argv, env=self.environment, output=subprocess.PIPE, cwd=self.checkout) as child:
             if child.stdout is None:
