@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / "docs" / "demo.svg"
-COLUMNS, CHARACTER, LINE, MARGIN = 118, 7.2, 17, 14
+COLUMNS, CHARACTER, LINE, MARGIN = 152, 7.2, 17, 14
 STYLE = """
 text { font: 12px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; fill: #1f2328; white-space: pre }
 rect { fill: #f6f8fa; stroke: #d1d9e0 }
@@ -24,10 +24,7 @@ def draw(text: str) -> str:
     """Return the SVG of a terminal that shows these lines; long ones are cut."""
     lines = [line if len(line) <= COLUMNS else line[: COLUMNS - 1] + "…" for line in text.rstrip().splitlines()]
     width, height = round(COLUMNS * CHARACTER + 2 * MARGIN), len(lines) * LINE + 2 * MARGIN
-    rows = "\n".join(
-        f'<text x="{MARGIN}" y="{MARGIN + (number + 1) * LINE - 5}"{_class(line)}>{html.escape(line)}</text>'
-        for number, line in enumerate(lines)
-    )
+    rows = "\n".join(_row(number, line) for number, line in enumerate(lines, 1))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
         f' role="img" aria-label="What make demo prints"><style>{STYLE}</style>\n'
@@ -48,8 +45,10 @@ def main() -> int:
     return 0
 
 
-def _class(line: str) -> str:
-    return ' class="good"' if line.lstrip().startswith(("RELEASED:", "$ ")) else ""
+def _row(number: int, line: str) -> str:
+    style = ' class="good"' if line.lstrip().startswith(("RELEASED:", "$ ")) else ""
+    y = MARGIN + number * LINE - 5
+    return f'<text xml:space="preserve" x="{MARGIN}" y="{y}"{style}>{html.escape(line)}</text>'
 
 
 if __name__ == "__main__":
