@@ -27,11 +27,7 @@ _OBJECT_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _RELATIVE = ("./", "../")
 _HEAD_FORMAT = "%ct%x00%(trailers:only=true,unfold=true)"
 _NO_NETWORK = {"GIT_ALLOW_PROTOCOL": "", "GIT_NO_LAZY_FETCH": "1"}
-_STATUS = (
-    # A clone that another user copied has other inodes and times, and is not hashed anew for that.
-    *("-c", "core.checkStat=minimal", "-c", "core.trustctime=false"),
-    *("status", "--porcelain=v1", "-z", "--untracked-files=normal", "--ignore-submodules=all", "--no-renames"),
-)
+_STATUS = ("status", "--porcelain=v1", "-z", "--untracked-files=normal", "--ignore-submodules=all", "--no-renames")
 
 
 @dataclass(frozen=True)
