@@ -1,4 +1,7 @@
-"""The beginning of a run: reads what is asked for, and opens what it is done with. Nothing is written."""
+"""The beginning of a run: reads what is asked for, and opens what it is done with. Nothing is written.
+
+The first log line says what is released. Nothing that comes after it is imported before it.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,11 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner.build.go import GoBuilder
 from runner.checkout import find_checkout, read_checkout, read_files
 from runner.config import load_config
 from runner.errors import UsageInvalid
 from runner.event import read_event
-from runner.helm import Helm
 from runner.means import Means, Surroundings
-from runner.oci.auth import DockerConfig
-from runner.oci.registry import Registry
-from runner.oci.transport import Exchange, Transport
-from runner.publish import FolderDestination, RegistryDestination
 from runner.record import ServiceDocument, SettingDocument
 from runner.request import Request, Selected
 from runner.route import ReleasePath, decide_route
@@ -28,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runner.config import Service
+    from runner.oci.transport import Exchange
 
 
 def read_request(options: Options, around: Surroundings) -> Request:
@@ -66,6 +64,13 @@ def read_request(options: Options, around: Surroundings) -> Request:
 
 def open_means(request: Request, around: Surroundings) -> Means:
     """Open what the run works with."""
+    from runner.build.go import GoBuilder  # noqa: PLC0415 - after the first log line, as all here
+    from runner.helm import Helm  # noqa: PLC0415
+    from runner.oci.auth import DockerConfig  # noqa: PLC0415
+    from runner.oci.registry import Registry  # noqa: PLC0415
+    from runner.oci.transport import Transport  # noqa: PLC0415
+    from runner.publish import FolderDestination, RegistryDestination  # noqa: PLC0415
+
     children = child_environment(around.environment, around.folder, [request.checkout.folder])
     registry = Registry(
         Transport(around.lifetime, around.environment, observe=lambda exchange: _log_exchange(around, exchange)),
@@ -88,20 +93,21 @@ def open_means(request: Request, around: Surroundings) -> Means:
     )
 
 
-def choose_services(request: Request, means: Means) -> tuple[Service, ...]:
+def choose_services(request: Request, around: Surroundings) -> tuple[Service, ...]:
     """Return the services that this run releases; every service of the repository is recorded with the reason.
 
     Raises:
         ServiceUnknown, UsageInvalid: exit 2.
         NothingInTag: exit 4.
     """
-    with means.record.step("select"):
+    with around.record.step("select"):
         found = candidates(request)
-        files = read_files(request.checkout, [chart_file(service) for service in found], means.run, means.children)
+        children = child_environment(around.environment, around.folder, [request.checkout.folder])
+        files = read_files(request.checkout, [chart_file(service) for service in found], around.run, children)
         rows = select(request, found, files)
         chosen = tuple(row.service for row in rows if row.selected)
         for row in rows:
-            means.record.set_service(_service_row(row))
+            around.record.set_service(_service_row(row))
         check_any(request, rows)
         settings = request.settings
         if len(chosen) > 1 and (settings.image is not None or settings.image_repository is not None):
@@ -109,12 +115,12 @@ def choose_services(request: Request, means: Means) -> tuple[Service, ...]:
                 f"DOCKER_REPOSITORY and AWS_SERVICE_DOCKER_IMG name one image, and {request.event.base_ref} releases"
                 f" {', '.join(service.name for service in chosen)}"
             )
-    means.log.info(
+    around.log.info(
         "started",
         services=",".join(service.name for service in chosen) or "none",
         ref=request.event.base_ref,
         commit=request.checkout.commit,
-        path=means.record.document.path,
+        path=around.record.document.path,
         version=request.route.version,
         registry=str(settings.registry),
     )

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runner import release_path, stable_path
 from runner.opening import choose_services, open_means, read_request
-from runner.preparation import prepare_tools
-from runner.road import D, L, P, Path, Road
 from runner.route import ReleasePath
 
 if TYPE_CHECKING:
@@ -15,11 +12,8 @@ if TYPE_CHECKING:
 
     from runner.config import Service
     from runner.means import Means, Surroundings
+    from runner.road import D, L, P, Road
     from runner.settings import Options
-
-
-RELEASE: Path[release_path.Desired, release_path.Looked, release_path.Prepared] = release_path
-STABLE: Path[stable_path.Desired, stable_path.Looked, stable_path.Prepared] = stable_path
 
 
 def release(options: Options, around: Surroundings, *, only_plan: bool) -> None:
@@ -27,14 +21,19 @@ def release(options: Options, around: Surroundings, *, only_plan: bool) -> None:
 
     What fails for one service is recorded for it and stops only it; what is wrong with the whole run is raised.
     """
-    # What is asked for, what it is done with, and for which services.
+    # What is asked for, and for which services: the first log line says it.
     request = read_request(options, around)
+    services = choose_services(request, around)
+
+    # Which path they take, and what the run is done with: loaded only now, for the sake of that line.
+    from runner import release_path, stable_path  # noqa: PLC0415 - as said above
+    from runner.road import Road  # noqa: PLC0415 - as said above
+
     means = open_means(request, around)
-    services = choose_services(request, means)
     if isinstance(request.route, ReleasePath):
-        travel(services, Road(RELEASE, request, means), means, only_plan=only_plan)
+        travel(services, Road(release_path, request, means), means, only_plan=only_plan)
     else:
-        travel(services, Road(STABLE, request, means), means, only_plan=only_plan)
+        travel(services, Road(stable_path, request, means), means, only_plan=only_plan)
 
 
 def travel(services: Sequence[Service], road: Road[D, L, P], means: Means, *, only_plan: bool) -> None:
@@ -47,6 +46,8 @@ def travel(services: Sequence[Service], road: Road[D, L, P], means: Means, *, on
         return
 
     # Everything that can go wrong without building: tools, base image, charts.
+    from runner.preparation import prepare_tools  # noqa: PLC0415 - a run that finds all published needs none of them
+
     base = prepare_tools(road.request, means, build=road.will_build(work))
     prepared = road.prepare(work, base)
     ready = [one for one in prepared if one.plan.publishes]
