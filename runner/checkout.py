@@ -194,7 +194,7 @@ class _Git:
         named = (f"--git-dir={self._folder / '.git'}", f"--work-tree={self._folder}")
         try:
             finished = self._run(
-                ("git", *named, "--no-optional-locks", *arguments),
+                ("git", *named, *arguments),
                 env=self._environment,
                 cwd=self._folder,
                 stdin=stdin,
