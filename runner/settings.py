@@ -114,28 +114,31 @@ def resolve_settings(options: Options, environment: Mapping[str, str], config: C
     image = _parse(environment, "AWS_SERVICE_DOCKER_IMG", Name.parse)
     if repository is not None and image is not None and image.repository != repository:
         raise UsageInvalid(f"AWS_SERVICE_DOCKER_IMG is {image}, which is not in DOCKER_REPOSITORY {repository}")
-    in_file = f"{config.path}"
     builder = (
-        Setting(options.builder, "option --builder") if options.builder else Setting(config.build.builder, in_file)
+        Setting(options.builder, "option --builder")
+        if options.builder
+        else _configured(config, "build.builder", config.build.builder)
     )
     if builder.value not in BUILDERS:
         raise UsageInvalid(f"{builder.origin} says {builder.value}; this runner builds with {', '.join(BUILDERS)}")
     base = (
         Setting(options.base_image, "option --base-image")
         if options.base_image
-        else Setting(config.build.base_image, in_file)
+        else _configured(config, "build.base_image", config.build.base_image)
     )
     table = {
         "registry": registry_setting,
-        "production registry": Setting(str(config.registry), in_file),
-        "config digest": Setting(config.digest, in_file),
+        "production registry": _configured(config, "registry", str(config.registry)),
+        "config digest": Setting(config.digest, str(config.path)),
         "builder": builder,
         "base image": base,
-        "platforms": Setting(",".join(map(str, config.platforms)), in_file),
+        "platforms": _configured(config, "platforms", ",".join(map(str, config.platforms))),
+        "artifacts": artifacts_folder(options, environment),
     }
     optional = {
         "image repository": repository and Setting(str(repository), "environment DOCKER_REPOSITORY"),
         "image": image and Setting(str(image), "environment AWS_SERVICE_DOCKER_IMG"),
+        "workspace": options.workspace and Setting(str(options.workspace), "option --workspace"),
         "layout folder": options.to_layout and Setting(str(options.to_layout), "option --to-layout"),
         "services": options.services and Setting(",".join(options.services), "option --service"),
     }
@@ -168,7 +171,12 @@ def _registry(options: Options, environment: Mapping[str, str], config: Config) 
         )
     if given:
         return addresses[0], given[0]
-    return config.registry, Setting(str(config.registry), str(config.path))
+    return config.registry, _configured(config, "registry", str(config.registry))
+
+
+def _configured(config: Config, key: str, value: str) -> Setting:
+    """A value of jobs.yaml, or the default where the file does not say it; ``key`` as in ``Config.given``."""
+    return Setting(value, str(config.path) if key in config.given else "default")
 
 
 def _address(setting: Setting) -> RegistryAddress:
