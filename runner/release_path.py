@@ -17,7 +17,7 @@ from runner.chart import (
 from runner.chart_manifest import chart_layout
 from runner.errors import RegistryAnswerWrong
 from runner.observe import ABSENT, Observation, Published, observe
-from runner.oci.media import CREATED, RELEASE_IMAGE, RELEASE_VERSION, REVISION, SOURCE, Manifest, Name
+from runner.oci.media import RELEASE_IMAGE, RELEASE_VERSION, Manifest, Name
 from runner.packaging import has_same_files, package_chart
 from runner.plan import Action, Kind, Plan, plan_release
 from runner.publish import published_layout
@@ -212,9 +212,7 @@ def _publish_chart(request: Request, prepared: Prepared, image: Manifest, means:
         layout = published_layout(copied, _found(prepared, (copied,)), means.registry)
     else:
         annotations = {
-            REVISION: request.identity.revision,
-            SOURCE: request.identity.source,
-            CREATED: f"{request.created:%Y-%m-%dT%H:%M:%SZ}",
+            **request.annotations,
             RELEASE_VERSION: desired.version,
             RELEASE_IMAGE: f"{desired.images[0].repository}@{image.digest}",
         }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
+from runner.oci.media import CREATED, REVISION, SOURCE
 from runner.plan import Identity
 
 if TYPE_CHECKING:
@@ -40,6 +41,15 @@ class Request:
     def created(self) -> datetime:
         """The commit's time: the only time that goes into artifacts."""
         return self.checkout.commit_time
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        """What every chart of this run carries: commit, repository and the commit's time in RFC 3339, UTC."""
+        return {
+            REVISION: self.identity.revision,
+            SOURCE: self.identity.source,
+            CREATED: f"{self.created:%Y-%m-%dT%H:%M:%SZ}",
+        }
 
 
 @dataclass(frozen=True)

@@ -22,12 +22,10 @@ from runner.checkout import is_ancestor
 from runner.errors import StableImageAbsent
 from runner.observe import ABSENT, Observation, Published, observe, platform_of, unanswered
 from runner.oci.media import (
-    CREATED,
     RELEASE_IMAGE,
     RELEASE_RESOLVED_VERSION,
     RELEASE_VERSION,
     REVISION,
-    SOURCE,
     Name,
 )
 from runner.packaging import has_same_files, package_chart
@@ -214,9 +212,7 @@ def _chart(request: Request, looked: Looked, packaged: PackagedChart, means: Mea
         if mine or (name in desired.releases and has_same_files(packaged, name, found, means.registry, folder)):
             return published_layout(name, found, means.registry), name
     annotations = {
-        REVISION: request.identity.revision,
-        SOURCE: request.identity.source,
-        CREATED: f"{request.created:%Y-%m-%dT%H:%M:%SZ}",
+        **request.annotations,
         RELEASE_VERSION: desired.image_version,
         RELEASE_RESOLVED_VERSION: desired.version,
         RELEASE_IMAGE: f"{desired.images[0].repository}@{looked.image.digest}",
