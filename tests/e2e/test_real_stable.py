@@ -1,0 +1,239 @@
+"""The real ``stable`` branches, as staging: refused before their image is there, published behind the former job's."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import struct
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runner.build.archive import Member, write_layer
+from runner.build.elf import MACHINES, Elf
+from runner.lifetime import Lifetime
+from runner.oci.auth import DockerConfig
+from runner.oci.layout import Blob, FileSource, Layout
+from runner.oci.media import Descriptor, Manifest, Repository, digest_of
+from runner.oci.registry import Registry
+from runner.oci.transport import Transport
+from tests.e2e.test_real_controller import rendered_images
+from tests.e2e.test_refusals import check_refusal
+from tests.support.controllers import Controller
+from tests.support.git import OWNER, Origin, clone_refs, git, push_environment
+from tests.support.images import AMD64, ARM64, DOCKER, OCI, Form, push
+from tests.support.registry import FaultProxy, crane_registry
+from tests.support.releases import LIMIT_SECONDS, PROGRAM, Ended, crane, crane_bytes, go_environment
+from tests.support.tools import ROOT, require_tool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from runner.oci.media import Platform
+
+IMAGES = {"s3": "v0.1.4", "ecr": "v0.1.5"}
+"""By service, the tag of the image that its branch's chart names."""
+PROGRAM_PATH = "bin/controller"
+
+
+@dataclass
+class Stage:
+    """The branch of one controller, cloned as Prow does, and a registry that counts what is written to it."""
+
+    service: str
+    clone: Path
+    workspace: Path
+    environment: dict[str, str]
+    proxy: FaultProxy
+
+    @property
+    def registry(self) -> str:
+        """What is written to."""
+        return f"{self.proxy.host}/staging"
+
+    @property
+    def image(self) -> str:
+        """The image that must be there."""
+        return f"{self.registry}/{self.service}-controller:{IMAGES[self.service]}"
+
+    @property
+    def stable(self) -> str:
+        """The name that moves, as records have it here: without the host."""
+        return f"staging/{self.service}-chart:v0-stable"
+
+    def run(self) -> Ended:
+        """Run the postsubmit with the checked-in configuration."""
+        artifacts = self.workspace / "artifacts"
+        shutil.rmtree(artifacts, ignore_errors=True)
+        argv: list[str | Path] = [
+            *(PROGRAM, "run", "--config", ROOT / "config" / "jobs.yaml"),
+            *("--workspace", self.workspace, "--registry", self.registry),
+        ]
+        ended = subprocess.run(
+            argv,
+            env={**self.environment, "ARTIFACTS": str(artifacts)},
+            cwd=self.clone,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=LIMIT_SECONDS,
+        )
+        return Ended(ended.returncode, ended.stdout, ended.stderr, artifacts)
+
+    def publish_image(self, layout: Layout) -> None:
+        """Put an image where the chart expects it, and forget the requests that this took."""
+        repository, _, tag = self.image.rpartition(":")
+        registry = Registry(Transport(Lifetime(60), {}), DockerConfig(None))
+        push(registry, Repository.parse(repository), tag, layout)
+        self.proxy.clear()
+
+
+def real_origin(service: str, folder: Path) -> Origin:
+    """A controller's repository as its host serves it: HEAD is main, and any commit may be asked for."""
+    Controller.clone(service, folder)
+    git(folder, "symbolic-ref", "HEAD", "refs/heads/main")
+    git(folder, "config", "uploadpack.allowAnySHA1InWant", "true")
+    return Origin(folder, OWNER, f"{service}-controller")
+
+
+@pytest.fixture(params=sorted(IMAGES))
+def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
+    service: str = request.param
+    origin = real_origin(service, tmp_path / "origin")
+    sha = origin.resolve("refs/heads/stable")
+    workspace = tmp_path / "workspace"
+    clone = clone_refs(workspace, origin, "stable", sha)
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "helm").symlink_to(require_tool("helm4"))
+    environment = {
+        **go_environment(),
+        **push_environment(origin, "stable", sha),
+        "PATH": f"{programs}:{go_environment()['PATH']}",
+    }
+    with crane_registry(tmp_path / "registry") as registry, FaultProxy(registry.host) as proxy:
+        yield Stage(service, clone, workspace, environment, proxy)
+
+
+def program_for(platform: Platform) -> bytes:
+    """The header of an executable of this platform."""
+    number = MACHINES[platform.architecture].number
+    return b"\x7fELF\2\1\1".ljust(16, b"\0") + struct.pack("<HHIQQQIHHHHHH", 2, number, 1, *(0,) * 4, 64, *(0,) * 5)
+
+
+def write_blob(folder: Path, media_type: str, body: bytes) -> Blob:
+    path = folder / digest_of(body).removeprefix("sha256:")
+    path.write_bytes(body)
+    return Blob(Descriptor(media_type, digest_of(body), len(body)), FileSource(path))
+
+
+def former_image(folder: Path, form: Form, *platforms: Platform) -> Layout:
+    """An image as the former job made it: no annotations, and every config says amd64.
+
+    One platform gives a plain manifest, several an index. The program of each is built for its true platform.
+    """
+    manifests, blobs = [], []
+    for platform in platforms:
+        layer = write_layer([Member(PROGRAM_PATH, program_for(platform), mode=0o755)], folder)
+        config = {
+            **AMD64.document(),
+            "config": {"Entrypoint": [f"/{PROGRAM_PATH}"], "User": "1000"},
+            "rootfs": {"type": "layers", "diff_ids": [layer.diff_id]},
+        }
+        content = Descriptor(form.layer, layer.blob.descriptor.digest, layer.blob.descriptor.size)
+        stored = write_blob(folder, form.config, json.dumps(config).encode())
+        blobs += [stored, Blob(content, layer.blob.source)]
+        document = {
+            "schemaVersion": 2,
+            "mediaType": form.manifest,
+            "config": stored.descriptor.document(),
+            "layers": [content.document()],
+        }
+        manifests.append(Manifest.write(form.manifest, document))
+    if len(platforms) == 1:
+        return Layout(manifests[0], (), tuple(blobs))
+    listed = [one.descriptor(platform).document() for one, platform in zip(manifests, platforms, strict=True)]
+    index = Manifest.write(form.index, {"schemaVersion": 2, "mediaType": form.index, "manifests": listed})
+    return Layout(index, tuple(manifests), tuple(blobs))
+
+
+def machine_of(image: str, digest: str, folder: Path) -> int:
+    """The machine for which the program in an image's manifest is built, read from the registry."""
+    repository = image.rpartition(":")[0]
+    manifest = json.loads(crane("manifest", "--insecure", f"{repository}@{digest}"))
+    archive = folder / "layer.tar.gz"
+    archive.write_bytes(crane_bytes("blob", "--insecure", f"{repository}@{manifest['layers'][0]['digest']}"))
+    unpacked = subprocess.run(["tar", "-xzOf", archive, PROGRAM_PATH], check=True, capture_output=True, timeout=30)
+    return Elf(unpacked.stdout).machine.number
+
+
+def check_published(stage: Stage, ended: Ended, folder: Path) -> None:
+    """Check that the chart is at the moving name with one history, and that either helm gets the staged image."""
+    assert (ended.code, ended.errors) == (0, []), ended.out
+    assert ended.lines[-1].startswith(f"RELEASED: {stage.service} ")
+    assert ended.record["staging"] is True
+    assert ended.record["services"][0]["scheme"] == "repo-per-service-v"
+    names = sorted(ended.actions, key=len)
+    assert names[0] == stage.stable
+    assert [name.startswith(f"{stage.stable}-2") for name in names] == [False, True]
+    assert len(set(ended.digests.values())) == 1
+    for helm in ("helm3", "helm4"):
+        images = rendered_images(
+            stage.proxy.host, require_tool(helm), f"staging/{stage.service}-chart", "v0-stable", folder
+        )
+        assert images == {stage.image}
+
+
+def check_rerun(stage: Stage, first: Ended) -> None:
+    """Check that the same run once more writes nothing and finds the same."""
+    stage.proxy.clear()
+    again = stage.run()
+    assert again.code == 0, again.out
+    assert stage.proxy.writes == ()
+    assert set(again.actions.values()) == {"skip"}
+    assert again.digests[stage.stable] == first.digests[stage.stable]
+
+
+def test_it_is_refused_while_its_image_is_not_there(stage: Stage) -> None:
+    """A real branch, whose image is not in the registry, is exit 4 with the image's name, and nothing is written."""
+    ended = stage.run()
+    check_refusal(ended, 4, "stable-image-absent", f"{stage.image}, which helm/values.yaml")
+    assert stage.proxy.writes == ()
+    assert stage.proxy.count("GET", rf"/{stage.service}-controller/manifests/") > 0
+
+
+@pytest.mark.parametrize("form", [OCI, DOCKER], ids=["oci", "docker"])
+def test_an_image_for_one_platform_is_enough(stage: Stage, form: Form, tmp_path: Path) -> None:
+    """Behind a plain amd64 manifest without annotations the chart is published, with a warning of the one platform."""
+    stage.publish_image(former_image(tmp_path, form, AMD64))
+    ended = stage.run()
+    check_published(stage, ended, tmp_path)
+    assert f"{stage.image} is for one platform only, linux/amd64" in ended.record["warnings"]
+    check_rerun(stage, ended)
+
+
+@pytest.mark.parametrize("form", [OCI, DOCKER], ids=["oci", "docker"])
+def test_an_index_with_a_wrong_config_is_enough(stage: Stage, form: Form, tmp_path: Path) -> None:
+    """Behind an index whose arm64 config says amd64 the chart is published, with a warning of that config."""
+    layout = former_image(tmp_path, form, AMD64, ARM64)
+    stage.publish_image(layout)
+    assert machine_of(stage.image, layout.children[1].digest, tmp_path) == MACHINES["arm64"].number
+    ended = stage.run()
+    check_published(stage, ended, tmp_path)
+    assert f"{stage.image}: the config of linux/arm64 says linux/amd64" in ended.record["warnings"]
+    check_rerun(stage, ended)
+
+
+def test_an_index_with_a_child_that_is_gone_is_enough(stage: Stage, tmp_path: Path) -> None:
+    """Of the former job's index one platform must answer: the one that is gone is a warning."""
+    layout = former_image(tmp_path, OCI, AMD64, ARM64)
+    stage.publish_image(layout)
+    gone = layout.children[1].digest
+    stage.proxy.fail(404, code="MANIFEST_UNKNOWN", method="GET", path=rf"/manifests/{gone}")
+    ended = stage.run()
+    assert ended.code == 0, ended.out
+    repository = stage.image.rpartition(":")[0]
+    assert f"{stage.image}: {repository}@{gone} does not answer" in ended.record["warnings"]
