@@ -1,0 +1,247 @@
+"""All 175 real release tags go through the stations up to the plan, with the configuration as it is checked in."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from runner import release_path
+from runner.chart import chart_files
+from runner.checkout import read_files
+from runner.config import load_config, service_named
+from runner.errors import ChartDisagrees
+from runner.lifetime import Lifetime
+from runner.log import open_log
+from runner.means import Surroundings
+from runner.naming import PRESETS
+from runner.opening import choose_services, read_request
+from runner.process import Children
+from runner.record import Record
+from runner.route import ReleasePath
+from runner.settings import Options
+from runner.workspace import child_environment, open_workspace
+from tests.e2e.test_real_stable import real_origin
+from tests.support.controllers import RELEASES
+from tests.support.git import Origin, clone_refs, git, push_environment
+from tests.support.registry import crane_registry
+from tests.support.releases import LIMIT_SECONDS, PROGRAM, Ended, crane, go_environment
+from tests.support.tools import ROOT, require_tool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from runner.config import Config, Service
+    from runner.release_path import Desired
+    from runner.request import Request
+
+CONFIG = ROOT / "config" / "jobs.yaml"
+PRODUCTION = "public.ecr.aws/aws-controllers-k8s"
+SCHEMES = {
+    "s3": {"repo-per-service-v": 31, "repo-per-service": 55},
+    "ecr": {"seed": 4, "repo-per-service-v": 36, "repo-per-service": 49},
+}
+"""How many releases of each scheme a service has."""
+
+ERAS = [
+    ("ecr-v0.0.3", "seed", "controller:ecr-v0.0.3"),
+    ("s3-v0.0.3", "repo-per-service-v", "s3-controller:v0.0.3"),
+    ("s3-v1.0.3", "repo-per-service-v", "s3-controller:v1.0.3"),
+    ("s3-v1.0.4", "repo-per-service", "s3-controller:1.0.4"),
+    ("s3-v1.10.0", "repo-per-service", "s3-controller:1.10.0"),
+]
+"""Releases at the turns of the years: service and tag, scheme, image."""
+
+
+@dataclass(frozen=True)
+class Clone:
+    """A clone as Prow makes it, moved from tag to tag."""
+
+    origin: Origin
+    workspace: Path
+    folder: Path
+
+    @cached_property
+    def tags(self) -> Mapping[str, str]:
+        """All release tags, each with the object that a push of it names."""
+        lines = self.origin.git("for-each-ref", "refs/tags", "--format=%(refname:strip=2) %(objectname)").split("\n")
+        return dict(line.split() for line in lines)
+
+    def check_out(self, tag: str) -> None:
+        """Leave the clone as a push of this tag does: on a local branch of the tag's name."""
+        git(self.folder, "checkout", "--quiet", "--force", self.tags[tag])
+        git(self.folder, "branch", "--force", tag, self.tags[tag])
+        git(self.folder, "checkout", "--quiet", "--force", tag, "--")
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What the stations made of a tag."""
+
+    request: Request
+    service: Service
+    files: Mapping[str, bytes | None]
+    desired: Desired
+
+
+@pytest.fixture(params=sorted(SCHEMES))
+def clone(request: pytest.FixtureRequest, tmp_path: Path) -> Clone:
+    return clone_of(request.param, tmp_path)
+
+
+def clone_of(service: str, folder: Path) -> Clone:
+    origin = real_origin(service, folder / "origin")
+    newest = origin.git("tag", "--sort=-version:refname").split("\n")[0]
+    workspace = folder / "workspace"
+    return Clone(origin, workspace, clone_refs(workspace, origin, newest, origin.resolve(f"refs/tags/{newest}")))
+
+
+def travel(clone: Clone, tag: str, folder: Path) -> Planned:
+    """Take a push of a tag through event, configuration, checkout, route, selection and description."""
+    clone.check_out(tag)
+    environment = {**go_environment(), **push_environment(clone.origin, tag, clone.tags[tag])}
+    lifetime = Lifetime(60)
+    around = Surroundings(
+        environment=environment,
+        lifetime=lifetime,
+        run=Children(lifetime).run,
+        record=Record(lambda _: None),
+        log=open_log(io.StringIO(), None),
+        folder=folder,
+        artifacts=None,
+    )
+    request = read_request(Options(config=CONFIG, workspace=clone.workspace), around)
+    [service] = choose_services(request, around)
+    children = child_environment(environment, folder, [clone.folder])
+    files = read_files(request.checkout, chart_files(service.chart_folder), around.run, children)
+    assert around.record.document.warnings == ()
+    return Planned(request, service, files, release_path.describe(request, service, files))
+
+
+def scheme_of(service: str, tag: str, values: bytes) -> str:
+    """Say by the image in a chart's values alone which scheme a release was named by."""
+    image = yaml.safe_load(values)["image"]
+    written = f"{image['repository']}:{image['tag']}"
+    known = {
+        f"{PRODUCTION}/controller:{service}-{tag}": "seed",
+        f"{PRODUCTION}/{service}-controller:{tag}": "repo-per-service-v",
+        f"{PRODUCTION}/{service}-controller:{tag.removeprefix('v')}": "repo-per-service",
+    }
+    return known[written]
+
+
+def narrowed(folder: Path) -> dict[str, Config]:
+    """The checked-in configuration, with each scheme as the only one accepted."""
+    text = CONFIG.read_text("utf-8")
+    accepted = "naming: [seed, repo-per-service-v, repo-per-service]"
+    assert text.count(accepted) == 1
+    configs = {}
+    for label in PRESETS:
+        file = folder / f"{label}.yaml"
+        file.write_text(text.replace(accepted, f"naming: {label}"), "utf-8")
+        configs[label] = load_config(file)
+    return configs
+
+
+def test_every_real_tag_is_accepted_with_its_own_scheme_only(
+    clone: Clone, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each real tag gives its version and the names of its scheme; with any other scheme it is exit 4."""
+    name = clone.origin.name.removesuffix("-controller")
+    configs = narrowed(tmp_path)
+    found: Counter[str] = Counter()
+    refused = 0
+    for tag in clone.tags:
+        with open_workspace({"TMPDIR": str(tmp_path)}) as folder:
+            planned = travel(clone, tag, folder)
+        scheme = scheme_of(name, tag, planned.files["helm/values.yaml"] or b"")
+        version = tag.removeprefix("v")
+        assert planned.request.route == ReleasePath(version)
+        assert (planned.desired.version, planned.desired.scheme.label) == (version, scheme), tag
+        assert str(planned.desired.images[0]) == planned.desired.facts.image
+        found[scheme] += 1
+        for label, config in configs.items():
+            narrow = replace(planned.request, config=config), service_named(config, name), planned.files
+            if label == scheme:
+                assert release_path.describe(*narrow).images == planned.desired.images
+            else:
+                with pytest.raises(ChartDisagrees) as caught:
+                    release_path.describe(*narrow)
+                assert caught.value.exit_code == 4
+                refused += 1
+    with capsys.disabled():
+        counts = ", ".join(f"{count} {scheme}" for scheme, count in found.items())
+        said = f"{name}: {found.total()} of {len(clone.tags)} real tags accepted: {counts}; {refused} refusals"
+        sys.stdout.write(f"\n{said}\n")
+    assert len(clone.tags) == RELEASES[name]
+    assert found == SCHEMES[name]
+    assert refused == 2 * len(clone.tags)
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with crane_registry(tmp_path_factory.mktemp("registry")) as registry:
+        yield registry.host
+
+
+def plan(clone: Clone, tag: str, config: Path, folder: Path, host: str) -> Ended:
+    """Run the program's ``plan`` on a push of a tag, as staging."""
+    clone.check_out(tag)
+    programs = folder / "bin"
+    programs.mkdir()
+    (programs / "helm").symlink_to(require_tool("helm4"))
+    artifacts = folder / "artifacts"
+    ended = subprocess.run(
+        [
+            *(PROGRAM, "plan", "--json", "--config", config, "--workspace", clone.workspace),
+            *("--registry", f"{host}/staging", "--base-image", "scratch"),
+        ],
+        env={
+            **go_environment(),
+            **push_environment(clone.origin, tag, clone.tags[tag]),
+            "PATH": f"{programs}:{go_environment()['PATH']}",
+            "ARTIFACTS": str(artifacts),
+        },
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LIMIT_SECONDS,
+    )
+    return Ended(ended.returncode, ended.stdout, ended.stderr, artifacts)
+
+
+@pytest.mark.parametrize(("release", "scheme", "image"), ERAS, ids=[era[0] for era in ERAS])
+def test_a_tag_of_any_year_is_planned_as_staging(
+    host: str, tmp_path: Path, release: str, scheme: str, image: str
+) -> None:
+    """The program plans image and chart of a tag of any year, its chart linted and rendered, and writes nothing."""
+    service, _, tag = release.partition("-")
+    ended = plan(clone_of(service, tmp_path), tag, CONFIG, tmp_path, host)
+    assert ended.code == 0, ended.err
+    planned = ended.plan
+    assert (planned["version"], planned["staging"], planned["exit"]) == (tag.removeprefix("v"), True, 0)
+    assert [row["scheme"] for row in planned["services"]] == [scheme]
+    assert {entry["action"] for entry in planned["entries"]} == {"publish"}
+    images = [entry["name"] for entry in planned["entries"] if entry["kind"] == "image"]
+    assert images == [f"{host}/staging/{image}"]
+    assert ended.record["tools"]["helm"].startswith("4.")
+    assert ("chart", "passed") in {(step["name"], step["outcome"]) for step in ended.record["steps"]}
+    assert crane("catalog", "--insecure", host) == ""
+
+
+def test_a_tag_named_by_a_scheme_that_is_not_accepted_is_refused(host: str, tmp_path: Path) -> None:
+    """With seed as the only scheme, a release of today is exit 4, naming what would be accepted."""
+    narrowed(tmp_path)
+    ended = plan(clone_of("s3", tmp_path), "v1.10.0", tmp_path / "seed.yaml", tmp_path, host)
+    assert ended.code == ended.plan["exit"] == 4
+    assert ended.plan["error"]["code"] == "chart-disagrees"
+    assert f"{PRODUCTION}/controller:s3-v1.10.0" in ended.plan["error"]["cause"] + ended.plan["error"]["remedy"]
