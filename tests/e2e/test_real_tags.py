@@ -244,4 +244,4 @@ def test_a_tag_named_by_a_scheme_that_is_not_accepted_is_refused(host: str, tmp_
     ended = plan(clone_of("s3", tmp_path), "v1.10.0", tmp_path / "seed.yaml", tmp_path, host)
     assert ended.code == ended.plan["exit"] == 4
     assert ended.plan["error"]["code"] == "chart-disagrees"
-    assert f"{PRODUCTION}/controller:s3-v1.10.0" in ended.plan["error"]["cause"] + ended.plan["error"]["remedy"]
+    assert f"{PRODUCTION}/controller:s3-v1.10.0" in ended.err
