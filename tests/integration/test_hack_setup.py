@@ -98,6 +98,29 @@ def test_set_up_again_does_nothing(project: Path, programs: Path) -> None:
     assert (syncs(), syncs()) == (3, 3)
 
 
+def test_everything_is_compiled_before_the_first_run(project: Path) -> None:
+    """After set-up, the program and what it imports are there as bytecode, whatever the shell says of writing it."""
+    require_tool("go")
+    (project / "runner").mkdir()
+    (project / "runner" / "__init__.py").write_text("", encoding="utf-8")
+    for name in ("README.md", "LICENSE"):
+        shutil.copy(ROOT / name, project / name)
+    (project / ".tools").mkdir()
+    for installed in (ROOT / ".tools").glob("uv-*"):
+        (project / ".tools" / installed.name).symlink_to(installed)
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    finished = subprocess.run(
+        [project / "hack" / "setup"], env=environment, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert list((project / "runner" / "__pycache__").glob("__init__.*.pyc"))
+    [packages] = (project / ".venv" / "lib").glob("python3.*/site-packages")
+    for package in ("pydantic", "structlog", "urllib3"):
+        sources = {path.stem for path in (packages / package).glob("*.py")}
+        compiled = {path.name.partition(".")[0] for path in (packages / package / "__pycache__").glob("*.pyc")}
+        assert sources <= compiled
+
+
 def test_a_tool_is_built_once(project: Path) -> None:
     """A tool is compiled by Go, is left alone while nothing changes, and is built anew when its go.mod does."""
     tool = project / "hack" / "tools" / "hello"
