@@ -68,6 +68,11 @@ class Published:
         return image.rpartition("@")[2] or None
 
     @property
+    def image_repository(self) -> str | None:
+        """The repository of the image that a chart was released with, where it says so."""
+        return self.manifest.annotations.get(RELEASE_IMAGE, "").rpartition("@")[0] or None
+
+    @property
     def released_for(self) -> tuple[Platform, ...]:
         """The platforms an image was released for: as annotated, else as found."""
         stated = self.manifest.annotations.get(RELEASE_PLATFORMS)
@@ -96,8 +101,10 @@ def observe_name(name: Name, registry: Registry) -> Observation:
         return ABSENT
     try:
         if manifest.is_index:
-            platforms = tuple(child.platform for child in manifest.children if _is_platform(child.platform))
-            return Published(manifest, tuple(platform for platform in platforms if platform is not None))
+            platforms = tuple(child.platform for child in manifest.children if is_platform(child.platform))
+            found = Published(manifest, tuple(platform for platform in platforms if platform is not None))
+            _ = found.released_for
+            return found
         config = manifest.blobs[0]
         document = _read_object(registry.read_blob(name.repository, config))
     except (ValueError, KeyError, TypeError) as error:
@@ -126,8 +133,8 @@ def unanswered(image: Name, manifest: Manifest, registry: Registry) -> tuple[str
     )
 
 
-def _is_platform(platform: Platform | None) -> bool:
-    # Attestation manifests stand in an index under this platform (BuildKit); they are not images.
+def is_platform(platform: Platform | None) -> bool:
+    """Whether an index's entry is an image: BuildKit's attestations stand there as ``unknown/unknown``."""
     return platform is not None and platform != Platform("unknown", "unknown")
 
 

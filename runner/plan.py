@@ -80,10 +80,15 @@ class Plan:
 
 @dataclass(frozen=True)
 class Identity:
-    """What makes two artifacts the same release: the commit, and the repository it is in."""
+    """What makes two artifacts the same release: the commit, and the repository it is in.
+
+    A chart is the same only if it deploys an image of the same ``image_repository`` (None: not asked for): a chart
+    that was made for another registry is another chart.
+    """
 
     revision: str
     source: str
+    image_repository: str | None = None
 
     def differs_from(self, found: Published) -> str | None:
         """Say in words how what is there is another one; None when it is the same."""
@@ -95,7 +100,13 @@ class Identity:
             return f"published from commit {found.revision[:12]}, this run is at commit {self.revision[:12]}"
         if found.source != self.source:
             return f"published from {found.source or 'an unnamed repository'}, this run is from {self.source}"
+        if self.image_repository is not None and found.image_repository not in {None, self.image_repository}:
+            return f"published for the image {found.image_repository}, this run is for {self.image_repository}"
         return None
+
+    def of_chart(self, image: Name) -> Identity:
+        """The identity of a chart that deploys this image."""
+        return replace(self, image_repository=str(image.repository))
 
 
 def plan_release(
@@ -119,7 +130,7 @@ def plan_release(
     """
     entries = (
         *_plan_artifact(Kind.IMAGE, images, identity, observed),
-        *_plan_artifact(Kind.CHART, charts, identity, observed),
+        *_plan_artifact(Kind.CHART, charts, identity.of_chart(images[0]), observed),
     )
     refused = tuple(entry for entry in entries if entry.action is Action.REFUSE)
     if refused:
@@ -273,7 +284,7 @@ def plan_stable(
     candidate: Candidate,
     observed: Mapping[Name, Observation],
     histories: Mapping[Name, Sequence[Name]],
-    now: datetime,
+    now: datetime | None,
 ) -> Plan:
     """Decide for the moving names.
 
@@ -283,7 +294,7 @@ def plan_stable(
         candidate: what they should hold.
         observed: what is under each moving name, and under the newest history name of each.
         histories: the history names of each moving name, oldest first.
-        now: when this move happens.
+        now: when this move happens; None where no history is kept, because no name moves (a layout folder).
     """
     entries: list[Entry] = []
     notes: list[str] = []
@@ -299,12 +310,9 @@ def plan_stable(
             if there is not None and candidate.position < there:
                 notes.append(f"{name} moves backwards: {candidate.backwards}")
             move = _move(found, there, candidate.position)
-            entries.extend(
-                (
-                    _history_entry(name, candidate, observed, histories.get(name, ()), now),
-                    Entry(Kind.CHART, name, Action.PUBLISH, move, candidate.digest, candidate.holder),
-                )
-            )
+            if now is not None:
+                entries.append(_history_entry(name, candidate, observed, histories.get(name, ()), now))
+            entries.append(Entry(Kind.CHART, name, Action.PUBLISH, move, candidate.digest, candidate.holder))
     refused = tuple(entry for entry in entries if entry.action is Action.REFUSE)
     if refused:
         error = StableBackwards(

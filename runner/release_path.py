@@ -15,7 +15,7 @@ from runner.chart import (
     reference_warnings,
 )
 from runner.chart_manifest import chart_layout
-from runner.errors import RegistryAnswerWrong
+from runner.errors import AlreadyPublished, RegistryAnswerWrong
 from runner.observe import ABSENT, Observation, Published, observe
 from runner.oci.media import RELEASE_IMAGE, RELEASE_VERSION, Manifest, Name
 from runner.packaging import has_same_files, package_chart
@@ -55,6 +55,11 @@ class Looked:
     desired: Desired
     observed: Mapping[Name, Observation]
     plan: Plan | None
+
+    @property
+    def builds(self) -> bool:
+        """Whether anything is to be compiled: no name holds the image."""
+        return not any(isinstance(self.observed[name], Published) for name in self.desired.images)
 
 
 @dataclass(frozen=True)
@@ -107,12 +112,15 @@ def prepare(request: Request, looked: Looked, means: Means) -> Prepared:
 
     Raises:
         ChartUnusable, ChartDisagrees: the chart may not be published.
+        BuildFailed, GoTooOld: the image cannot be built, which is seen without compiling.
     """
     desired, observed = looked.desired, dict(looked.observed)
     folder = means.folder / desired.service.name / "chart"
     folder.mkdir(parents=True)
     chart = package_chart(means.source, desired.facts, desired.images[0], means.helm, folder)
     warn(means, desired.service.name, *chart.warnings)
+    if looked.builds:
+        means.builder.inspect(means.source, desired.service.main_folder)
     for name in desired.charts:
         found = observed[name]
         if isinstance(found, Published) and not found.revision:
@@ -121,9 +129,9 @@ def prepare(request: Request, looked: Looked, means: Means) -> Prepared:
     return Prepared(desired, observed, looked.plan or _plan(request, desired, observed), chart)
 
 
-def builds(plan: Plan | None) -> bool:
-    """Whether carrying out this plan compiles anything; where there is none yet, it may."""
-    return plan is None or any(entry.copy_of is None for entry in plan.to_publish(Kind.IMAGE))
+def builds(plan: Plan) -> bool:
+    """Whether carrying out this plan compiles anything."""
+    return any(entry.copy_of is None for entry in plan.to_publish(Kind.IMAGE))
 
 
 def publish(request: Request, prepared: Prepared, base: Base | None, means: Means) -> Plan:
@@ -150,7 +158,7 @@ def publish(request: Request, prepared: Prepared, base: Base | None, means: Mean
         else:
             chart = None
             step.skip("already published")
-            _warn_of_other_image(prepared, image, means)
+        _warn_of_other_image(prepared, image, means)
     return _with_digests(plan, image.digest, chart)
 
 
@@ -201,11 +209,7 @@ def _publish_image(prepared: Prepared, layout: Layout | None, means: Means) -> M
 
 def _publish_chart(request: Request, prepared: Prepared, image: Manifest, means: Means) -> str:
     desired = prepared.desired
-    missing = means.destination.missing(desired.images[0], image)
-    if missing:
-        raise RegistryAnswerWrong(
-            f"the chart is held back: the image it names does not answer as {missing[0]}", detail=missing
-        )
+    _hold_back(prepared, image, means)
     entries = prepared.plan.to_publish(Kind.CHART)
     copied = entries[0].copy_of
     if copied is not None:
@@ -221,19 +225,43 @@ def _publish_chart(request: Request, prepared: Prepared, image: Manifest, means:
     return layout.root.digest
 
 
-def _warn_of_other_image(prepared: Prepared, image: Manifest, means: Means) -> None:
-    chart = _found(prepared, prepared.desired.charts)
-    if chart.image_digest not in {None, image.digest}:
-        warn(
-            means,
-            prepared.desired.service.name,
-            f"{prepared.desired.charts[0]} was released with image {chart.image_digest};"
-            f" the image published now is {image.digest}",
+def _hold_back(prepared: Prepared, image: Manifest, means: Means) -> None:
+    desired = prepared.desired
+    missing = means.destination.missing(desired.images[0], image)
+    if missing:
+        raise RegistryAnswerWrong(
+            f"the chart is held back: the image it names does not answer as {missing[0]}", detail=missing
+        )
+    chart = _first(prepared, desired.charts)
+    digest = None if chart is None else chart.image_digest
+    if digest in {None, image.digest}:
+        return
+    if means.registry.manifest(desired.images[0].repository, str(digest)) is None:
+        raise AlreadyPublished(
+            f"no further name is given to the chart of {desired.version}: it was released with the image {digest},"
+            f" which is gone; what is built today is {image.digest}"
         )
 
 
+def _warn_of_other_image(prepared: Prepared, image: Manifest, means: Means) -> None:
+    chart = _first(prepared, prepared.desired.charts)
+    if chart is not None and chart.image_digest not in {None, image.digest}:
+        warn(
+            means,
+            prepared.desired.service.name,
+            f"the chart was released with image {chart.image_digest}; the image published now is {image.digest}",
+        )
+
+
+def _first(prepared: Prepared, names: tuple[Name, ...]) -> Published | None:
+    return next((found for name in names if isinstance(found := prepared.observed[name], Published)), None)
+
+
 def _found(prepared: Prepared, names: tuple[Name, ...]) -> Published:
-    return next(found for name in names if isinstance(found := prepared.observed[name], Published))
+    found = _first(prepared, names)
+    if found is None:
+        raise ValueError(f"none of {', '.join(map(str, names))} is published")
+    return found
 
 
 def _with_digests(plan: Plan, image: str, chart: str | None) -> Plan:

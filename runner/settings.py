@@ -74,10 +74,21 @@ class Settings:
         return self.registry != self.production
 
     def image_for(self, named: Name) -> Name:
-        """Return the primary image name: what naming gives, or what the environment puts in its place."""
-        if self.image is not None:
-            return self.image
-        return named if self.image_repository is None else Name(self.image_repository, named.tag)
+        """Return the primary image name: what naming gives, or what the environment puts in its place.
+
+        Raises:
+            UsageInvalid: it is another one, and the chart that names it would go to the production registry.
+        """
+        repository = named.repository if self.image_repository is None else self.image_repository
+        image = Name(repository, named.tag) if self.image is None else self.image
+        if image != named and not self.is_staging and self.to_layout is None:
+            raise UsageInvalid(
+                f"the environment names the image {image} where the naming gives {named}, and the chart that deploys it"
+                f" would go to the production registry {self.production}",
+                remedy="Give --registry another registry too: a staging release. Or unset DOCKER_REPOSITORY and"
+                " AWS_SERVICE_DOCKER_IMG.",
+            )
+        return image
 
 
 def config_file(options: Options) -> Setting:

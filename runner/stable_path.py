@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ from runner.chart import (
 from runner.chart_manifest import chart_layout
 from runner.checkout import is_ancestor
 from runner.errors import StableImageAbsent
-from runner.observe import ABSENT, Observation, Published, observe, platform_of, unanswered
+from runner.observe import ABSENT, Observation, Published, is_platform, observe, platform_of, unanswered
 from runner.oci.media import (
     RELEASE_IMAGE,
     RELEASE_RESOLVED_VERSION,
@@ -83,6 +83,7 @@ class Looked:
     histories: Mapping[Name, Sequence[Name]]
     image: Published
     plan: Plan | None
+    builds: bool = False
 
 
 @dataclass(frozen=True)
@@ -146,12 +147,12 @@ def look(request: Request, desired: Desired, means: Means) -> Looked:
         observed = observe((image_name, *desired.charts, *desired.releases, *newest), means.registry)
     image = observed[image_name]
     if not isinstance(image, Published):
-        raise StableImageAbsent(f"{image_name}, which {desired.facts.where('image_tag')} names, is not in the registry")
+        raise StableImageAbsent(f"{image_name} is not in the registry, and {desired.facts.says('image_tag')}")
     missing = unanswered(image_name, image.manifest, means.registry)
-    if missing and (image.revision is not None or len(missing) == len(image.manifest.children) + 1):
+    if missing and (image.revision is not None or not _has_platform(image_name, image, missing)):
         raise StableImageAbsent(f"{image_name} is there, but {missing[0]} does not answer", detail=missing)
     warn(means, desired.service.name, *_former_flaws(image_name, image, missing, means))
-    plan = plan_stable_unchanged(desired.service.name, desired.charts, request.identity, observed)
+    plan = plan_stable_unchanged(desired.service.name, desired.charts, request.identity.of_chart(image_name), observed)
     return Looked(desired, observed, histories, image, plan)
 
 
@@ -180,7 +181,7 @@ def prepare(request: Request, looked: Looked, means: Means) -> Prepared:
         candidate=candidate,
         observed=looked.observed,
         histories=looked.histories,
-        now=datetime.now(UTC),
+        now=datetime.now(UTC) if request.settings.to_layout is None else None,
     )
     return Prepared(desired, looked.observed, plan, layout)
 
@@ -196,7 +197,7 @@ def publish(request: Request, prepared: Prepared, base: object, means: Means) ->
     return prepared.plan
 
 
-def builds(plan: Plan | None) -> bool:  # noqa: ARG001 - as the release path
+def builds(plan: Plan) -> bool:  # noqa: ARG001 - as the release path
     """Whether carrying out this plan compiles anything: never."""
     return False
 
@@ -208,7 +209,7 @@ def _chart(request: Request, looked: Looked, packaged: PackagedChart, means: Mea
         found = looked.observed[name]
         if not isinstance(found, Published):
             continue
-        mine = name in desired.charts and request.identity.differs_from(replace(found, same_files=None)) is None
+        mine = name in desired.charts and request.identity.of_chart(desired.images[0]).differs_from(found) is None
         if mine or (name in desired.releases and has_same_files(packaged, name, found, means.registry, folder)):
             return published_layout(name, found, means.registry), name
     annotations = {
@@ -231,6 +232,11 @@ def _backwards(request: Request, looked: Looked, means: Means) -> str | None:
     return f"the commit says Stable-Move: backwards, and follows {revision[:12]}"
 
 
+def _has_platform(name: Name, image: Published, missing: Sequence[str]) -> bool:
+    platforms = [child for child in image.manifest.children if is_platform(child.platform)]
+    return any(f"{name.repository}@{child.digest}" not in missing for child in platforms)
+
+
 def _former_flaws(name: Name, image: Published, missing: Sequence[str], means: Means) -> tuple[str, ...]:
     """The known flaws of images published by the former job, as warnings."""
     flaws = [f"{name}: {gone} does not answer" for gone in missing]
@@ -240,7 +246,10 @@ def _former_flaws(name: Name, image: Published, missing: Sequence[str], means: M
         manifest = means.registry.manifest(name.repository, child.digest)
         if manifest is None or child.platform is None or manifest.is_index:
             continue
-        stated = platform_of(json.loads(means.registry.read_blob(name.repository, manifest.blobs[0])))
-        if stated.architecture != child.platform.architecture:
+        try:
+            stated = str(platform_of(json.loads(means.registry.read_blob(name.repository, manifest.blobs[0]))))
+        except ValueError as error:
+            stated = f"nothing that can be read ({error})"
+        if stated != str(child.platform):
             flaws.append(f"{name}: the config of {child.platform} says {stated}")
     return tuple(flaws)

@@ -161,6 +161,13 @@ def test_an_image_of_another_name_is_a_staging_release(
     assert (again.code, bench.proxy.writes, again.digests) == (0, (), ended.digests)
 
 
+def test_an_image_of_another_name_does_not_reach_the_production_chart(bench: Bench) -> None:
+    """Without another registry an image of another name is exit 2: its chart would stay production's for good."""
+    extra = {"DOCKER_REPOSITORY": f"{bench.host}/try/widget"}
+    check_refusal(bench.run(TAG, extra=extra), 2, "usage-invalid", "production registry")
+    assert bench.proxy.writes == ()
+
+
 def test_an_image_of_the_name_it_has_anyway_is_production(bench: Bench) -> None:
     """DOCKER_REPOSITORY and AWS_SERVICE_DOCKER_IMG that repeat what naming gives change nothing but the provenance."""
     extra = {
@@ -188,7 +195,8 @@ def test_one_image_name_is_not_for_several_services(tmp_path: Path, variable: st
         refused = bench.run(TAG, extra={variable: value})
         check_refusal(refused, 2, "usage-invalid", "releases anvil, bellows")
         assert bench.proxy.requests == ()
-        ended = plan(bench, "--service", "anvil", extra={variable: value})
+        staged = {variable: value, "HELM_REGISTRY": f"{bench.host}/try"}
+        ended = plan(bench, "--service", "anvil", extra=staged)
         assert ended.code == 0, ended.err
         assert [entry["name"] for entry in ended.plan["entries"] if entry["kind"] == "image"] == [
             value if ":mine" in value else f"{value}:{TAG}"
@@ -425,7 +433,10 @@ def test_a_mistake_on_the_command_line_is_one_error_line(arguments: tuple[str, .
     """Usage errors are exit 2 with one line of cause and remedy, and nothing else."""
     ended = ack_release(*arguments)
     assert ended.returncode == 2
-    assert ended.stdout == ""
+    if {"plan", "--json"} <= set(arguments):
+        assert json.loads(ended.stdout)["error"]["code"] == "usage-invalid"
+    else:
+        assert ended.stdout == ""
     [line] = ended.stderr.splitlines()
     assert line.startswith("ERROR: ")
     assert says in line

@@ -89,7 +89,17 @@ def test_what_cannot_be_meant_is_refused(options: Options, environment: dict[str
 )
 def test_the_environment_may_name_the_image(environment: dict[str, str], expected: str) -> None:
     """DOCKER_REPOSITORY replaces the repository and keeps the tag; AWS_SERVICE_DOCKER_IMG replaces the whole name."""
-    assert str(resolve_settings(Options(), environment, CONFIG).image_for(NAMED)) == expected
+    assert str(resolve_settings(Options(registry=STAGING), environment, CONFIG).image_for(NAMED)) == expected
+
+
+def test_another_image_is_not_for_the_production_registry() -> None:
+    """An image of another name is exit 2 without another registry, where its chart would stay as production's."""
+    environment = {"AWS_SERVICE_DOCKER_IMG": "h.example/own:mine"}
+    with pytest.raises(UsageInvalid, match="production registry"):
+        resolve_settings(Options(), environment, CONFIG).image_for(NAMED)
+    same = {"AWS_SERVICE_DOCKER_IMG": str(NAMED)}
+    assert resolve_settings(Options(), same, CONFIG).image_for(NAMED) == NAMED
+    assert str(resolve_settings(Options(to_layout=Path("x")), environment, CONFIG).image_for(NAMED)).endswith(":mine")
 
 
 def test_artifacts_go_where_the_option_says_else_where_prow_says() -> None:
