@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from runner.build.base import Base, resolve_base
 from runner.errors import ReleaseError
 from runner.record import SettingDocument
+from runner.services import STOPS_THE_RUN
 from runner.workspace import export
 
 if TYPE_CHECKING:
@@ -43,11 +44,15 @@ def prepare_tools(request: Request, means: Means, *, build: bool) -> Base | Rele
 
 def _base(request: Request, means: Means) -> Base | ReleaseError:
     record = means.record
-    try:
-        with record.step("base image"):
+    with record.step("base image") as step:
+        try:
             base = resolve_base(request.settings.base_image, means.registry, request.config.platforms)
-    except ReleaseError as error:
-        return error
+        except ReleaseError as error:
+            # A service that builds nothing goes on; for the others it is told where they need it.
+            if error.exit_code in STOPS_THE_RUN:
+                raise
+            step.skip(f"cannot be had: {error.cause}")
+            return error
     resolved = SettingDocument(value=base.reference, origin="resolved when planning")
     record.update(settings={**record.document.settings, "base image resolved": resolved})
     return base

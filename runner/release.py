@@ -51,7 +51,7 @@ def travel(services: Sequence[Service], road: Road[D, L, P], means: Means, *, on
     base = prepare_tools(road.request, means, build=road.will_build(work))
     prepared = road.prepare(work, base)
     ready = [one for one in prepared if one.plan.publishes]
-    if only_plan:
+    if only_plan or not ready:
         return
 
     # Build, then publish: image first, the chart's names last; then read every name once more.

@@ -34,6 +34,10 @@ class Looked(Protocol):
     def plan(self) -> Plan | None:
         """What follows; None where only the packaged chart can tell."""
 
+    @property
+    def builds(self) -> bool:
+        """Whether anything may have to be compiled."""
+
 
 class Prepared(Protocol):
     """What is ready to be built and published."""
@@ -64,8 +68,8 @@ class Path(Protocol[D, L, P]):
     def prepare(self, request: Request, looked: L, means: Means) -> P:
         """Make and check the chart."""
 
-    def builds(self, plan: Plan | None) -> bool:
-        """Whether a plan compiles anything; of none yet, whether one could."""
+    def builds(self, plan: Plan) -> bool:
+        """Whether a plan compiles anything."""
 
     def publish(self, request: Request, prepared: P, base: Base | None, means: Means) -> Plan:
         """Build and publish."""
@@ -112,18 +116,20 @@ class Road(Generic[D, L, P]):
 
     def will_build(self, looked: Iterable[L]) -> bool:
         """Whether anything is to be compiled, or may be once the charts are packaged."""
-        return any(self._path.builds(one.plan) for one in looked)
+        return any(one.builds for one in looked)
 
     def prepare(self, looked: Iterable[L], base: Base | ReleaseError | None) -> tuple[P, ...]:
         """Make and check each service's chart, and finish its plan."""
 
         def work(one: L) -> P:
-            with self._record.step("chart", one.desired.service.name):
+            service = one.desired.service.name
+            with self._record.step("chart", service):
                 prepared = self._path.prepare(self.request, one, self._means)
             if one.plan is None:
                 self._plan(prepared.desired, prepared.plan)
             if isinstance(base, ReleaseError) and self._path.builds(prepared.plan):
-                raise base
+                with self._record.step("base image", service):
+                    raise base
             return prepared
 
         return each_service(looked, _service_of, work, self._record, at_once=self.request.config.build.parallel)

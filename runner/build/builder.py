@@ -70,6 +70,17 @@ class Builder(Protocol):
         """The builder's name in settings and records."""
         ...
 
+    def inspect(self, source: Path, main: str) -> None:
+        """Look at the source without building, for what would make the build fail.
+
+        Args:
+            source: the exported tree, the repository's root.
+            main: the folder of the main package, relative to ``source``.
+
+        Raises:
+            BuildFailed, GoTooOld: it cannot be built.
+        """
+
     def check(self) -> str:
         """Return the version of the tool that this builder calls; ToolUnusable when it is missing or too old."""
         ...

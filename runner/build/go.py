@@ -120,6 +120,18 @@ class GoBuilder:
             raise ToolUnusable(f"{wanted}; {place} is {said}")
         return said
 
+    def inspect(self, source: Path, main: str) -> None:
+        """Look for the module, for the Go it asks for, and for the licences.
+
+        Raises:
+            ToolUnusable: go is missing or too old for the runner.
+            GoTooOld: go is too old for the module.
+            BuildFailed: the module or a file that belongs into the image is missing.
+        """
+        _refuse_newer(find_module(source, main), self.check())
+        for name in LICENCE_FILES:
+            _licence(source, name)
+
     def build(self, request: BuildRequest) -> BuiltImage:
         """Compile for all platforms at once, check each program, and lay the image out.
 

@@ -39,6 +39,7 @@ class Case:
     extra: Mapping[str, str] = field(default_factory=dict)
     config: str | None = None
     options: tuple[str, ...] = ()
+    only_when_compiled: bool = False
 
 
 def edit(path: str, old: str, new: str) -> Callable[[Bench], object]:
@@ -74,6 +75,17 @@ def release_1_3(bench: Bench) -> None:
 def stable(bench: Bench) -> None:
     """Make the branch stable on top of 1.2.3."""
     bench.repository.stable("1.2.3")
+
+
+def old_tool(name: str, version: str) -> Callable[[Bench], object]:
+    """Put a program that says it is of this version into the bench's folder."""
+
+    def arrange(bench: Bench) -> None:
+        program = bench.folder / name
+        program.write_text(f"#!/bin/sh\necho {version}\n")
+        program.chmod(0o755)
+
+    return arrange
 
 
 JOB = {"type": "postsubmit", "refs": {"org": "aws-controllers-k8s", "repo": "widget-controller", "base_ref": "v9.9.9"}}
@@ -142,7 +154,40 @@ CASES = {
         "main.go:",
         edit("cmd/controller/main.go", "func main() {", "func main() { undefined_()"),
         ref="v1.3.0",
+        only_when_compiled=True,
     ),
+    "a binary that does not carry its version": Case(
+        6,
+        "binary-wrong",
+        "GitCommit",
+        edit("pkg/version/version.go", "GitCommit", "Commit"),
+        ref="v1.3.0",
+        only_when_compiled=True,
+    ),
+    "helm is too old": Case(
+        2,
+        "tool-unusable",
+        "3.16.4",
+        old_tool("helm", "v3.16.4"),
+        config="registry: {registry}\nbuild: {{helm: {folder}/helm, base_image: scratch}}\n"
+        "services: {{widget: {{}}}}\n",
+    ),
+    "go is too old": Case(
+        2,
+        "tool-unusable",
+        "1.25.1",
+        old_tool("go", "go1.25.1"),
+        config="registry: {registry}\nbuild: {{go: {folder}/go, helm: {helm}, base_image: scratch}}\n"
+        "services: {{widget: {{}}}}\n",
+    ),
+    "lint fails": Case(
+        4,
+        "chart-unusable",
+        "lint",
+        edit("helm/Chart.yaml", "apiVersion: v1", "apiVersion: v9"),
+        ref="v1.3.0",
+    ),
+    "no values.yaml": Case(4, "chart-missing", "helm/values.yaml", without("helm/values.yaml"), ref="v1.3.0"),
     "go.mod asks for a newer Go": Case(6, "go-too-old", "1.99", edit("go.mod", "go 1.26", "go 1.99"), ref="v1.3.0"),
     "no licence": Case(6, "build-failed", "ATTRIBUTION.md", without("ATTRIBUTION.md"), ref="v1.3.0"),
 }
@@ -150,18 +195,21 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_bad_input_is_refused_without_a_write(bench: Bench, case: Case) -> None:
-    """Each bad input ends with its code and one ERROR line of cause and remedy; reports are there, nothing is sent."""
+    """Each bad input ends with its code and one ERROR line; plan says the same; reports are there, nothing is sent."""
     case.arrange(bench)
     config = None
     if case.config is not None:
         config = bench.folder / "case.yaml"
         text = bench.config.read_text("utf-8")
         helm = next(line for line in text.splitlines() if line.startswith("  helm:")).partition(": ")[2]
-        config.write_text(
-            case.config.format(registry=f"{bench.host}/ack", helm=helm) if "{registry}" in case.config else case.config
-        )
+        values = {"registry": f"{bench.host}/ack", "helm": helm, "folder": bench.folder}
+        config.write_text(case.config.format(**values) if "{registry}" in case.config else case.config)
     ended = bench.run(case.ref, *case.options, extra=case.extra, config=config)
     check_refusal(ended, case.code, case.name, case.says)
+    planned = bench.run(case.ref, *case.options, "--json", command="plan", extra=case.extra, config=config)
+    assert planned.code == (0 if case.only_when_compiled else case.code)
+    error = planned.plan["error"]
+    assert case.only_when_compiled or (error["code"], error["cause"]) == (case.name, ended.record["error"]["cause"])
     assert bench.proxy.writes == ()
 
 
