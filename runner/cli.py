@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -125,6 +126,10 @@ def schema() -> None:
 
 def start() -> None:
     """Parse the command line and do what it says; a mistake in it is told like any other error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A name that is no text in this locale must not keep the run from telling it.
+            stream.reconfigure(errors="backslashreplace")
     try:
         cli(standalone_mode=False)
     except click.ClickException as mistake:
@@ -143,11 +148,17 @@ def _refuse(mistake: click.ClickException) -> int:
     remedy = f"{command} --help shows what it takes."
     error = UsageInvalid(said, remedy=remedy)
     click.echo(f"ERROR: {error.cause}. {error.remedy} exit={error.exit_code} code={error.code}", err=True)
+    if {"plan", "--json"} <= set(sys.argv[1:]):
+        # Whoever reads the plan as JSON reads why there is none as JSON, too.
+        from runner.record import Record, plan_view  # noqa: PLC0415 - only here
+
+        record = Record(lambda _: None)
+        record.fail(error)
+        click.echo(json.dumps(plan_view(record.close()), indent=2))
     return error.exit_code
 
 
-def _leave(code: int) -> None:
-    # Worker threads of an ended run may still be waiting on a socket; leaving must not wait for them.
-    sys.stdout.flush()
-    sys.stderr.flush()
+def _leave(code: int) -> NoReturn:
+    # Worker threads of an ended run may still be waiting on a socket, and a reader may have stopped to read: leaving
+    # waits for neither. Everything that is printed is flushed where it is printed.
     os._exit(code)

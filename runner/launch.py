@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import traceback
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 from runner.errors import ExitCode, ReleaseError, RunEnded
 from runner.event import read_event
 from runner.lifetime import Lifetime
-from runner.log import Log, error_lines, open_log, released_line
+from runner.log import Log, Outlet, error_lines, open_log, released_line
 from runner.means import Surroundings
 from runner.process import Children
 from runner.record import Record, RecordDocument, StepDocument
@@ -19,13 +18,19 @@ from runner.release import release
 from runner.report.files import write_progress, write_reports
 from runner.settings import Options, artifacts_folder, is_quiet
 from runner.supervisor import DEFAULT_GRACE_SECONDS, supervise
-from runner.workspace import open_workspace
+from runner.workspace import open_workspace, remove_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 MARGIN_SECONDS = 15.0
 """How long before Prow's own timeout a run ends itself, so that it ends with reports and exit code 9."""
+
+PROW_TIMEOUT_SECONDS = 7200.0
+"""Prow's default where the job's decoration names no timeout (pkg/entrypoint/options.go)."""
+
+LAST_SECONDS = 2.0
+"""How long an ended run may take to remove its work folder."""
 
 TOLD_BY_STARTED = frozenset({"event", "configuration", "checkout", "route", "select"})
 """Steps whose outcome is in the line ``started``, or in the error."""
@@ -51,44 +56,59 @@ def launch(
     seconds, grace = _limits(environment)
     lifetime = Lifetime(seconds)
     children = Children(lifetime)
-    with ExitStack() as stack:
-        folder, problem = _open_artifacts(Path(artifacts_folder(options, environment).value))
-        lines = stack.enter_context((folder / "release-log.jsonl").open("w", encoding="utf-8")) if folder else None
-        log = open_log(out, lines, quiet=is_quiet(environment))
-        if problem:
-            log.warning("reports are not written", reason=problem)
-        record = Record(
-            lambda document: write_progress(folder, document) if folder else None, tell=lambda step: _tell(log, step)
-        )
-        around = Surroundings(
-            environment=environment,
-            lifetime=lifetime,
-            run=children.run,
-            record=record,
-            log=log,
-            folder=stack.enter_context(open_workspace(environment)),
-            artifacts=folder,
-        )
-        finish = Finish(record, log, out, folder, only_plan=only_plan, show=show)
+    artifacts, lines, problem = _open_artifacts(Path(artifacts_folder(options, environment).value))
+    log = open_log(out, lines, quiet=is_quiet(environment))
+    if problem:
+        log.warning("reports are not written", reason=problem)
+    record = Record(Reports(artifacts, log).save, tell=lambda step: _tell(log, step))
+    finish = Finish(record, log, Outlet(out), artifacts, only_plan=only_plan, show=show)
+    folders: list[Path] = []
 
-        def work() -> int:
+    def work() -> int:
+        with ExitStack() as stack:
             try:
+                folders.append(stack.enter_context(open_workspace(environment)))
+                around = Surroundings(environment, lifetime, children.run, record, log, folders[0], artifacts)
                 release(options, around, only_plan=only_plan)
-            except ReleaseError as error:
-                record.fail(error)
-            except Exception as error:  # noqa: BLE001 - a bug must end with reports and exit code 1, not a traceback
-                finish.bug = traceback.format_exc()
+            except Exception as error:  # noqa: BLE001 - a bug, too, must end with reports and exit code 1
                 record.fail(error)
             return finish(ended=False)
 
-        def end(reason: str) -> int:
-            at = record.running_step()
-            lifetime.end(reason)
-            children.end_all(grace / 3)
-            record.fail(RunEnded(f"the run was ended by {reason}{f' during {at}' if at else ''}"))
-            return finish(ended=True)
+    def end(reason: str) -> int:
+        at = record.running_step()
+        lifetime.end(reason)
+        children.end_all(grace / 3)
+        record.fail(RunEnded(f"the run was ended by {reason}{f' during {at}' if at else ''}"))
+        code: list[int] = []
+        # Whoever reads the log, or a disk that hangs, may not keep the process beyond the grace period.
+        _within(grace / 3, lambda: code.append(finish(ended=True)))
+        _within(LAST_SECONDS, lambda: _remove(folders))
+        return code[0] if code else int(ExitCode.ENDED)
 
-        return supervise(work, lifetime, end)
+    return supervise(work, lifetime, end)
+
+
+class Reports:
+    """Keeps the record in the artifacts folder; a disk that is full or gone is told once and stops nothing.
+
+    Args:
+        folder: where to; None to keep nothing.
+        log: told when it cannot be written.
+    """
+
+    def __init__(self, folder: Path | None, log: Log) -> None:
+        self._folder = folder
+        self._log = log
+
+    def save(self, document: RecordDocument) -> None:
+        """Write what must be there at any moment."""
+        if self._folder is None:
+            return
+        try:
+            write_progress(self._folder, document)
+        except OSError as error:
+            self._log.warning("reports are no longer written", reason=f"{self._folder}: {error.strerror}")
+            self._folder = None
 
 
 class Finish:
@@ -98,7 +118,7 @@ class Finish:
         self,
         record: Record,
         log: Log,
-        out: TextIO,
+        out: Outlet,
         folder: Path | None,
         *,
         only_plan: bool,
@@ -112,47 +132,57 @@ class Finish:
         self._show = show
         self._lock = threading.Lock()
         self._code: int | None = None
-        self.bug: str | None = None
 
     def __call__(self, *, ended: bool) -> int:
         """Finish the run; a second call only returns the exit code."""
         with self._lock:
             if self._code is None:
-                self._code = self._finish(self._record.close(ended=ended))
+                document = self._record.close(ended=ended)
+                self._code = int(ExitCode.BUG if document.exit is None else document.exit)
+                # Neither a full disk nor a closed stdout changes how the run ended.
+                for part in (self._report, self._conclude, self._show or _nothing):
+                    with suppress(OSError, ValueError):
+                        part(document)
             return self._code
 
-    def _finish(self, document: RecordDocument) -> int:
+    def _report(self, document: RecordDocument) -> None:
         if self._folder is not None:
-            with suppress(OSError):
-                write_reports(self._folder, document)
-                if self.bug:
-                    (self._folder / "bug.txt").write_text(self.bug, encoding="utf-8")
-        if document.errors:
-            for error in document.errors:
-                for line in error_lines(error):
-                    self._say(line)
-        elif self._only_plan:
-            self._log.info(
-                "planned; nothing was changed", publish=_count(document, "publish"), skip=_count(document, "skip")
-            )
-        else:
-            self._say(released_line(document))
-        if self._show is not None:
-            self._show(document)
-        return document.exit if document.exit is not None else int(ExitCode.BUG)
+            write_reports(self._folder, document)
 
-    def _say(self, line: str) -> None:
-        self._out.write(f"{line}\n")
-        self._out.flush()
+    def _conclude(self, document: RecordDocument) -> None:
+        for error in document.errors:
+            self._log.debug("failed", service=error.service, code=error.code, cause=error.cause, remedy=error.remedy)
+            for line in error_lines(error):
+                self._out.write(f"{line}\n")
+        if document.errors:
+            return
+        counts = {action: sum(entry.action == action for entry in document.entries) for action in ("publish", "skip")}
+        if self._only_plan:
+            self._log.info("planned; nothing was changed", **counts)
+        else:
+            self._log.debug("released", **counts)
+            self._out.write(f"{released_line(document)}\n")
+
+
+def _nothing(_: RecordDocument) -> None:
+    """Show nothing."""
+
+
+def _remove(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        remove_folder(folder)
+
+
+def _within(seconds: float, work: Callable[[], object]) -> None:
+    """Do the work, but go on without it after this time."""
+    worker = threading.Thread(target=work, daemon=True)
+    worker.start()
+    worker.join(seconds)
 
 
 def _tell(log: Log, step: StepDocument) -> None:
     say = log.debug if step.name in TOLD_BY_STARTED else log.info
     say(f"step {step.outcome}", step=step.name, service=step.service, reason=step.reason, seconds=step.seconds)
-
-
-def _count(document: RecordDocument, action: str) -> int:
-    return sum(entry.action == action for entry in document.entries)
 
 
 def _limits(environment: Mapping[str, str]) -> tuple[float | None, float]:
@@ -161,16 +191,15 @@ def _limits(environment: Mapping[str, str]) -> tuple[float | None, float]:
         event = read_event(environment)
     except ReleaseError:
         return None, DEFAULT_GRACE_SECONDS
-    seconds = None if event.timeout is None else max(event.timeout / 2, event.timeout - MARGIN_SECONDS)
+    default = PROW_TIMEOUT_SECONDS if environment.get("JOB_SPEC") else None
+    timeout = event.timeout or default
+    seconds = None if timeout is None else max(timeout / 2, timeout - MARGIN_SECONDS)
     return seconds, event.grace_period or DEFAULT_GRACE_SECONDS
 
 
-def _open_artifacts(folder: Path) -> tuple[Path | None, str | None]:
+def _open_artifacts(folder: Path) -> tuple[Path | None, TextIO | None, str | None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".probe"
-        probe.touch()
-        probe.unlink()
+        return folder, (folder / "release-log.jsonl").open("w", encoding="utf-8"), None
     except OSError as error:
-        return None, f"{folder}: {error.strerror}"
-    return folder, None
+        return None, None, f"{folder}: {error.strerror}"

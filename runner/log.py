@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import structlog
 
@@ -22,6 +22,32 @@ LINE_BYTES = 9_900
 HIGHLIGHTED = re.compile(r"ERROR:|RELEASED:")
 
 Log = structlog.typing.FilteringBoundLogger
+
+
+class Outlet:
+    """A stream that may go away: what it does not take is lost, and nothing else is.
+
+    Nobody may read stdout any more, or its disk may be full; a release is not stopped for that.
+
+    Args:
+        stream: where it goes.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream: TextIO | None = stream
+
+    def write(self, text: str) -> None:
+        """Write and flush, as long as the stream takes it."""
+        if self._stream is None:
+            return
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except (OSError, ValueError):
+            self._stream = None
+
+    def flush(self) -> None:
+        """Do nothing: every write is flushed."""
 
 
 class JsonLines:
@@ -37,10 +63,14 @@ class JsonLines:
 
     def __call__(self, _: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         """Write the event."""
-        if self._file is not None:
-            with self._lock:
-                self._file.write(json.dumps(event, default=str, ensure_ascii=False) + "\n")
-                self._file.flush()
+        with self._lock:
+            if self._file is not None:
+                try:
+                    self._file.write(json.dumps(event, default=str) + "\n")
+                    self._file.flush()
+                except OSError:
+                    # A full disk must not stop a release; stdout goes on.
+                    self._file = None
         return event
 
 
@@ -68,12 +98,12 @@ def _one_line(text: str) -> str:
     return "".join(c if c.isprintable() and c not in '"\\' else json.dumps(c)[1:-1] for c in text)
 
 
-def cut(line: str) -> str:
+def cut(line: str, limit: int = LINE_BYTES) -> str:
     """Shorten a line to what Prow's build-log lens still searches, and say so at its end."""
     encoded = line.encode()
-    if len(encoded) <= LINE_BYTES:
+    if len(encoded) <= limit:
         return line
-    return encoded[:LINE_BYTES].decode(errors="ignore") + f"… ({len(encoded) - LINE_BYTES} more bytes)"
+    return encoded[:limit].decode(errors="ignore") + f"… ({len(encoded) - limit} more bytes)"
 
 
 def open_log(stdout: TextIO, json_file: TextIO | None, *, quiet: bool = False) -> Log:
@@ -94,7 +124,7 @@ def open_log(stdout: TextIO, json_file: TextIO | None, *, quiet: bool = False) -
         _line,
     ]
     log: Log = structlog.wrap_logger(
-        structlog.WriteLogger(stdout),
+        structlog.WriteLogger(cast("TextIO", Outlet(stdout))),
         processors=processors,
         wrapper_class=structlog.BoundLogger,
         cache_logger_on_first_use=False,
@@ -112,7 +142,8 @@ def error_lines(error: ErrorDocument) -> Iterator[str]:
     for line in error.detail:
         yield cut("  | " + _plain(line))
     of = f" service={error.service}" if error.service else ""
-    yield cut(f"ERROR: {_plain(error.cause)}. {_plain(error.remedy)} exit={error.exit} code={error.code}{of}")
+    end = f". {_plain(error.remedy)} exit={error.exit} code={error.code}{of}"
+    yield f"{cut(f'ERROR: {_plain(error.cause)}', LINE_BYTES - len(end.encode()))}{end}"
 
 
 def released_line(document: RecordDocument) -> str:

@@ -5,6 +5,7 @@ The first log line says what is released. Nothing that comes after it is importe
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,8 +55,9 @@ def read_request(options: Options, around: Surroundings) -> Request:
             folder, event, around.run, child_environment(around.environment, around.folder, [folder])
         )
         record.update(commit=checkout.commit)
-        if checkout.changed:
-            record.warn(f"the work tree differs from HEAD and is not read: {', '.join(checkout.changed)}")
+        changed = [path for path in checkout.changed if not _is_artifacts(folder / path, around)]
+        if changed:
+            record.warn(f"the work tree differs from HEAD and is not read: {', '.join(changed)}")
     with record.step("route"):
         route = decide_route(event, checkout)
         record.update(path="release" if isinstance(route, ReleasePath) else "stable", version=route.version)
@@ -80,7 +82,7 @@ def open_means(request: Request, around: Surroundings) -> Means:
     destination = (
         RegistryDestination(registry, around.lifetime, around.log.info)
         if settings.to_layout is None
-        else FolderDestination(settings.to_layout, registry)
+        else FolderDestination(_writable(settings.to_layout), registry)
     )
     return Means(
         **{field.name: getattr(around, field.name) for field in fields(Surroundings)},
@@ -130,6 +132,20 @@ def choose_services(request: Request, around: Surroundings) -> tuple[Service, ..
 def read_chart_files(request: Request, paths: Sequence[str], means: Means) -> dict[str, bytes | None]:
     """Return these files as they are at HEAD, None for those that are not there."""
     return read_files(request.checkout, paths, means.run, means.children)
+
+
+def _writable(folder: Path) -> Path:
+    existing = next(above for above in (folder.absolute(), *folder.absolute().parents) if above.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise UsageInvalid(f"--to-layout: {folder} cannot be written, since {existing} cannot")
+    return folder
+
+
+def _is_artifacts(path: Path, around: Surroundings) -> bool:
+    return around.artifacts is not None and path.resolve() in {
+        around.artifacts.resolve(),
+        *around.artifacts.resolve().parents,
+    }
 
 
 def _service_row(row: Selected) -> ServiceDocument:

@@ -170,7 +170,8 @@ class Children:
 
     def _append(self, log: Path, finished: Finished) -> None:
         text = f"$ {' '.join(finished.argv)}\n{finished.stdout}{finished.stderr}exit {finished.returncode}\n"
-        with self._lock, log.open("a", encoding="utf-8") as file:
+        # A full disk must not stop a release for the sake of a tool's output.
+        with contextlib.suppress(OSError), self._lock, log.open("a", encoding="utf-8") as file:
             file.write(text)
 
 

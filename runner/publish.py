@@ -14,7 +14,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Protocol
 
-from runner.errors import RegistryAnswerWrong, TagChanged
+from runner.errors import RegistryAnswerWrong, TagChanged, UsageInvalid
 from runner.observe import Observation, Published, unanswered
 from runner.oci.folder import write_layout_folder
 from runner.oci.layout import Blob, Layout, RemoteSource
@@ -182,8 +182,13 @@ class FolderDestination:
         return ()
 
     def finish(self) -> None:
-        """Write the folder, with one entry per name, in the order of the names."""
-        write_layout_folder(self._folder, sorted(self._entries, key=lambda entry: entry[0]), self._registry)
+        """Write the folder, with one entry per name, in the order of the names; nothing when nothing was built."""
+        if not self._entries:
+            return
+        try:
+            write_layout_folder(self._folder, sorted(self._entries, key=lambda entry: entry[0]), self._registry)
+        except OSError as error:
+            raise UsageInvalid(f"--to-layout: {self._folder} cannot be written: {error.strerror}") from error
 
 
 def published_layout(name: Name, found: Published, registry: Registry) -> Layout:

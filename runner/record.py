@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import traceback
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
@@ -134,6 +135,7 @@ class Record:
         self._lock = threading.RLock()
         self._document = RecordDocument()
         self._closed = False
+        self._told: list[BaseException] = []
 
     @property
     def document(self) -> RecordDocument:
@@ -172,12 +174,15 @@ class Record:
             self.update(services=tuple(sorted((*others, row), key=lambda one: one.name)))
 
     def fail(self, error: BaseException, service: str | None = None) -> None:
-        """Add an error; one that is no ReleaseError is a bug in the runner."""
+        """Add an error, once however often it is told; one that is no ReleaseError is a bug in the runner."""
         with self._lock:
-            step = next(
-                (s for s in reversed(self._document.steps) if s.service == service and s.outcome == "failed"), None
-            )
-            self._add("errors", error_document(error, service, step.name if step else self.running_step()))
+            if any(error is told for told in self._told):
+                return
+            self._told.append(error)
+            steps = self._document.steps
+            failed = [step.name for step in steps if step.service == service and step.outcome == "failed"]
+            running = self.running_step() if service is None else None
+            self._add("errors", error_document(error, service, failed[-1] if failed else running))
 
     def running_step(self) -> str | None:
         """The step that is going on, None between steps."""
@@ -270,7 +275,13 @@ def error_document(error: BaseException, service: str | None, step: str | None) 
             detail=error.detail,
         )
     return ErrorDocument(
-        code="bug", cause=repr(error), remedy=BUG_REMEDY, exit=int(ExitCode.BUG), service=service, step=step
+        code="bug",
+        cause=repr(error),
+        remedy=BUG_REMEDY,
+        exit=int(ExitCode.BUG),
+        service=service,
+        step=step,
+        detail=tuple("".join(traceback.format_exception(error)).splitlines()),
     )
 
 

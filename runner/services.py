@@ -57,9 +57,9 @@ def each_service(
     for item, outcome in zip(todo, outcomes, strict=True):
         if isinstance(outcome, tuple):
             results.append(outcome[0])
-        elif isinstance(outcome, ReleaseError) and outcome.exit_code in STOPS_THE_RUN:
-            stopping = stopping or outcome
         else:
+            if isinstance(outcome, ReleaseError) and outcome.exit_code in STOPS_THE_RUN:
+                stopping = stopping or outcome
             record.fail(outcome, service_of(item))
     if stopping is not None:
         raise stopping

@@ -13,6 +13,8 @@ import signal
 import threading
 from typing import TYPE_CHECKING
 
+from runner.errors import ExitCode
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -27,7 +29,7 @@ def supervise(work: Callable[[], int], lifetime: Lifetime, end: Callable[[str], 
     """Run ``work`` in a worker thread and return its exit code, or end it.
 
     Args:
-        work: the run; must return an exit code and raise nothing.
+        work: the run; returns an exit code. Whatever it raises ends the process with 1.
         lifetime: its deadline ends the run.
         end: called once, on the main thread, with the reason when a signal or the deadline ends the run first;
             returns the exit code. The worker is not joined: the caller leaves the process without it.
@@ -38,9 +40,12 @@ def supervise(work: Callable[[], int], lifetime: Lifetime, end: Callable[[str], 
         os.set_blocking(descriptor, False)
 
     def run() -> None:
-        finished.append(work())
-        with contextlib.suppress(BlockingIOError):
-            os.write(writer, b"\0")
+        try:
+            finished.append(work())
+        finally:
+            finished.append(ExitCode.BUG)
+            with contextlib.suppress(BlockingIOError):
+                os.write(writer, b"\0")
 
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     for number in ENDING:

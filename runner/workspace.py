@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import stat
@@ -138,7 +139,7 @@ def open_workspace(inherited: Mapping[str, str]) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        _remove(folder)
+        remove_folder(folder)
 
 
 def export(checkout: Checkout, destination: Path, run: Run, environment: Mapping[str, str]) -> Path:
@@ -184,10 +185,11 @@ def _make_git_folder(folder: Path, object_format: str) -> None:
     (folder / "info" / "attributes").write_text(AS_COMMITTED)
 
 
-def _remove(folder: Path) -> None:
+def remove_folder(folder: Path) -> None:
     """Remove a folder in which there may be folders that nobody may write, such as Go's module cache."""
     for above, names, _ in os.walk(folder):
         for below in (Path(above, name) for name in names):
             if not below.is_symlink():
-                below.chmod(stat.S_IRWXU)
+                with contextlib.suppress(OSError):
+                    below.chmod(stat.S_IRWXU)
     shutil.rmtree(folder, ignore_errors=True)

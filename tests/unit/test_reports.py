@@ -143,10 +143,11 @@ def test_only_the_error_line_is_highlighted_and_no_line_is_too_long(said: str) -
 
 
 def test_long_lines_are_cut_and_say_so() -> None:
-    """A line over the limit ends with how much is missing."""
+    """A cause over the limit is cut and says how much is missing; remedy, exit and code stay."""
     *_, last = error_lines(error_document(BuildFailed("é" * 20_000), None, None))
     assert len(last.encode()) < LINE_BYTES + 50
-    assert last.endswith("more bytes)")
+    assert "more bytes)" in last
+    assert last.endswith(f"{BuildFailed.remedy} exit=6 code=build-failed")
 
 
 def test_success_ends_with_what_holds_what() -> None:

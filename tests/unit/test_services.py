@@ -22,7 +22,7 @@ from runner.event import read_event
 from runner.record import Record
 from runner.request import Request
 from runner.route import ReleasePath, Route, StablePath
-from runner.selection import candidates, chart_file, select
+from runner.selection import candidates, chart_file, check_any, select
 from runner.services import each_service
 from runner.settings import Options, resolve_settings
 
@@ -73,7 +73,8 @@ def test_what_is_wrong_with_the_whole_run_is_raised(error: ReleaseError) -> None
     with pytest.raises(type(error)):
         each_service("ab", str, work, record, at_once=1)
     assert done == ["a", "b"]
-    assert record.document.errors == ()
+    record.fail(error)
+    assert [(one.service, one.exit) for one in record.document.errors] == [("a", error.exit_code)]
 
 
 def test_services_are_worked_on_side_by_side_up_to_the_limit() -> None:
@@ -120,7 +121,9 @@ def judge(asked: Request, **charts: str | None) -> dict[str, tuple[bool, str]]:
     """Select over these Chart.yaml texts, by service."""
     found = candidates(asked)
     files = {chart_file(one): None if (text := charts.get(one.name)) is None else text.encode() for one in found}
-    return {row.service.name: (row.selected, row.reason) for row in select(asked, found, files)}
+    rows = select(asked, found, files)
+    check_any(asked, rows)
+    return {row.service.name: (row.selected, row.reason) for row in rows}
 
 
 RELEASE = ReleasePath("1.2.3")

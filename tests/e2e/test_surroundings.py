@@ -1,0 +1,166 @@
+"""Surroundings that fail: full disks, closed pipes, odd locales, odd registries."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hack.prow_job import checkout_folder
+from runner.errors import ExitCode
+from runner.lifetime import Lifetime
+from runner.oci.auth import Anonymous
+from runner.oci.media import OCI_INDEX, RELEASE_PLATFORMS, Manifest, Name
+from runner.oci.registry import Registry
+from runner.oci.transport import Transport
+from tests.e2e.test_refusals import check_refusal
+from tests.support.releases import PROGRAM, Bench, crane, open_bench
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+IMAGE, CHART, ALIAS = "ack/controller:widget-v1.2.3", "ack/chart:widget-v1.2.3", "ack/widget-chart:1.2.3"
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    with open_bench(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def registry() -> Iterator[Registry]:
+    with Transport(Lifetime(), {}) as transport:
+        yield Registry(transport, Anonymous())
+
+
+@pytest.mark.parametrize("sink", ["/dev/full", "closed"])
+def test_a_stdout_that_takes_nothing_does_not_stop_the_release(bench: Bench, sink: str) -> None:
+    """Nobody reads stdout, or it cannot be written: the release is made, the reports are there, the code is right."""
+    workspace, sha = bench.clone("v1.2.3")
+    environment = bench.environment("v1.2.3", sha)
+    reader, writer = os.pipe()
+    os.close(reader)
+    out = writer if sink == "closed" else os.open(sink, os.O_WRONLY)
+    ended = subprocess.run(
+        [PROGRAM, "run", "--config", bench.config],
+        env=environment,
+        cwd=checkout_folder(workspace, bench.repository),
+        stdout=out,
+        stderr=subprocess.PIPE,
+        check=False,
+        timeout=120,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(Path(environment["ARTIFACTS"], "record.json").read_text("utf-8"))["exit"] == 0
+    crane("validate", "--insecure", "--remote", f"{bench.host}/{IMAGE}")
+
+
+def test_a_reader_that_stopped_does_not_keep_an_ended_run(bench: Bench) -> None:
+    """A pipe that is full and not read delays neither the reports nor the end."""
+    bench.proxy.delay(60, method="PUT", path=r"/blobs/")
+    with bench.start("v1.2.3") as running:
+        deadline = time.monotonic() + 60
+        while not bench.proxy.count("POST", r"/blobs/uploads/"):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        began = time.monotonic()
+        running.process.send_signal(signal.SIGTERM)
+        assert running.process.wait(15) == ExitCode.ENDED
+        assert time.monotonic() - began < 15
+
+
+@pytest.mark.parametrize(
+    "extra", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}], ids=["ascii", "C"]
+)
+def test_text_that_the_locale_cannot_say_is_told_all_the_same(bench: Bench, extra: dict[str, str]) -> None:
+    """An error with letters that stdout cannot encode is exit 2 with its line and its reports."""
+    ended = bench.run("v1.2.3", "--config", "/nowhere/é\udcff.yaml", extra=extra)
+    check_refusal(ended, 2, "configuration-invalid", "/nowhere/")
+
+
+@pytest.mark.parametrize("extra", [{"TMPDIR": "/nowhere"}, {"TMPDIR": "/dev/null"}], ids=["missing", "a file"])
+def test_a_temporary_folder_that_cannot_be_used_is_exit_2(bench: Bench, extra: dict[str, str]) -> None:
+    """Without a place to work the run ends with 2, its line and its reports, and plan with its document."""
+    check_refusal(bench.run("v1.2.3", extra=extra), 2, "usage-invalid", extra["TMPDIR"])
+    assert bench.run("v1.2.3", "--json", command="plan", extra=extra).plan["error"]["code"] == "usage-invalid"
+
+
+def test_artifacts_that_vanish_do_not_stop_the_release(bench: Bench) -> None:
+    """When the artifacts folder is gone in the middle, the release is finished and says once that reports are not."""
+    artifacts = bench.folder / "artifacts-1"
+    bench.proxy.intervene(lambda: shutil.rmtree(artifacts), method="PUT", path=r"/ack/controller/manifests/sha256")
+    ended = bench.run("v1.2.3")
+    assert ended.code == 0, ended.out
+    assert sum("reports are no longer written" in line for line in ended.lines) == 1
+    assert ended.lines[-1].startswith("RELEASED:")
+
+
+@pytest.mark.parametrize("folder", ["/proc/layout", "/dev/null/layout"], ids=["read-only", "below a file"])
+def test_a_layout_folder_that_cannot_be_written_is_exit_2(bench: Bench, folder: str) -> None:
+    """A folder that cannot be made is told as wrong usage, not as a bug."""
+    check_refusal(bench.run("v1.2.3", "--to-layout", folder), 2, "usage-invalid", folder)
+
+
+def test_a_failed_run_leaves_an_earlier_layout_alone(bench: Bench, tmp_path: Path) -> None:
+    """A layout that is there stays as it is when a later run builds nothing."""
+    folder = tmp_path / "layout"
+    assert bench.run("v1.2.3", "--to-layout", str(folder)).code == 0
+    before = (folder / "index.json").read_bytes()
+    bench.repository.release("1.3.0", edits={"ATTRIBUTION.md": None})
+    assert bench.run("v1.3.0", "--to-layout", str(folder)).code == 6
+    assert (folder / "index.json").read_bytes() == before
+
+
+def put(bench: Bench, registry: Registry, text: str, manifest: Manifest) -> None:
+    """Write a manifest over whatever a name holds."""
+    name = Name.parse(f"{bench.proxy.upstream}/{text}")
+    found = registry.manifest(name.repository, name.tag)
+    registry.put_manifest(name.repository, name.tag, manifest, replacing=found.digest if found else None)
+
+
+def test_an_index_that_cannot_be_understood_is_the_registrys_fault(bench: Bench, registry: Registry) -> None:
+    """Annotations that are no platforms are exit 7, not a bug."""
+    document = {"schemaVersion": 2, "manifests": [], "annotations": {RELEASE_PLATFORMS: "garbage"}}
+    put(bench, registry, IMAGE, Manifest.write(OCI_INDEX, document))
+    check_refusal(bench.run("v1.2.3"), 7, "registry-answer-wrong", "garbage")
+
+
+def test_a_chart_that_no_image_answers_for_gets_no_second_name(bench: Bench) -> None:
+    """When the image a chart was released with is gone and today's differs, its other names are not written."""
+    assert bench.run("v1.2.3").code == 0
+    chart = json.loads(crane("manifest", "--insecure", f"{bench.host}/{CHART}"))
+    digest = chart["annotations"]["dev.ack.release.image"].rpartition("@")[2]
+    bench.proxy.clear()
+    for gone in (
+        rf"/controller/manifests/{digest}$",
+        r"/controller/manifests/widget-v",
+        r"/widget-chart/manifests/1\.2\.3$",
+    ):
+        bench.proxy.fail(404, method="GET", path=gone, code="MANIFEST_UNKNOWN", times=1 if "widget-v" in gone else None)
+    other = bench.config.with_name("other.yaml")
+    other.write_text(bench.config.read_text().replace("[linux/amd64, linux/arm64]", "[linux/amd64]"))
+    ended = bench.run("v1.2.3", config=other)
+    assert ended.code == 5, ended.out
+    assert bench.proxy.count("PUT", r"/ack/widget-chart/manifests/1.2.3") == 0
+
+
+def test_a_chart_made_for_another_registry_is_another_chart(bench: Bench) -> None:
+    """A chart under a release's name that deploys an image from elsewhere is a conflict, not this release."""
+    config = bench.config.with_name("staging.yaml")
+    address = f"{bench.host}/ack"
+    config.write_text(bench.config.read_text().replace(f"registry: {address}", f"registry: {bench.host}/other"))
+    bench.repository.release(
+        "1.3.0", edits={"helm/values.yaml": lambda text: text.replace(address, f"{bench.host}/other")}
+    )
+    staged = {"AWS_SERVICE_DOCKER_IMG": f"{bench.host}/try/widget:mine"}
+    assert bench.run("v1.3.0", "--registry", address, extra=staged, config=config).code == 0
+    ended = bench.run("v1.3.0", "--registry", address, config=config)
+    check_refusal(ended, 5, "already-published", "published for the image")
