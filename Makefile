@@ -7,7 +7,7 @@ BIN := .venv/bin
 TOOLS := crane helm3 helm4
 WORKERS ?= 2
 
-.PHONY: help setup tools demo picture test check format clean
+.PHONY: help setup tools demo picture bench test check format clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ demo: setup ## release a sample controller to a registry on this machine, and sh
 
 picture: setup ## draw what the demo prints, for the README
 	@$(BIN)/python -m hack.picture
+
+bench: setup tools ## measure how long runs take, beside a bare start of Python
+	@$(BIN)/python -m hack.bench $(BENCH)
 
 test: setup check tools ## check the code, then run all tests that this machine can run
 	$(BIN)/pytest -q -rs -n $(WORKERS) -m "not exclusive"
