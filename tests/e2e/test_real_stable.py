@@ -200,7 +200,7 @@ def check_rerun(stage: Stage, first: Ended) -> None:
 def test_it_is_refused_while_its_image_is_not_there(stage: Stage) -> None:
     """A real branch, whose image is not in the registry, is exit 4 with the image's name, and nothing is written."""
     ended = stage.run()
-    check_refusal(ended, 4, "stable-image-absent", f"{stage.image}, which helm/values.yaml")
+    check_refusal(ended, 4, "stable-image-absent", f"ERROR: {stage.image} ")
     assert stage.proxy.writes == ()
     assert stage.proxy.count("GET", rf"/{stage.service}-controller/manifests/") > 0
 
