@@ -70,6 +70,9 @@ def launch(
                 folders.append(stack.enter_context(open_workspace(environment)))
                 around = Surroundings(environment, lifetime, children.run, record, log, folders[0], artifacts)
                 release(options, around, only_plan=only_plan)
+            except RunEnded:
+                # Whoever ended the run finishes it: the main thread, in ``end``.
+                return int(ExitCode.ENDED)
             except Exception as error:  # noqa: BLE001 - a bug, too, must end with reports and exit code 1
                 record.fail(error)
             return finish(ended=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
-from runner.errors import ExitCode, ReleaseError
+from runner.errors import ExitCode, ReleaseError, RunEnded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -33,7 +33,7 @@ def each_service(
         items: one for each service.
         service_of: the name of an item's service.
         work: what is done.
-        record: told what failed, for which service.
+        record: told what failed, for which service; but not that the run was ended, which is no service's matter.
         at_once: how many are worked on at the same time.
 
     Raises:
@@ -60,7 +60,8 @@ def each_service(
         else:
             if isinstance(outcome, ReleaseError) and outcome.exit_code in STOPS_THE_RUN:
                 stopping = stopping or outcome
-            record.fail(outcome, service_of(item))
+            if not isinstance(outcome, RunEnded):
+                record.fail(outcome, service_of(item))
     if stopping is not None:
         raise stopping
     return tuple(results)
