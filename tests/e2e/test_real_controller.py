@@ -31,7 +31,7 @@ PRODUCTION = "public.ecr.aws/aws-controllers-k8s"
 
 def git(folder: Path, *arguments: str) -> str:
     """Run git in a folder, free of the user's configuration."""
-    environment = {**go_environment(), **COMMITTER, "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1"}
+    environment = {**go_environment(), **COMMITTER, "HOME": "/dev/null/home", "GIT_CONFIG_NOSYSTEM": "1"}
     return subprocess.run(
         ["git", "-C", folder, *arguments], env=environment, check=True, capture_output=True, text=True, timeout=120
     ).stdout.strip()

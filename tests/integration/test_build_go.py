@@ -85,7 +85,7 @@ def go_words() -> dict[str, str]:
     cache = subprocess.run(
         [str(require_tool("go")), "env", "GOCACHE"], capture_output=True, text=True, check=True
     ).stdout.strip()
-    return {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "GOCACHE": cache, "GOPROXY": "off"}
+    return {"PATH": os.environ["PATH"], "HOME": "/dev/null/home", "GOCACHE": cache, "GOPROXY": "off"}
 
 
 def builder(folder: Path, extra: Mapping[str, str] | None = None, executable: str = "go") -> GoBuilder:
