@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runner.build.builder import Builder
-    from runner.helm import Helm
+    from runner.chart.helm import Helm
     from runner.lifetime import Lifetime
     from runner.log import Log
     from runner.oci.registry import Registry

@@ -67,7 +67,7 @@ def read_request(options: Options, around: Surroundings) -> Request:
 def open_means(request: Request, around: Surroundings) -> Means:
     """Open what the run works with."""
     from runner.build.go import GoBuilder  # noqa: PLC0415 - after the first log line, as all here
-    from runner.helm import Helm  # noqa: PLC0415
+    from runner.chart.helm import Helm  # noqa: PLC0415
     from runner.oci.auth import DockerConfig  # noqa: PLC0415
     from runner.oci.registry import Registry  # noqa: PLC0415
     from runner.oci.transport import Transport  # noqa: PLC0415

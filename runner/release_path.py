@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from runner.build.builder import BuildRequest
-from runner.chart import (
+from runner.chart.facts import (
     ChartFacts,
     chart_files,
     check_release,
@@ -14,11 +14,11 @@ from runner.chart import (
     read_chart_facts,
     reference_warnings,
 )
-from runner.chart_manifest import chart_layout
+from runner.chart.manifest import chart_layout
+from runner.chart.packaging import has_same_files, package_chart
 from runner.errors import AlreadyPublished, RegistryAnswerWrong
 from runner.observe import ABSENT, Observation, Published, observe
 from runner.oci.media import RELEASE_IMAGE, RELEASE_VERSION, Manifest, Name
-from runner.packaging import has_same_files, package_chart
 from runner.plan import Action, Kind, Plan, plan_release
 from runner.publish import published_layout
 from runner.reporting import warn
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from runner.build.base import Base
-    from runner.chart_archive import PackagedChart
+    from runner.chart.archive import PackagedChart
     from runner.config import Service
     from runner.means import Means
     from runner.naming import Scheme

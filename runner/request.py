@@ -12,7 +12,7 @@ from runner.plan import Identity
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from runner.chart import ChartFacts
+    from runner.chart.facts import ChartFacts
     from runner.checkout import Checkout
     from runner.config import Config, Service
     from runner.event import Event

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from runner.chart import chart_files
+from runner.chart.facts import chart_files
 from runner.errors import ReleaseError
 from runner.opening import read_chart_files
 from runner.reporting import record_desired, record_entries, record_plan

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runner.chart import CHART_FILE, plain_version
-from runner.chart_yaml import Mapped, YamlInvalid
+from runner.chart.facts import CHART_FILE, plain_version
+from runner.chart.text import Mapped, YamlInvalid
 from runner.config import service_named, services_in
 from runner.errors import NothingInTag, ServiceUnknown
 from runner.request import Request, Selected

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from semver import Version
 
-from runner.chart import (
+from runner.chart.facts import (
     ChartFacts,
     chart_files,
     check_stable,
@@ -17,7 +17,8 @@ from runner.chart import (
     read_chart_facts,
     reference_warnings,
 )
-from runner.chart_manifest import chart_layout
+from runner.chart.manifest import chart_layout
+from runner.chart.packaging import has_same_files, package_chart
 from runner.checkout import is_ancestor
 from runner.errors import StableImageAbsent
 from runner.observe import ABSENT, Observation, Published, is_platform, observe, platform_of, unanswered
@@ -28,7 +29,6 @@ from runner.oci.media import (
     REVISION,
     Name,
 )
-from runner.packaging import has_same_files, package_chart
 from runner.plan import (
     Candidate,
     Kind,
@@ -45,7 +45,7 @@ from runner.route import StablePath
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from runner.chart_archive import PackagedChart
+    from runner.chart.archive import PackagedChart
     from runner.config import Service
     from runner.means import Means
     from runner.naming import Scheme

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from hack.prow_job import checkout_folder
-from runner.chart_archive import files_of
+from runner.chart.archive import files_of
 from tests.e2e.test_refusals import CASES, check_refusal
 from tests.support.releases import (
     PROGRAM,

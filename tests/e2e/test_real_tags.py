@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from runner import release_path
-from runner.chart import chart_files
+from runner.chart.facts import chart_files
 from runner.checkout import read_files
 from runner.config import load_config, service_named
 from runner.errors import ChartDisagrees

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runner.chart_archive import files_of
+from runner.chart.archive import files_of
 from tests.support.releases import Bench, crane, crane_bytes, open_bench
 from tests.support.tools import require_tool
 

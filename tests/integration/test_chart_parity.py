@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runner.chart import ChartFacts, check_release, choose_scheme, image_version_of, read_chart_facts
-from runner.chart_archive import files_of, repack
-from runner.chart_manifest import chart_layout
+from runner.chart.archive import files_of, repack
+from runner.chart.facts import ChartFacts, check_release, choose_scheme, image_version_of, read_chart_facts
+from runner.chart.helm import Helm
+from runner.chart.manifest import chart_layout
 from runner.errors import ChartDisagrees
-from runner.helm import Helm
 from runner.lifetime import Lifetime
 from runner.naming import PRESETS, RegistryAddress
 from runner.oci.media import CREATED, OCI_MANIFEST, RELEASE_VERSION, REVISION, SOURCE

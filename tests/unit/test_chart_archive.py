@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.chart_archive import (
+from runner.chart.archive import (
     ARCHIVE_LIMIT,
     FILE_LIMIT,
     differences,

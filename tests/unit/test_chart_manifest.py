@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.chart_archive import PackagedChart
-from runner.chart_manifest import METADATA_KEYS, chart_config, chart_layout, go_json, helm_annotations
+from runner.chart.archive import PackagedChart
+from runner.chart.manifest import METADATA_KEYS, chart_config, chart_layout, go_json, helm_annotations
 from runner.oci.layout import FileSource
 from runner.oci.media import (
     CREATED,

@@ -4,15 +4,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runner.chart import read_chart_facts
-from runner.chart_staging import literal_references, rewrite_image
+from runner.chart.facts import read_chart_facts
+from runner.chart.staging import literal_references, rewrite_image
 from runner.errors import ChartDisagrees
 from tests.support.controllers import write_files
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from runner.chart import ChartFacts
+    from runner.chart.facts import ChartFacts
 
 PRODUCTION = "public.ecr.aws/aws-controllers-k8s/s3-controller"
 CHART = b"name: s3-chart\nversion: 1.2.3\nappVersion: 1.2.3\n"

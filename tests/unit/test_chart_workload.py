@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runner.chart.workload import TEMPLATE, ContainerImage, check_workload, container_images, image_repository
 from runner.errors import ChartDisagrees
-from runner.workload import TEMPLATE, ContainerImage, check_workload, container_images, image_repository
 
 IMAGE = "public.ecr.aws/aws-controllers-k8s/s3-controller:1.2.3"
 OTHER = "docker.io/library/busybox:1"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from runner.chart_archive import PackagedChart
+    from runner.chart.archive import PackagedChart
 
 METADATA_KEYS = (
     "name",

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from runner.chart import VALUES_FILE
-from runner.chart_yaml import YamlInvalid, replace_scalars
+from runner.chart.facts import VALUES_FILE
+from runner.chart.text import YamlInvalid, replace_scalars
 from runner.errors import ChartDisagrees
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from runner.chart import ChartFacts
+    from runner.chart.facts import ChartFacts
 
 
 def rewrite_image(chart: Path, facts: ChartFacts, repository: str, tag: str) -> tuple[str, ...]:

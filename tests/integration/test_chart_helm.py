@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from runner.chart import read_chart_facts
-from runner.chart_archive import files_of, read_metadata, repack
-from runner.chart_staging import rewrite_image
+from runner.chart.archive import files_of, read_metadata, repack
+from runner.chart.facts import read_chart_facts
+from runner.chart.helm import Helm
+from runner.chart.staging import rewrite_image
+from runner.chart.workload import check_workload
 from runner.errors import ChartUnusable, RunEnded, ToolUnusable
-from runner.helm import Helm
 from runner.lifetime import Lifetime
 from runner.process import Children
-from runner.workload import check_workload
 from tests.support.controllers import Controller, write_files
 
 if TYPE_CHECKING:

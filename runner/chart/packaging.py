@@ -5,17 +5,17 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from runner.chart_archive import PackagedChart, files_of, repack, same_files
-from runner.chart_staging import rewrite_image
+from runner.chart.archive import PackagedChart, files_of, repack, same_files
+from runner.chart.staging import rewrite_image
+from runner.chart.workload import check_workload
 from runner.errors import RegistryAnswerWrong
 from runner.oci.media import HELM_CHART
-from runner.workload import check_workload
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from runner.chart import ChartFacts
-    from runner.helm import Helm
+    from runner.chart.facts import ChartFacts
+    from runner.chart.helm import Helm
     from runner.observe import Published
     from runner.oci.media import Name
     from runner.oci.registry import Registry

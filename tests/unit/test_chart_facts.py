@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.chart import (
+from runner.chart.facts import (
     ChartFacts,
     check_release,
     check_stable,

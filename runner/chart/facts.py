@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from semver import Version
 
-from runner.chart_yaml import Mapped, YamlInvalid
+from runner.chart.text import Mapped, YamlInvalid
 from runner.errors import ChartDisagrees, ChartMissing, ReleaseError, StableDisagrees
 from runner.naming import VERSION, fill
 from runner.oci.media import Name
