@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from runner import __version__
 from runner.errors import ExitCode, UsageInvalid
 from runner.settings import BUILDERS, Options
 
@@ -28,11 +29,13 @@ Exit codes:
   1  a bug in the runner
   2  usage, configuration or environment wrong
   3  not a release: the ref matches no route, or tag and commit disagree
-  4  invalid release: chart, values, tag or naming disagree
-  5  conflict: published before with other content; stable would move back
+  4  invalid release: chart, values, tag or naming disagree, or stable names
+     an image that is not there
+  5  conflict: published before with other content, or stable would move
+     backwards
   6  build failed
   7  registry failed after retries; a rerun is all that is needed
-  8  credentials missing or refused
+  8  credentials missing, expired or refused
   9  ended by a signal or the deadline; a rerun completes the release
 """
 
@@ -68,6 +71,7 @@ Examples:
 
 
 @click.group(help=SUMMARY, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="ack-release")
 def cli() -> None:
     """Release ACK service controllers."""
 
@@ -82,7 +86,11 @@ def road_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--artifacts", type=FOLDER, help="Folder for the reports. [default: $ARTIFACTS, ./artifacts]"),
             click.option("--builder", type=click.Choice(BUILDERS), help="How the image is built."),
             click.option("--base-image", metavar="REF|oci:DIR|scratch", help="What the image is built on."),
-            click.option("--to-layout", type=FOLDER, help="Write an OCI layout folder instead of publishing."),
+            click.option(
+                "--to-layout",
+                type=FOLDER,
+                help="Publish nothing: write an OCI layout folder, replacing its index.",
+            ),
             click.option("--service", "services", multiple=True, metavar="NAME", help="Only this one; repeatable."),
         )
     ):

@@ -127,7 +127,10 @@ class TagMoved(ReleaseError):
     """The release tag does not point at the commit that is checked out."""
 
     exit_code = ExitCode.NOT_A_RELEASE
-    remedy = "Rerun the job of the tag's newest push; never move a release tag, make the next version instead."
+    remedy = (
+        "Rerun the job of the tag's newest push (by hand: check the tag out); never move a release tag, make the next"
+        " version instead."
+    )
 
 
 class StableIsATag(ReleaseError):

@@ -7,13 +7,14 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from runner import __version__
 from runner.errors import ExitCode, ReleaseError, RunEnded
 from runner.event import read_event
 from runner.lifetime import Lifetime
 from runner.log import Log, Outlet, error_lines, open_log, released_line
 from runner.means import Surroundings
 from runner.process import Children
-from runner.record import Record, RecordDocument, StepDocument
+from runner.record import Record, RecordDocument, StepDocument, summary
 from runner.release import release
 from runner.report.files import write_progress, write_reports
 from runner.settings import Options, artifacts_folder, is_quiet
@@ -61,6 +62,7 @@ def launch(
     if problem:
         log.warning("reports are not written", reason=problem)
     record = Record(Reports(artifacts, log).save, tell=lambda step: _tell(log, step))
+    record.update(command="plan" if only_plan else "run", runner=__version__)
     finish = Finish(record, log, Outlet(out), artifacts, only_plan=only_plan, show=show)
     folders: list[Path] = []
 
@@ -159,11 +161,10 @@ class Finish:
                 self._out.write(f"{line}\n")
         if document.errors:
             return
-        counts = {action: sum(entry.action == action for entry in document.entries) for action in ("publish", "skip")}
         if self._only_plan:
-            self._log.info("planned; nothing was changed", **counts)
+            self._log.info(summary(document))
         else:
-            self._log.debug("released", **counts)
+            self._log.debug("released", summary=summary(document))
             self._out.write(f"{released_line(document)}\n")
 
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import structlog
 
+from runner.record import summary
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, MutableMapping
 
@@ -139,20 +141,19 @@ def _ordered(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapp
 
 def error_lines(error: ErrorDocument) -> Iterator[str]:
     """The lines that end a failed run: what a tool said, then the one highlighted line with cause and remedy."""
-    for line in error.detail:
+    for line in error.detail if error.detail != (error.cause,) else ():
         yield cut("  | " + _plain(line))
     of = f" service={error.service}" if error.service else ""
-    end = f". {_plain(error.remedy)} exit={error.exit} code={error.code}{of}"
+    stop = "" if error.cause.endswith(("?", "!", ".")) else "."
+    end = f"{stop} {_plain(error.remedy)} exit={error.exit} code={error.code}{of}"
     yield f"{cut(f'ERROR: {_plain(error.cause)}', LINE_BYTES - len(end.encode()))}{end}"
 
 
 def released_line(document: RecordDocument) -> str:
-    """The line that ends a run that went well: what holds what now, by digest."""
-    written = sum(entry.action == "publish" for entry in document.entries)
+    """The line that ends a run that went well: what was done, and what holds what now, by digest."""
     names = " ".join(f"{entry.name}@{entry.digest}" for entry in document.entries if entry.digest)
     services = ",".join(service.name for service in document.services if service.selected) or "nothing"
-    sent = f"{written} names written" if written else "nothing to send"
-    return cut(f"RELEASED: {services} {document.version or ''} ({document.path}, {sent}) {names}".rstrip())
+    return cut(f"RELEASED: {services} {document.version or ''} ({document.path}, {summary(document)}) {names}".rstrip())
 
 
 def _plain(text: str) -> str:

@@ -23,9 +23,11 @@ from runner.settings import Options, config_file, resolve_settings
 from runner.workspace import child_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from runner.config import Service
+    from runner.log import Log
+    from runner.oci.media import Name
     from runner.oci.transport import Exchange
 
 
@@ -55,7 +57,8 @@ def read_request(options: Options, around: Surroundings) -> Request:
             folder, event, around.run, child_environment(around.environment, around.folder, [folder])
         )
         record.update(commit=checkout.commit)
-        changed = [path for path in checkout.changed if not _is_artifacts(folder / path, around)]
+        ours = [path for path in (around.artifacts, options.to_layout) if path is not None]
+        changed = [path for path in checkout.changed if not _is_ours(folder / path, ours)]
         if changed:
             record.warn(f"the work tree differs from HEAD and is not read: {', '.join(changed)}")
     with record.step("route"):
@@ -75,14 +78,19 @@ def open_means(request: Request, around: Surroundings) -> Means:
 
     children = child_environment(around.environment, around.folder, [request.checkout.folder])
     registry = Registry(
-        Transport(around.lifetime, around.environment, observe=lambda exchange: _log_exchange(around, exchange)),
+        Transport(around.lifetime, around.environment, observe=Exchanges(around.log).tell),
         DockerConfig.find(around.environment),
     )
     build, settings = request.config.build, request.settings
+    around.record.update(layout_folder=str(settings.to_layout) if settings.to_layout else None)
+
+    def written(name: Name) -> None:
+        around.record.written(str(name))
+
     destination = (
-        RegistryDestination(registry, around.lifetime, around.log.info)
+        RegistryDestination(registry, around.lifetime, around.log.info, written=written)
         if settings.to_layout is None
-        else FolderDestination(_writable(settings.to_layout), registry)
+        else FolderDestination(_writable(settings.to_layout), registry, written=written)
     )
     return Means(
         **{field.name: getattr(around, field.name) for field in fields(Surroundings)},
@@ -126,6 +134,8 @@ def choose_services(request: Request, around: Surroundings) -> tuple[Service, ..
         version=request.route.version,
         registry=str(settings.registry),
     )
+    for warning in around.record.document.warnings:
+        around.log.warning(warning)
     return chosen
 
 
@@ -141,19 +151,31 @@ def _writable(folder: Path) -> Path:
     return folder
 
 
-def _is_artifacts(path: Path, around: Surroundings) -> bool:
-    return around.artifacts is not None and path.resolve() in {
-        around.artifacts.resolve(),
-        *around.artifacts.resolve().parents,
-    }
+def _is_ours(path: Path, ours: Iterable[Path]) -> bool:
+    return any(path.resolve() in {folder.resolve(), *folder.resolve().parents} for folder in ours)
 
 
 def _service_row(row: Selected) -> ServiceDocument:
     return ServiceDocument(name=row.service.name, selected=row.selected, reason=row.reason)
 
 
-def _log_exchange(around: Surroundings, exchange: Exchange) -> None:
-    around.log.debug("request", **asdict(exchange))
+class Exchanges:
+    """Logs requests: each for programs, and for people the first that a host does not answer as it should.
+
+    Args:
+        log: where to.
+    """
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._told: set[str] = set()
+
+    def tell(self, exchange: Exchange) -> None:
+        """Log one request."""
+        self._log.debug("request", **asdict(exchange))
+        if exchange.problem and exchange.host not in self._told:
+            self._told.add(exchange.host)
+            self._log.warning("trying again", host=exchange.host, problem=exchange.problem)
 
 
 def _tool_log(around: Surroundings, tool: str) -> Path | None:

@@ -149,6 +149,19 @@ def plan_release(
     )
 
 
+def for_folder(plan: Plan) -> Plan:
+    """Say of a plan that was made without asking the registry where its names go."""
+    return replace(
+        plan,
+        entries=tuple(
+            replace(entry, reason="goes into the layout folder; the registry was not asked")
+            if entry.action is Action.PUBLISH
+            else entry
+            for entry in plan.entries
+        ),
+    )
+
+
 def _held_back(entries: Iterable[Entry]) -> tuple[Entry, ...]:
     return tuple(
         replace(entry, action=Action.SKIP, reason=HELD_BACK) if entry.action is Action.PUBLISH else entry

@@ -60,6 +60,7 @@ class RegistryDestination:
         registry: where to.
         lifetime: ends every wait.
         report: told what was done: an event in words, and its values.
+        written: told each name that was written and read back.
         clock: monotonic seconds.
     """
 
@@ -69,11 +70,13 @@ class RegistryDestination:
         lifetime: Lifetime,
         report: Callable[..., object],
         *,
+        written: Callable[[Name], object] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._registry = registry
         self._lifetime = lifetime
         self._report = report
+        self._tell_written = written
         self._clock = clock
         self._written: list[tuple[Name, str]] = []
 
@@ -138,6 +141,7 @@ class RegistryDestination:
         self._registry.put_manifest(name.repository, name.tag, manifest, replacing=expected)
         self._read_back(name, manifest.digest, expected)
         self._written.append((name, manifest.digest))
+        self._tell_written(name)
         self._report("tag written", name=str(name), digest=manifest.digest)
 
     def _read_back(self, name: Name, digest: str, before: str | None) -> None:
@@ -164,11 +168,13 @@ class FolderDestination:
     Args:
         folder: where to.
         registry: where content that is not on this machine is fetched.
+        written: told each name that the folder holds.
     """
 
-    def __init__(self, folder: Path, registry: Registry) -> None:
+    def __init__(self, folder: Path, registry: Registry, *, written: Callable[[Name], object] = lambda _: None) -> None:
         self._folder = folder
         self._registry = registry
+        self._tell_written = written
         self._lock = threading.Lock()
         self._entries: list[tuple[Name, Layout]] = []
 
@@ -189,6 +195,8 @@ class FolderDestination:
             write_layout_folder(self._folder, sorted(self._entries, key=lambda entry: entry[0]), self._registry)
         except OSError as error:
             raise UsageInvalid(f"--to-layout: {self._folder} cannot be written: {error.strerror}") from error
+        for name, _ in self._entries:
+            self._tell_written(name)
 
 
 def published_layout(name: Name, found: Published, registry: Registry) -> Layout:

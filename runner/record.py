@@ -7,7 +7,7 @@ import time
 import traceback
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -42,6 +42,7 @@ class EntryDocument(_Document):
     action: Literal["publish", "skip", "refuse"]
     reason: str
     digest: str | None = Field(None, description="What the name holds or will hold; null until the build tells.")
+    written: bool = Field(default=False, description="Whether this run wrote the name, and read it back.")
 
 
 class SettingDocument(_Document):
@@ -78,6 +79,9 @@ class RecordDocument(_Document):
     """What ``record.json`` holds; ``plan --json`` prints the same without steps, tools and timings."""
 
     schema_name: str = Field(SCHEMA, alias="schema")
+    runner: str | None = Field(None, description="The version of the program that wrote this.")
+    command: Literal["run", "plan"] = "run"
+    layout_folder: str | None = Field(None, description="Where names were written instead of the registry.")
     ref: str | None = None
     commit: str | None = None
     source: str | None = None
@@ -164,8 +168,19 @@ class Record:
     def set_entries(self, service: str, entries: tuple[EntryDocument, ...]) -> None:
         """Replace the plan's entries of one service; other services' stay."""
         with self._lock:
+            written = {entry.name for entry in self._document.entries if entry.written}
             others = [entry for entry in self._document.entries if entry.service != service]
-            self.update(entries=tuple(sorted((*others, *entries), key=lambda entry: entry.service)))
+            mine = [entry.model_copy(update={"written": entry.name in written}) for entry in entries]
+            self.update(entries=tuple(sorted((*others, *mine), key=lambda entry: entry.service)))
+
+    def written(self, name: str) -> None:
+        """Remember that this run wrote a name."""
+        with self._lock:
+            marked = [
+                entry.model_copy(update={"written": True}) if entry.name == name else entry
+                for entry in self._document.entries
+            ]
+            self.update(entries=tuple(marked))
 
     def set_service(self, row: ServiceDocument) -> None:
         """Replace what is said of one service."""
@@ -285,6 +300,24 @@ def error_document(error: BaseException, service: str | None, step: str | None) 
     )
 
 
+NOT_IN_A_PLAN: dict[str, Any] = {
+    **dict.fromkeys(("steps", "tools", "timings", "errors", "source", "runner", "command", "layout_folder"), True),
+    "entries": {"__all__": {"written"}},
+}
+
+
 def plan_view(document: RecordDocument) -> Mapping[str, object]:
     """What ``plan --json`` prints: the record without what only a run has."""
-    return document.model_dump(mode="json", by_alias=True, exclude={"steps", "tools", "timings", "errors", "source"})
+    return document.model_dump(mode="json", by_alias=True, exclude=NOT_IN_A_PLAN)
+
+
+def summary(document: RecordDocument) -> str:
+    """What a run that went well did, in words."""
+    written = sum(entry.written for entry in document.entries)
+    names = "1 name" if written == 1 else f"{written} names"
+    if document.command == "plan":
+        counts = {action: sum(entry.action == action for entry in document.entries) for action in ("publish", "skip")}
+        return f"planned, nothing was changed: {counts['publish']} to publish, {counts['skip']} to skip"
+    if document.layout_folder is not None:
+        return f"{names} written to the layout folder {document.layout_folder}, nothing published"
+    return f"{names} written" if written else "nothing to send"

@@ -55,6 +55,7 @@ def travel(services: Sequence[Service], road: Road[D, L, P], means: Means, *, on
         return
 
     # Build, then publish: image first, the chart's names last; then read every name once more.
-    road.publish(ready, base)
+    if not road.publish(ready, base):
+        return
     with means.record.step("verify"):
         means.destination.finish()

@@ -19,7 +19,7 @@ from runner.chart.packaging import has_same_files, package_chart
 from runner.errors import AlreadyPublished, RegistryAnswerWrong
 from runner.observe import ABSENT, Observation, Published, observe
 from runner.oci.media import RELEASE_IMAGE, RELEASE_VERSION, Manifest, Name
-from runner.plan import Action, Kind, Plan, plan_release
+from runner.plan import Action, Kind, Plan, for_folder, plan_release
 from runner.publish import published_layout
 from runner.reporting import warn
 
@@ -101,8 +101,8 @@ def look(request: Request, desired: Desired, means: Means) -> Looked:
     names = (*desired.images, *desired.charts)
     if request.settings.to_layout is not None:
         observed: dict[Name, Observation] = dict.fromkeys(names, ABSENT)
-    else:
-        observed = observe(names, means.registry)
+        return Looked(desired, observed, for_folder(_plan(request, desired, observed)))
+    observed = observe(names, means.registry)
     unsigned = any(isinstance(found, Published) and not found.revision for found in map(observed.get, desired.charts))
     return Looked(desired, observed, None if unsigned else _plan(request, desired, observed))
 

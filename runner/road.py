@@ -134,14 +134,17 @@ class Road(Generic[D, L, P]):
 
         return each_service(looked, _service_of, work, self._record, at_once=self.request.config.build.parallel)
 
-    def publish(self, prepared: Iterable[P], base: Base | ReleaseError | None) -> None:
-        """Build and publish each service, and record what its names hold now."""
+    def publish(self, prepared: Iterable[P], base: Base | ReleaseError | None) -> bool:
+        """Build and publish each service, record what its names hold now, and say whether any was published."""
         usable = None if isinstance(base, ReleaseError) else base
 
-        def work(one: P) -> None:
-            record_entries(self._path.publish(self.request, one, usable, self._means), self._means)
+        def work(one: P) -> Plan:
+            plan = self._path.publish(self.request, one, usable, self._means)
+            record_entries(plan, self._means)
+            return plan
 
-        each_service(prepared, _service_of, work, self._record, at_once=self.request.config.build.parallel)
+        published = each_service(prepared, _service_of, work, self._record, at_once=self.request.config.build.parallel)
+        return bool(published)
 
     def _plan(self, desired: Desired, plan: Plan | None) -> None:
         if plan is not None:

@@ -34,6 +34,7 @@ from runner.plan import (
     Kind,
     Plan,
     Position,
+    for_folder,
     history_names,
     plan_stable,
     plan_stable_unchanged,
@@ -167,6 +168,7 @@ def prepare(request: Request, looked: Looked, means: Means) -> Prepared:
     folder.mkdir(parents=True)
     packaged = package_chart(means.source, desired.facts, desired.images[0], means.helm, folder)
     warn(means, desired.service.name, *packaged.warnings)
+    moves = request.settings.to_layout is None
     layout, holder = _chart(request, looked, packaged, means)
     candidate = Candidate(
         digest=layout.root.digest,
@@ -181,9 +183,9 @@ def prepare(request: Request, looked: Looked, means: Means) -> Prepared:
         candidate=candidate,
         observed=looked.observed,
         histories=looked.histories,
-        now=datetime.now(UTC) if request.settings.to_layout is None else None,
+        now=datetime.now(UTC) if moves else None,
     )
-    return Prepared(desired, looked.observed, plan, layout)
+    return Prepared(desired, looked.observed, plan if moves else for_folder(plan), layout)
 
 
 def publish(request: Request, prepared: Prepared, base: object, means: Means) -> Plan:  # noqa: ARG001 - as the release path

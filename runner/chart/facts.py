@@ -37,6 +37,12 @@ PLACES: Mapping[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
 """The file and the path of keys of each fact."""
 
 
+NAMING_REMEDY = (
+    "Regenerate the release artifacts for this version, commit them, and tag that commit; or accept the scheme of these"
+    " names under naming: in jobs.yaml."
+)
+
+
 @dataclass(frozen=True)
 class ChartFacts:
     """What a chart states, as text; ``lines`` says on which line of its file each fact stands, counted from 1."""
@@ -163,6 +169,7 @@ def choose_scheme(
     raise ChartDisagrees(
         f"{facts.where('image_repository')} and image.tag name {facts.image}, "
         f"which is no accepted name of the image of {service} {version}",
+        remedy=NAMING_REMEDY,
         detail=[f"{label} would be {name}" for label, name in accepted.items()],
     )
 
@@ -195,6 +202,7 @@ def image_version_of(
     raise ChartDisagrees(
         f"{facts.where('image_repository')} and image.tag name {facts.image}, "
         f"which is no accepted name of an image of {service}",
+        remedy=NAMING_REMEDY,
         detail=[
             f"{scheme.label} would be {scheme.image_names(address, service, example)[0]} for {example}"
             for scheme in schemes

@@ -40,7 +40,7 @@ def package_chart(source: Path, facts: ChartFacts, image: Name, helm: Helm, fold
     warnings: tuple[str, ...] = ()
     if str(image) != facts.image:
         warnings += rewrite_image(chart, facts, str(image.repository), image.tag)
-    warnings += helm.lint(chart)
+    warnings += tuple(f"helm lint: {warning}" for warning in helm.lint(chart))
     warnings += check_workload(helm.render(chart), str(image))
     return repack(helm.package(chart, folder), folder / f"{facts.name}-{facts.version}.tgz", warnings)
 

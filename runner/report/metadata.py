@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from runner.record import summary
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from runner.record import RecordDocument
+    from runner.record import EntryDocument, RecordDocument
 
 
 def render_metadata(document: RecordDocument) -> str:
@@ -32,11 +34,20 @@ def _lines(document: RecordDocument) -> Iterator[tuple[str, str | None]]:
     yield "registry", f"{document.registry} (staging)" if document.staging else document.registry
     running = [step.name for step in document.steps if step.outcome == "running"]
     yield "step", ", ".join(running) if document.exit is None else None
+    yield "layout folder", document.layout_folder
     for entry in document.entries:
-        at = f"@{entry.digest}" if entry.digest else ""
-        yield f"{entry.service} {entry.name}", f"{entry.action}: {entry.reason}{at and ' '}{at}"
+        at = f" @{entry.digest}" if entry.digest else ""
+        yield f"{entry.service} {entry.name}", f"{_done(document, entry)}: {entry.reason}{at}"
     yield "warnings", "; ".join(document.warnings)
     yield "notes", "; ".join(document.notes)
+
+
+def _done(document: RecordDocument, entry: EntryDocument) -> str:
+    if entry.action != "publish":
+        return entry.action
+    if document.command == "plan":
+        return "to publish"
+    return "written" if entry.written else "not written"
 
 
 def _result(document: RecordDocument) -> str:
@@ -44,5 +55,4 @@ def _result(document: RecordDocument) -> str:
         return "running"
     if document.exit:
         return "failed"
-    published = sum(entry.action == "publish" for entry in document.entries)
-    return f"released, {published} names written" if published else "nothing to do"
+    return summary(document)

@@ -71,6 +71,7 @@ def release(workspace: Path, ref: str, config: Path, *options: str, helm: str = 
     (tools / "helm").symlink_to(require_tool(helm))
     environment = {
         **go_environment(),
+        "TMPDIR": str(workspace),
         "PATH": f"{tools}:{go_environment()['PATH']}",
         "REPO_OWNER": "aws-controllers-k8s",
         "REPO_NAME": "s3-controller",

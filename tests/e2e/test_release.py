@@ -98,6 +98,10 @@ def test_a_layout_folder_takes_everything_and_the_registry_nothing(bench: Bench,
     assert ended.code == 0
     assert bench.proxy.requests == ()
     entries = json.loads((folder / "index.json").read_text())["manifests"]
+    assert f"3 names written to the layout folder {folder}, nothing published" in ended.lines[-1]
+    assert {entry["reason"] for entry in ended.record["entries"]} == {
+        "goes into the layout folder; the registry was not asked"
+    }
     names = {entry["annotations"]["org.opencontainers.image.ref.name"]: entry["digest"] for entry in entries}
     assert names == {f"{bench.host}/{name}": digest for name, digest in ended.digests.items()}
 
@@ -113,6 +117,7 @@ def test_plan_changes_nothing_and_says_what_run_would_do(bench: Bench) -> None:
         ALIAS: "publish",
     }
     assert planned.plan["settings"]["registry"]["from"].endswith("jobs.yaml")
+    assert planned.metadata["result"] == "planned, nothing was changed: 3 to publish, 0 to skip"
     assert bench.run("v1.2.3").code == 0
     after = bench.run("v1.2.3", "--json", command="plan")
     assert {entry["action"] for entry in after.plan["entries"]} == {"skip"}
@@ -135,7 +140,14 @@ def test_staging_names_the_staged_image_everywhere(bench: Bench) -> None:
 def test_image_without_chart_gets_its_chart(bench: Bench) -> None:
     """When only the image was published, the rerun publishes the chart for the image that is there."""
     bench.proxy.fail(500, method="PUT", path=r"/manifests/", skip=3 + 1)
-    assert bench.run("v1.2.3").code == 7
+    failed = bench.run("v1.2.3")
+    assert failed.code == 7
+    assert failed.metadata["result"] == "failed"
+    assert {entry["name"].partition("/")[2]: entry["written"] for entry in failed.record["entries"]} == {
+        IMAGE: True,
+        CHART: False,
+        ALIAS: False,
+    }
     bench.proxy.clear()
     ended = bench.run("v1.2.3")
     assert ended.code == 0

@@ -139,8 +139,11 @@ class Bench:
     def environment(self, ref: str, sha: str, extra: Mapping[str, str] | None = None) -> dict[str, str]:
         """The environment of a decorated postsubmit, with Go's caches."""
         artifacts = self.folder / f"artifacts-{self.runs}"
+        temporary = self.folder / "tmp"
+        temporary.mkdir(exist_ok=True)
         return {
             **go_environment(),
+            "TMPDIR": str(temporary),
             **prow_environment(self.repository, ref, sha, artifacts=artifacts),
             **(extra or {}),
         }

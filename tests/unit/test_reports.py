@@ -42,8 +42,8 @@ def failed_run(
     return record.close()
 
 
-def good_run() -> RecordDocument:
-    """The record of a run that published an image."""
+def good_run(**fields: object) -> RecordDocument:
+    """The record of a run that published an image; with fields set, of one that wrote nothing."""
     record = Record(lambda _: None)
     record.update(ref="v1.2.3", version="1.2.3", path="release", registry="127.0.0.1:5000/ns", staging=True)
     record.set_service(ServiceDocument(name="s3", selected=True, reason="only one"))
@@ -51,6 +51,9 @@ def good_run() -> RecordDocument:
         service="s3", kind="image", name="h/controller:s3-v1.2.3", action="publish", reason="absent", digest=DIGEST
     )
     record.set_entries("s3", (row,))
+    record.update(**fields)
+    if not fields:
+        record.written(row.name)
     return record.close()
 
 
@@ -97,7 +100,29 @@ def test_metadata_is_one_object_of_strings(said: str) -> None:
 def test_metadata_begins_with_result_then_cause_and_remedy() -> None:
     """The first lines of the page are the result, the cause and the remedy."""
     assert list(json.loads(render_metadata(failed_run())))[:3] == ["result", "error", "remedy"]
-    assert json.loads(render_metadata(good_run()))["result"] == "released, 1 names written"
+    assert json.loads(render_metadata(good_run()))["result"] == "1 name written"
+
+
+@pytest.mark.parametrize(
+    ("fields", "result", "entry"),
+    [
+        ({"command": "plan"}, "planned, nothing was changed: 1 to publish, 0 to skip", "to publish: absent"),
+        (
+            {"layout_folder": "out"},
+            "0 names written to the layout folder out, nothing published",
+            "not written: absent",
+        ),
+        ({"notes": ()}, "nothing to send", "not written: absent"),
+    ],
+    ids=["plan", "layout", "nothing written"],
+)
+def test_nothing_is_said_to_be_written_that_was_not(fields: dict[str, object], result: str, entry: str) -> None:
+    """A plan, a layout folder and a run that wrote nothing are told as what they are, in metadata and the last line."""
+    document = good_run(**fields)
+    parsed = json.loads(render_metadata(document))
+    assert parsed["result"] == result
+    assert parsed["s3 h/controller:s3-v1.2.3"].startswith(entry)
+    assert result in released_line(document)
 
 
 def test_metadata_says_staging_and_digest() -> None:
@@ -133,6 +158,13 @@ def test_error_ends_with_one_highlighted_line() -> None:
     assert lines[:-1] == ["  | line 1", "  | line 2"]
 
 
+def test_a_cause_is_told_once_and_ends_as_it_should() -> None:
+    """A detail that only repeats the cause is left out; a cause that ends with a question mark gets no full stop."""
+    asked = "x is not a key; did you mean 'y'?"
+    [line] = error_lines(error_document(BuildFailed(asked, detail=[asked]), None, None))
+    assert line.startswith(f"ERROR: {asked} {BuildFailed.remedy}")
+
+
 @given(st.text())
 def test_only_the_error_line_is_highlighted_and_no_line_is_too_long(said: str) -> None:
     """Whatever a tool says: ERROR: stands once, no line is over 10,000 bytes, none holds a carriage return."""
@@ -153,7 +185,7 @@ def test_long_lines_are_cut_and_say_so() -> None:
 def test_success_ends_with_what_holds_what() -> None:
     """The last line of a good run begins with RELEASED: and gives each name with its digest."""
     assert released_line(good_run()) == (
-        f"RELEASED: s3 1.2.3 (release, 1 names written) h/controller:s3-v1.2.3@{DIGEST}"
+        f"RELEASED: s3 1.2.3 (release, 1 name written) h/controller:s3-v1.2.3@{DIGEST}"
     )
 
 
