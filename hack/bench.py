@@ -214,8 +214,8 @@ def _measure(folder: Path, runs: int) -> Iterator[Samples]:
             yield {
                 BARE: _bare_start(),
                 FIRST_LINE: first_line,
-                PLAN_COMPLETE: complete.time("plan", "skip=3")[1],
-                PLAN_FRESH: fresh.time("plan", "publish=3")[1],
+                PLAN_COMPLETE: complete.time("plan", "0 to publish, 3 to skip")[1],
+                PLAN_FRESH: fresh.time("plan", "3 to publish, 0 to skip")[1],
                 RERUN: rerun,
                 STABLE: stable.time("run", "names written")[1],
             }
