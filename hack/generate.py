@@ -10,6 +10,7 @@ from pathlib import Path
 
 from runner import errors
 from runner.jobsfile import json_schema
+from runner.record import record_schema
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -25,6 +26,7 @@ def generated() -> dict[str, str]:
     return {
         "config/jobs.schema.json": json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n",
         "docs/errors.md": errors_page(),
+        "docs/record.schema.json": json.dumps(record_schema(), indent=2, ensure_ascii=False) + "\n",
     }
 
 

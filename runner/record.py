@@ -321,3 +321,9 @@ def summary(document: RecordDocument) -> str:
     if document.layout_folder is not None:
         return f"{names} written to the layout folder {document.layout_folder}, nothing published"
     return f"{names} written" if written else "nothing to send"
+
+
+def record_schema() -> dict[str, Any]:
+    """The JSON Schema of ``record.json``, for programs that read it."""
+    schema = RecordDocument.model_json_schema(by_alias=True, mode="serialization")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema

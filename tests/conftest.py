@@ -34,6 +34,13 @@ def pytest_configure() -> None:
     time.tzset()
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for report in terminalreporter.getreports("passed"):
+        for name, value in getattr(report, "user_properties", ()):
+            if name == "counted":
+                terminalreporter.write_line(f"counted: {value}")
+
+
 @pytest.fixture(scope="session")
 def crane() -> Path:
     return require_tool("crane")

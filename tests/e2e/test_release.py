@@ -6,11 +6,12 @@ import json
 import subprocess
 from typing import TYPE_CHECKING
 
+import jsonschema
 import pytest
 
 from runner.chart.archive import files_of
 from tests.support.releases import Bench, crane, crane_bytes, open_bench
-from tests.support.tools import require_tool
+from tests.support.tools import ROOT, require_faketime, require_tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +39,17 @@ def test_a_tag_publishes_image_and_chart(bench: Bench) -> None:
     assert [entry["platform"]["architecture"] for entry in index["manifests"]] == ["amd64", "arm64"]
     assert index["annotations"]["org.opencontainers.image.revision"] == ended.record["commit"]
     crane("validate", "--insecure", "--remote", f"{bench.host}/{IMAGE}")
+
+
+def test_the_record_is_what_its_schema_says(bench: Bench) -> None:
+    """The record of a run, and that of one that failed, are valid against the published schema."""
+    schema = json.loads((ROOT / "docs" / "record.schema.json").read_text("utf-8"))
+    good = bench.run("v1.2.3").record
+    bad = bench.run("v1.2.3", "--service", "nobody").record
+    for record in (good, bad):
+        jsonschema.validate(record, schema, jsonschema.Draft202012Validator)
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(record | {"more": 1}, schema, jsonschema.Draft202012Validator)
 
 
 def test_the_published_chart_runs_exactly_the_published_image(bench: Bench, helm: Path, tmp_path: Path) -> None:
@@ -76,16 +88,25 @@ def test_the_same_run_twice_sends_nothing_the_second_time(bench: Bench) -> None:
     assert again.lines[-1].startswith("RELEASED: widget 1.2.3 (release, nothing to send)")
 
 
-def test_two_clones_zones_and_helms_give_the_same_digests(tmp_path: Path) -> None:
-    """Another clone, another time zone and another helm give the same image and chart, byte for byte."""
+def test_two_clones_clocks_zones_and_helms_give_the_same_digests(tmp_path: Path) -> None:
+    """Another clone, another clock, another time zone and another helm give the same image and chart, byte for byte."""
     with open_bench(tmp_path, helm="helm4") as bench:
         here = tmp_path / "here"
         first = bench.run("v1.2.3", "--to-layout", str(here))
         other = bench.config.with_name("other.yaml")
         other.write_text(bench.config.read_text().replace(str(require_tool("helm4")), str(require_tool("helm3"))))
         there = tmp_path / "there"
-        extra = {"TZ": "Asia/Kathmandu", "GOFLAGS": "-mod=mod -race", "SOURCE_DATE_EPOCH": "1", "HOME": ""}
+        extra = {
+            "TZ": "Asia/Kathmandu",
+            "GOFLAGS": "-mod=mod -race",
+            "SOURCE_DATE_EPOCH": "1",
+            "HOME": "",
+            "LD_PRELOAD": str(require_faketime()),
+            "FAKETIME": "@2031-05-06 07:08:09",
+            "DONT_FAKE_MONOTONIC": "1",
+        }
         second = bench.run("v1.2.3", "--to-layout", str(there), extra=extra, config=other)
+        assert second.record["steps"][0]["started"].startswith("2031-05-06")
         assert (first.code, second.code) == (0, 0), second.out
         assert first.digests == second.digests
         assert (here / "index.json").read_bytes() == (there / "index.json").read_bytes()

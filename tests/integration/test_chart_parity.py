@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import os
-import sys
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from tests.support.registry import crane_registry
 from tests.support.tools import require_tool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from tests.support.registry import RunningRegistry
@@ -165,7 +164,7 @@ def _environment(folder: Path) -> dict[str, str]:
 
 
 def test_every_release_is_recognised_by_the_naming(
-    releases: tuple[Release, ...], capsys: pytest.CaptureFixture[str]
+    releases: tuple[Release, ...], record_property: Callable[[str, object], None]
 ) -> None:
     """Each of the 175 charts agrees with its tag, and exactly one of the presets is its naming."""
     counts: collections.Counter[tuple[str, str]] = collections.Counter()
@@ -179,20 +178,21 @@ def test_every_release_is_recognised_by_the_naming(
             if other != scheme:
                 with pytest.raises(ChartDisagrees, match="no accepted name"):
                     choose_scheme([other], PRODUCTION, release.service, release.version, facts)
-    with capsys.disabled():
-        sys.stdout.write(f"\n{len(releases)} releases by service and naming: {dict(sorted(counts.items()))}\n")
+    record_property("counted", f"{len(releases)} releases by service and naming: {dict(sorted(counts.items()))}")
     assert counts == SCHEMES
     assert {service: sum(r.service == service for r in releases) for service in SERVICES} == RELEASES
 
 
 def test_every_chart_is_published_as_helm_push_publishes_it(
-    releases: tuple[Release, ...], registry: RunningRegistry, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    releases: tuple[Release, ...],
+    registry: RunningRegistry,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
 ) -> None:
     """Both majors of helm package each chart to one digest here, and push the manifest that is made here."""
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 2) as pool:
         checked = sum(pool.map(lambda release: _published_alike(release, registry, tmp_path), releases))
-    with capsys.disabled():
-        sys.stdout.write(f"\n{checked} charts, the manifest of each equal to that of {' and '.join(HELMS)}\n")
+    record_property("counted", f"{checked} charts, the manifest of each equal to that of {' and '.join(HELMS)}")
     assert checked == sum(RELEASES.values())
 
 

@@ -42,6 +42,17 @@ def require_tool(name: str) -> Path:
     pytest.skip(missing)
 
 
+def require_faketime() -> Path:
+    """Return the library that gives a program another clock, skip without it, or fail without it in CI."""
+    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
+    if found:
+        return found[0]
+    missing = "libfaketime is not here (apt-get install libfaketime)"
+    if os.environ.get("CI") == "true":
+        pytest.fail(missing)
+    pytest.skip(missing)
+
+
 def require_bundle(name: str) -> Path:
     """Return the git bundle of a real controller repository, or skip: it is not part of this project.
 
