@@ -56,7 +56,7 @@ def test_gos_own_variables_are_written_from_nothing(inherited: dict[str, str], p
 
 def test_what_is_not_gos_is_taken_over() -> None:
     """The rest of the environment is the workspace's affair."""
-    others = {"PATH": "/bin", "HOME": "/work", "HTTPS_PROXY": "http://proxy", "TMPDIR": "/work/tmp"}
+    others = {"PATH": "/bin", "HOME": "/elsewhere", "HTTPS_PROXY": "http://proxy", "TMPDIR": "/elsewhere/tmp"}
     assert go_environment(others).items() >= others.items()
 
 
