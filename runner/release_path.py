@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from runner.build.builder import BuildRequest
 from runner.chart.facts import (
     ChartFacts,
+    alias_warnings,
     chart_files,
     check_release,
     choose_scheme,
@@ -85,14 +86,18 @@ def describe(request: Request, service: Service, files: Mapping[str, bytes | Non
     settings = request.settings
     scheme = choose_scheme(service.naming, settings.production, service.name, version, facts)
     images = scheme.image_names(settings.registry, service.name, version)
+    charts = scheme.chart_names(settings.registry, service.name, version)
     return Desired(
         service=service,
         version=version,
         scheme=scheme,
         facts=facts,
         images=(settings.image_for(images[0]), *images[1:]),
-        charts=scheme.chart_names(settings.registry, service.name, version),
-        warnings=reference_warnings(facts, settings.production, notes, kustomization),
+        charts=charts,
+        warnings=(
+            *reference_warnings(facts, settings.production, notes, kustomization),
+            *alias_warnings(facts, charts),
+        ),
     )
 
 

@@ -25,6 +25,9 @@ def record_desired(request: Request, desired: Iterable[Desired], means: Means) -
         )
         warn(means, one.service.name, *one.warnings)
     means.record.update(staging=staging)
+    if staging:
+        settings = request.settings
+        means.log.info("staging release", registry=str(settings.registry), production=str(settings.production))
 
 
 def record_plan(plan: Plan, means: Means) -> None:

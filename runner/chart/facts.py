@@ -16,7 +16,7 @@ from runner.naming import VERSION, fill
 from runner.oci.media import Name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from runner.naming import RegistryAddress, Scheme
 
@@ -266,6 +266,19 @@ def reference_warnings(
         kustomization: config/controller/kustomization.yaml beside the chart's folder, likewise.
     """
     return (*_notes_warnings(facts, address, notes or b""), *_kustomization_warnings(facts, kustomization))
+
+
+def alias_warnings(facts: ChartFacts, names: Iterable[Name]) -> tuple[str, ...]:
+    """Return a sentence for each name under which Helm finds the chart but cannot take it as a dependency.
+
+    Helm looks for a dependency in the repository of the chart's own name (pkg/downloader/manager.go), and pulls by a
+    tag only where the tag begins as a version does.
+    """
+    return tuple(
+        f"{name} pulls and installs, but the chart in it is called {facts.name}: it cannot be a dependency"
+        for name in names
+        if re.match(r"v?\d", name.tag) and name.repository.path.rpartition("/")[2] != facts.name
+    )
 
 
 def _notes_warnings(facts: ChartFacts, address: RegistryAddress, notes: bytes) -> list[str]:

@@ -149,6 +149,7 @@ def test_staging_names_the_staged_image_everywhere(bench: Bench) -> None:
     ended = bench.run("v1.2.3", "--registry", f"{bench.host}/staging")
     assert ended.code == 0
     assert ended.record["staging"] is True
+    assert any('event="staging release"' in line for line in ended.lines)
     assert set(ended.digests) == {name.replace("ack/", "staging/") for name in (IMAGE, CHART, ALIAS)}
     chart = json.loads(crane("manifest", "--insecure", f"{bench.host}/staging/chart:widget-v1.2.3"))
     assert chart["annotations"]["dev.ack.release.image"].startswith(f"{bench.host}/staging/controller@sha256:")

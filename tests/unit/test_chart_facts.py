@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from runner.chart.facts import (
     ChartFacts,
+    alias_warnings,
     check_release,
     check_stable,
     choose_scheme,
@@ -18,6 +19,7 @@ from runner.chart.facts import (
 )
 from runner.errors import ChartDisagrees, ChartMissing, StableDisagrees
 from runner.naming import PRESETS, RegistryAddress, Scheme
+from runner.oci.media import Name
 
 PRODUCTION = RegistryAddress("public.ecr.aws", "aws-controllers-k8s")
 SCHEMES = tuple(PRESETS.values())
@@ -342,3 +344,11 @@ def test_the_kustomization_is_the_one_beside_the_chart() -> None:
     chart = facts(folder="services/s3/helm")
     (told,) = reference_warnings(chart, PRODUCTION, None, b"images: [{name: controller, newTag: x}]")
     assert told.startswith("services/s3/config/controller/kustomization.yaml:1: names controller:x")
+
+
+def test_an_alias_of_another_name_cannot_be_a_dependency() -> None:
+    """A name that Helm can pull, in a repository that is not called like the chart, is pointed out."""
+    names = [Name.parse(f"registry.example/ack/{text}") for text in ("chart:s3-v1.2.3", "s3-chart:1.2.3")]
+    [warning] = alias_warnings(facts(name="ack-s3-controller"), names)
+    assert warning.startswith("registry.example/ack/s3-chart:1.2.3 pulls and installs, but")
+    assert alias_warnings(facts(name="s3-chart"), names) == ()
