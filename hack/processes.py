@@ -7,7 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-from typing import IO, TYPE_CHECKING, NoReturn, TypeAlias
+import threading
+from typing import IO, TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,9 @@ GRACE = 20.0
 """Seconds that a program has to end after SIGTERM; more than the runner's own grace period."""
 
 Argv: TypeAlias = "Sequence[str | Path]"
+
+_Handler: TypeAlias = Any
+"""What signal.signal takes and returns."""
 
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -56,22 +60,53 @@ def started(
         errors: where its stderr goes; to the same place when left out.
         cwd: its working folder.
     """
-    child = subprocess.Popen(
-        [str(argument) for argument in argv],
-        env=dict(env),
-        cwd=cwd,
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=errors,
-        start_new_session=True,
-    )
+    held = HeldSignals()
+    child = None
     try:
+        child = subprocess.Popen(
+            [str(argument) for argument in argv],
+            env=dict(env),
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=errors,
+            start_new_session=True,
+        )
+        held.release()
         yield child
     finally:
-        end(child)
-        for pipe in (child.stdout, child.stderr):
-            if pipe is not None:
-                pipe.close()
+        held.restore()
+        if child is not None:
+            end(child)
+            for pipe in (child.stdout, child.stderr):
+                if pipe is not None:
+                    pipe.close()
+
+
+class HeldSignals:
+    """Holds signals back from here to ``release``: one between a child's start and the block that ends it loses it.
+
+    Only the main thread has signals to hold. They are held by handlers and not by a mask, which a child would inherit.
+    """
+
+    def __init__(self) -> None:
+        self._came: list[int] = []
+        self._before: dict[signal.Signals, _Handler] = {}
+        if threading.current_thread() is threading.main_thread():
+            for number in ENDING_SIGNALS:
+                self._before[number] = signal.signal(number, lambda came, _: self._came.append(came))
+
+    def restore(self) -> None:
+        """Put the handlers back; a second time does nothing."""
+        while self._before:
+            number, handler = self._before.popitem()
+            signal.signal(number, handler)
+
+    def release(self) -> None:
+        """Put the handlers back, and let them have what came."""
+        self.restore()
+        for number in self._came:
+            signal.raise_signal(number)
 
 
 def end(child: subprocess.Popen[bytes]) -> None:
