@@ -21,7 +21,9 @@ from runner.lifetime import Lifetime
 from runner.log import open_log
 from runner.means import Surroundings
 from runner.naming import PRESETS
+from runner.observe import ABSENT
 from runner.opening import choose_services, read_request
+from runner.plan import Action, plan_release
 from runner.process import Children
 from runner.record import Record
 from runner.route import ReleasePath
@@ -166,6 +168,17 @@ def test_every_real_tag_is_accepted_with_its_own_scheme_only(
         assert planned.request.route == ReleasePath(version)
         assert (planned.desired.version, planned.desired.scheme.label) == (version, scheme), tag
         assert str(planned.desired.images[0]) == planned.desired.facts.image
+        names = (*planned.desired.images, *planned.desired.charts)
+        plan = plan_release(
+            name,
+            identity=planned.request.identity,
+            images=planned.desired.images,
+            charts=planned.desired.charts,
+            platforms=planned.request.config.platforms,
+            observed=dict.fromkeys(names, ABSENT),
+        )
+        assert plan.error is None
+        assert [(entry.name, entry.action) for entry in plan.entries] == [(one, Action.PUBLISH) for one in names]
         found[scheme] += 1
         for label, config in configs.items():
             narrow = replace(planned.request, config=config), service_named(config, name), planned.files

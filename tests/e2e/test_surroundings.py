@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -71,10 +72,27 @@ def test_a_reader_that_stopped_does_not_keep_an_ended_run(bench: Bench) -> None:
         while not bench.proxy.count("POST", r"/blobs/uploads/"):
             assert time.monotonic() < deadline
             time.sleep(0.05)
+        assert running.process.stdout is not None
+        fill(running.process.stdout.fileno())
         began = time.monotonic()
         running.process.send_signal(signal.SIGTERM)
         assert running.process.wait(15) == ExitCode.ENDED
         assert time.monotonic() - began < 15
+        record = json.loads((running.artifacts / "record.json").read_text("utf-8"))
+        assert record["exit"] == ExitCode.ENDED
+        assert (running.artifacts / "junit_release.xml").exists()
+
+
+def fill(reader: int) -> None:
+    """Fill a pipe, given its reading end, until it takes nothing more."""
+    # Opened anew: a flag set on the writer that the run has would be set for the run, too.
+    writer = os.open(f"/proc/self/fd/{reader}", os.O_WRONLY | os.O_NONBLOCK)
+    try:
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(writer, b"x")
+    finally:
+        os.close(writer)
 
 
 @pytest.mark.parametrize(
