@@ -4,7 +4,7 @@ SHELL := /bin/sh
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 BIN := .venv/bin
-TOOLS := crane helm3 helm4
+TOOLS := crane helm3 helm4 prow kube-apiserver
 WORKERS ?= 2
 
 .PHONY: help setup tools demo picture bench test check format clean
@@ -15,7 +15,7 @@ help: ## list these commands
 setup: ## make .venv from the lock file
 	@hack/setup
 
-tools: ## build the pinned Go tools that tests need: crane, helm 3, helm 4
+tools: ## build the pinned Go tools that tests need: crane, both helms, Prow's programs, kube-apiserver
 	@hack/build-tool $(TOOLS)
 
 demo: setup ## release a sample controller to a registry on this machine, and show what was published

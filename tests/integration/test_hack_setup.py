@@ -144,6 +144,33 @@ def test_a_tool_is_built_once(project: Path) -> None:
     assert "hello built in" in build().stderr
 
 
+def test_a_folder_of_several_programs(project: Path) -> None:
+    """Several tools of one go.mod are built under their own names, and anew when one of them is gone."""
+    module = project / "hack" / "tools" / "pair"
+    for name in ("left", "right"):
+        (module / "cmd" / name).mkdir(parents=True)
+        (module / "cmd" / name / "main.go").write_text(f'package main\n\nfunc main() {{ println("{name}") }}\n')
+    tools = "".join(f"tool example.invalid/pair/cmd/{name}\n" for name in ("left", "right"))
+    (module / "go.mod").write_text(f"module example.invalid/pair\n\ngo 1.26\n\n{tools}")
+    (module / "go.sum").write_text("")
+
+    def build() -> str:
+        environment = {**os.environ, "GOPROXY": "off"}
+        return subprocess.run(
+            [project / "hack" / "build-tool", "pair"], env=environment, capture_output=True, text=True, check=True
+        ).stderr
+
+    assert "pair built in" in build()
+    for name in ("left", "right"):
+        said = subprocess.run([project / ".tools/bin" / name], capture_output=True, text=True, check=True).stderr
+        assert said == f"{name}\n"
+    assert build() == ""
+    (project / ".tools/bin/left").unlink()
+    assert "pair built in" in build()
+    assert sorted(file.name for file in (project / ".tools/bin").iterdir()) == ["left", "right"]
+    assert not list((project / ".tools").glob("new-*"))
+
+
 def test_an_unknown_tool_is_refused(project: Path, programs: Path) -> None:
     """A tool that has no folder is refused with the names of those that have one."""
     add(programs, "go", ANY_GO.format(version="go1.26.8"))
