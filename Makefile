@@ -7,10 +7,10 @@ BIN := .venv/bin
 TOOLS := crane helm3 helm4 prow kube-apiserver
 WORKERS ?= 2
 
-.PHONY: help setup tools demo picture bench test check format clean
+.PHONY: help setup tools demo picture bench image image-figures test check format clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## make .venv from the lock file
 	@hack/setup
@@ -26,6 +26,12 @@ picture: setup ## draw what the demo prints, for the README
 
 bench: setup tools ## measure how long runs take, beside a bare start of Python
 	@$(BIN)/python -m hack.bench $(BENCH)
+
+image: setup ## build the runner's own image: make image [TAG=NAME] [BASE=IMAGE] [JOBS=FILE]
+	@$(BIN)/python -m hack.image $(if $(TAG),--tag $(TAG)) $(if $(BASE),--base $(BASE)) $(if $(JOBS),--jobs $(JOBS))
+
+image-figures: setup ## measure the runner's image: its size, and what a start of it costs (needs root)
+	@$(BIN)/python -m hack.image_figures
 
 test: setup check tools ## check the code, then run all tests that this machine can run
 	$(BIN)/pytest -q -rs -n $(WORKERS) -m "not exclusive"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from hack.docker_daemon import DaemonUnusable, DockerDaemon, check_usable, docker_daemon
+from hack.image import ImageFailed, build_image
 from tests.support.docker import require_docker
 from tests.support.tools import require_tool
 
@@ -98,3 +99,11 @@ def test_another_user_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     with pytest.raises(DaemonUnusable, match="only root"):
         check_usable()
+
+
+def test_an_image_without_a_daemon(tmp_path: Path) -> None:
+    """Building the runner's image where no daemon answers says so, and how one is named."""
+    require_docker()
+    environment = {**os.environ, "DOCKER_HOST": f"unix://{tmp_path}/nobody.sock", "DOCKER_CONFIG": str(tmp_path)}
+    with pytest.raises(ImageFailed, match=r"no Docker daemon answers.*DOCKER_HOST"):
+        build_image("any", environment=environment)

@@ -16,6 +16,7 @@ INSTALLED_BY = {
     "crane": "make tools",
     "helm3": "make tools",
     "helm4": "make tools",
+    "debootstrap": "apt-get install debootstrap",
     "docker-registry": "apt-get install docker-registry",
     "go": "https://go.dev/dl",
     "git": "apt-get install git",

@@ -1,0 +1,182 @@
+"""The runner's own image: what a Prow job starts, run as strictly as a job may be."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tarfile
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hack.prow_job import checkout_folder
+from runner import __version__
+from runner.oci.media import digest_of
+from tests.support.docker import go_cache, with_jobs
+from tests.support.releases import Bench, Ended, crane, open_bench
+from tests.support.tools import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from hack.docker_daemon import DockerDaemon
+    from hack.image import Built
+
+pytestmark = pytest.mark.exclusive
+
+USER = 12345
+JOBS = """\
+registry: {registry}
+platforms: [linux/amd64]
+build: {{base_image: scratch}}
+services: {{widget: {{}}}}
+# {helm}
+"""
+GRACE_SECONDS = 15
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    with open_bench(tmp_path, config=JOBS) as made:
+        yield made
+
+
+class Job:
+    """One job of a bench, run in a container: any user, no home, a read-only root."""
+
+    def __init__(self, daemon: DockerDaemon, image: str, bench: Bench) -> None:
+        self.daemon = daemon
+        self.workspace, sha = bench.clone("v1.2.3")
+        self.clone = checkout_folder(self.workspace, bench.repository)
+        self.artifacts = bench.folder / f"artifacts-{bench.runs}"
+        self.artifacts.mkdir()
+        subprocess.run(["chmod", "-R", "a+rwX", self.workspace, self.artifacts], check=True, timeout=60)
+        for folder in (bench.folder, *bench.folder.parents[:2]):
+            folder.chmod(folder.stat().st_mode | 0o011)
+        prow = {
+            key: value
+            for key, value in bench.environment("v1.2.3", sha).items()
+            if key not in ("PATH", "TMPDIR", "GOCACHE", "GOMODCACHE", "GOPROXY")
+        }
+        environment = {**prow, "GOCACHE": "/cache"}
+        mounts = {self.workspace: self.workspace, self.artifacts: self.artifacts, go_cache(): "/cache"}
+        self.arguments = [
+            *("--network", "host", "--read-only", "--tmpfs", "/tmp:mode=1777,exec", "--user", f"{USER}:{USER}"),  # noqa: S108 - the container's own
+            *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--workdir", str(self.clone)),
+            *(part for item in environment.items() for part in ("--env", "=".join(item))),
+            *(part for here, there in mounts.items() for part in ("--volume", f"{here}:{there}")),
+            image,
+        ]
+
+    def run(self, *command: str) -> Ended:
+        """Run a command to its end."""
+        finished = subprocess.run(
+            ["docker", "run", "--rm", *self.arguments, *command],
+            env=dict(self.daemon.environment),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=280,
+        )
+        return Ended(finished.returncode, finished.stdout, finished.stderr, self.artifacts)
+
+
+@pytest.fixture
+def job(docker: DockerDaemon, runner_image: Built, bench: Bench) -> Job:
+    image = with_jobs(docker, runner_image.tag, "ack-release:local", bench.config.read_text())
+    return Job(docker, image, bench)
+
+
+def test_a_release_in_the_image(job: Job, bench: Bench) -> None:
+    """Any uid without a home, on a read-only root and without capabilities, releases by the jobs.yaml baked in."""
+    ended = job.run("ack-release", "run")
+    assert (ended.code, ended.errors) == (0, []), ended.out + ended.err
+    assert ended.lines[-1].startswith("RELEASED: widget 1.2.3 (release, 3 names written)")
+    crane("validate", "--insecure", "--remote", f"{bench.host}/ack/controller:widget-v1.2.3")
+    settings = ended.record["settings"]
+    assert settings["config"] == {"value": "/etc/ack-release/jobs.yaml", "from": "the runner's image"}
+    assert settings["config digest"]["value"] == digest_of(bench.config.read_bytes())
+    assert {path.stat().st_uid for path in ended.artifacts.iterdir()} == {USER}
+    again = job.run("ack-release", "run")
+    assert set(again.actions.values()) == {"skip"}
+
+
+def test_a_stop_of_the_container(job: Job, bench: Bench) -> None:
+    """A container that is told to stop in the middle of an upload ends with 9, in time, with whole reports."""
+    bench.proxy.delay(60, method="PUT", path=r"/blobs/")
+    container = job.daemon.docker("run", "--detach", *job.arguments, "ack-release", "run")
+    try:
+        deadline = time.monotonic() + 240
+        while not bench.proxy.count("PUT", r"/blobs/"):
+            assert time.monotonic() < deadline, job.daemon.docker("logs", container)
+            time.sleep(0.1)
+        began = time.monotonic()
+        job.daemon.docker("stop", "--time", str(GRACE_SECONDS), container)
+        assert time.monotonic() - began < GRACE_SECONDS
+        state = json.loads(job.daemon.docker("inspect", "--format", "{{json .State}}", container))
+        lines = job.daemon.docker("logs", container).splitlines()
+    finally:
+        job.daemon.docker("rm", "--force", container)
+    assert state["ExitCode"] == 9
+    assert lines[-1].startswith("ERROR:")
+    assert "SIGTERM" in lines[-1]
+    record = json.loads((job.artifacts / "record.json").read_text())
+    assert record["exit"] == 9
+    assert not [step for step in record["steps"] if step["outcome"] == "running"]
+
+
+def test_the_programs(docker: DockerDaemon, runner_image: Built) -> None:
+    """Program, git, helm and Go are there for any user, and the default command says how the image is used."""
+    strict = ("run", "--rm", "--network", "none", "--read-only", "--user", "4711:4711", runner_image.tag)
+    assert docker.docker(*strict, "ack-release", "--version") == f"ack-release, version {__version__}"
+    assert "Exit codes" in docker.docker(*strict, "ack-release", "run", "--help")
+    assert json.loads(docker.docker(*strict, "ack-release", "schema"))["title"]
+    assert docker.docker(*strict, "git", "--version").startswith("git version 2.")
+    assert docker.docker(*strict, "helm", "version", "--template", "{{.Version}}").startswith("v4.")
+    assert docker.docker(*strict, "go", "version").startswith("go version go1.")
+    assert docker.docker(*strict).startswith("Usage: ack-release")
+    user = docker.docker("image", "inspect", "--format", "{{.Config.User}}", runner_image.tag)
+    assert user == "65532:65532"
+
+
+def test_no_left_overs(docker: DockerDaemon, runner_image: Built, tmp_path: Path) -> None:
+    """Nothing of the build is left: no tool, cache, list or secret; and nobody but root may write what is ours."""
+    container = docker.docker("create", runner_image.tag)
+    archive = tmp_path / "image.tar"
+    try:
+        docker.docker("export", "--output", archive, container)
+    finally:
+        docker.docker("rm", container)
+    with tarfile.open(archive) as files:
+        members = {f"/{member.name}".rstrip("/"): member for member in files}
+        jobs = files.extractfile(members["/etc/ack-release/jobs.yaml"])
+        assert jobs is not None
+        assert jobs.read() == (ROOT / "config" / "jobs.yaml").read_bytes()
+    ours = {
+        path: member for path, member in members.items() if path.startswith(("/opt", "/usr/local", "/etc/ack-release"))
+    }
+    assert {"/opt/ack-release/bin/ack-release", "/usr/local/bin/helm", "/usr/local/go/bin/go"} <= set(ours)
+    for path, member in ours.items():
+        assert member.issym() or not member.mode & 0o022, f"{path} can be written by others"
+        assert not member.mode & 0o6000, f"{path} changes the user"
+        assert (member.uid, member.gid) == (0, 0), path
+    for left in ("/context", "/root/.cache", "/wheels"):
+        assert left not in members
+    tails = (".whl", "/uv", "/pip", "_test.go", "/testdata", "/.git", "/.venv")
+    assert not [path for path in ours if path.endswith(tails)]
+    assert not [path for path in members if path.startswith(("/tmp/", "/var/lib/apt/lists/", "/var/cache/apt/"))]  # noqa: S108 - the image's own
+    packages = "/opt/ack-release/lib/"
+    sources = {path for path in members if path.startswith(packages) and path.endswith(".py")}
+    compiled = {path for path in members if path.startswith(packages) and path.endswith(".pyc")}
+    runner = [path for path in sources if "/site-packages/runner/" in path]
+    assert runner
+    for path in runner:
+        folder, _, name = path.rpartition("/")
+        assert any(one.startswith(f"{folder}/__pycache__/{name[:-3]}.") for one in compiled), path
+    history = docker.docker("history", "--no-trunc", "--format", "{{.CreatedBy}}", runner_image.tag)
+    configured = docker.docker("image", "inspect", "--format", "{{json .Config}}", runner_image.tag)
+    secrets = [value for key, value in os.environ.items() if "TOKEN" in key or "PASSWORD" in key or "SECRET" in key]
+    assert not [secret for secret in secrets if len(secret) > 8 and secret in history + configured]
