@@ -1,7 +1,7 @@
 """How long a run may go on, and what ended it.
 
-One ``Lifetime`` is handed to everything that waits. Workers ask it; only the main thread ends it (see
-``runner.cli``): on a signal, or at the deadline.
+One ``Lifetime`` is handed to everything that waits. Workers ask it whether it has ended; they never look at the clock.
+Only the main thread ends it (see ``runner.supervisor``): on a signal, or at the deadline. So there is one reason.
 """
 
 from __future__ import annotations

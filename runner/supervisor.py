@@ -33,6 +33,8 @@ def supervise(work: Callable[[], int], lifetime: Lifetime, end: Callable[[str], 
         lifetime: its deadline ends the run.
         end: called once, on the main thread, with the reason when a signal or the deadline ends the run first;
             returns the exit code. The worker is not joined: the caller leaves the process without it.
+
+    Nobody else ends a run, so that there is one reason for it, known before anything comes to an end because of it.
     """
     finished: list[int] = []
     reader, writer = os.pipe()

@@ -24,7 +24,7 @@ import certifi
 import tenacity
 import urllib3
 
-from runner.errors import RegistryAnswerWrong, RegistryFailed, ReleaseError, RunEnded, UsageInvalid
+from runner.errors import RegistryAnswerWrong, RegistryFailed, ReleaseError, UsageInvalid
 from runner.oci.layout import CHUNK
 from runner.oci.problem import describe, describe_status, is_untrusted
 
@@ -277,7 +277,7 @@ class Transport:
     """Sends requests; thread-safe; a context manager that closes its connections.
 
     Args:
-        lifetime: what ends every wait; no timeout is longer than what remains of it.
+        lifetime: what ends every wait.
         environment: proxy and certificate variables.
         retries: how long a step is repeated.
         timeouts: per request.
@@ -296,7 +296,8 @@ class Transport:
         self._lifetime = lifetime
         self._environment = dict(environment)
         self._retries = retries or RetryPolicy()
-        self._timeouts = timeouts or Timeouts()
+        timeouts = timeouts or Timeouts()
+        self._timeout = urllib3.Timeout(connect=timeouts.connect, read=timeouts.read)
         self._observe = observe
         self._lock = threading.Lock()
         self._trusted: ssl.SSLContext | None = None
@@ -409,6 +410,7 @@ class Transport:
                 )
 
     def _send(self, request: Request, sent: _Count) -> urllib3.BaseHTTPResponse:
+        self._lifetime.check()
         headers = {"User-Agent": "ack-release", **request.headers}
         with contextlib.ExitStack() as stack:
             body = None
@@ -425,7 +427,7 @@ class Transport:
                     redirect=False,
                     preload_content=False,
                     decode_content=False,
-                    timeout=self._timeout(),
+                    timeout=self._timeout,
                 )
             except urllib3.exceptions.HTTPError as error:
                 if is_untrusted(error):
@@ -434,15 +436,6 @@ class Transport:
                         remedy="Point SSL_CERT_FILE at the certificates to trust, then rerun.",
                     ) from None
                 raise TransientFailure(request, describe(error)) from None
-
-    def _timeout(self) -> urllib3.Timeout:
-        self._lifetime.check()
-        remaining = self._lifetime.remaining()
-        if remaining is None:
-            return urllib3.Timeout(connect=self._timeouts.connect, read=self._timeouts.read)
-        if remaining <= 0:
-            raise RunEnded("the run was ended: its deadline has passed")
-        return urllib3.Timeout(connect=min(self._timeouts.connect, remaining), read=min(self._timeouts.read, remaining))
 
     def _pool(self, host: str) -> urllib3.PoolManager:
         if is_loopback(host):

@@ -175,9 +175,11 @@ def test_a_pause_ends_with_the_run() -> None:
         transport.retrying(step)
 
 
-def test_nothing_is_sent_after_the_deadline() -> None:
-    """A request after the deadline is not made, and is no failure of the registry."""
-    with Transport(Lifetime(0.0), {}) as transport, pytest.raises(RunEnded, match="deadline"):
+def test_no_request_is_made_once_the_run_has_ended() -> None:
+    """A request after the end is not made, and is no failure of the registry."""
+    lifetime = Lifetime()
+    lifetime.end("the deadline")
+    with Transport(lifetime, {}) as transport, pytest.raises(RunEnded, match="the deadline"):
         transport.exchange(Request("GET", "http://127.0.0.1:9/v2/"))
 
 
