@@ -30,8 +30,8 @@ MARGIN_SECONDS = 15.0
 PROW_TIMEOUT_SECONDS = 7200.0
 """Prow's default where the job's decoration names no timeout (pkg/entrypoint/options.go)."""
 
-LAST_SECONDS = 2.0
-"""How long an ended run may take to remove its work folder."""
+CHILDREN_SHARE, REPORTS_SHARE, UNWINDING_SHARE, REMOVAL_SHARE = 1 / 3, 1 / 3, 1 / 12, 1 / 8
+"""What of the grace period an ended run gives its children, its reports, its workers, and the work folder's removal."""
 
 TOLD_BY_STARTED = frozenset({"event", "configuration", "checkout", "route", "select"})
 """Steps whose outcome is in the line ``started``, or in the error."""
@@ -58,16 +58,19 @@ def launch(
     lifetime = Lifetime(seconds)
     children = Children(lifetime)
     artifacts, lines, problem = _open_artifacts(Path(artifacts_folder(options, environment).value))
-    log = open_log(out, lines, quiet=is_quiet(environment))
+    outlet = Outlet(out)
+    log = open_log(outlet, lines, quiet=is_quiet(environment))
     if problem:
         log.warning("reports are not written", reason=problem)
     record = Record(Reports(artifacts, log).save, tell=lambda step: _tell(log, step))
     record.update(command="plan" if only_plan else "run", runner=__version__)
-    finish = Finish(record, log, Outlet(out), artifacts, only_plan=only_plan, show=show)
+    finish = Finish(record, log, outlet, artifacts, only_plan=only_plan, show=show)
     folders: list[Path] = []
+    unwound = threading.Event()
 
     def work() -> int:
         with ExitStack() as stack:
+            stack.callback(unwound.set)
             try:
                 folders.append(stack.enter_context(open_workspace(environment)))
                 around = Surroundings(environment, lifetime, children.run, record, log, folders[0], artifacts)
@@ -77,17 +80,18 @@ def launch(
                 return int(ExitCode.ENDED)
             except Exception as error:  # noqa: BLE001 - a bug, too, must end with reports and exit code 1
                 record.fail(error)
-            return finish(ended=False)
+            return finish()
 
     def end(reason: str) -> int:
-        at = record.running_step()
+        record.end(reason)
         lifetime.end(reason)
-        children.end_all(grace / 3)
-        record.fail(RunEnded(f"the run was ended by {reason}{f' during {at}' if at else ''}"))
+        children.end_all(grace * CHILDREN_SHARE)
         code: list[int] = []
         # Whoever reads the log, or a disk that hangs, may not keep the process beyond the grace period.
-        _within(grace / 3, lambda: code.append(finish(ended=True)))
-        _within(LAST_SECONDS, lambda: _remove(folders))
+        _within(grace * REPORTS_SHARE, lambda: code.append(finish()))
+        # Workers remove what they have half written outside of the work folder.
+        unwound.wait(grace * UNWINDING_SHARE)
+        _within(grace * REMOVAL_SHARE, lambda: _remove(folders))
         return code[0] if code else int(ExitCode.ENDED)
 
     return supervise(work, lifetime, end)
@@ -138,16 +142,18 @@ class Finish:
         self._lock = threading.Lock()
         self._code: int | None = None
 
-    def __call__(self, *, ended: bool) -> int:
+    def __call__(self) -> int:
         """Finish the run; a second call only returns the exit code."""
         with self._lock:
             if self._code is None:
-                document = self._record.close(ended=ended)
+                document = self._record.close()
                 self._code = int(ExitCode.BUG if document.exit is None else document.exit)
                 # Neither a full disk nor a closed stdout changes how the run ended.
                 for part in (self._report, self._conclude, self._show or _nothing):
                     with suppress(OSError, ValueError):
                         part(document)
+                # Workers that have not noticed the end yet say nothing after the last line.
+                self._out.close()
             return self._code
 
     def _report(self, document: RecordDocument) -> None:
@@ -190,7 +196,10 @@ def _tell(log: Log, step: StepDocument) -> None:
 
 
 def _limits(environment: Mapping[str, str]) -> tuple[float | None, float]:
-    """Return the seconds after which the run ends itself, and Prow's grace period in seconds."""
+    """Return the seconds after which the run ends itself, and how many its end may take.
+
+    The latter is Prow's grace period, but never more than its default: what does not end by then will not end at all.
+    """
     try:
         event = read_event(environment)
     except ReleaseError:
@@ -198,7 +207,7 @@ def _limits(environment: Mapping[str, str]) -> tuple[float | None, float]:
     default = PROW_TIMEOUT_SECONDS if environment.get("JOB_SPEC") else None
     timeout = event.timeout or default
     seconds = None if timeout is None else max(timeout / 2, timeout - MARGIN_SECONDS)
-    return seconds, event.grace_period or DEFAULT_GRACE_SECONDS
+    return seconds, min(event.grace_period or DEFAULT_GRACE_SECONDS, DEFAULT_GRACE_SECONDS)
 
 
 def _open_artifacts(folder: Path) -> tuple[Path | None, TextIO | None, str | None]:

@@ -37,15 +37,22 @@ class Outlet:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream: TextIO | None = stream
+        self._lock = threading.Lock()
 
     def write(self, text: str) -> None:
         """Write and flush, as long as the stream takes it."""
-        if self._stream is None:
-            return
-        try:
-            self._stream.write(text)
-            self._stream.flush()
-        except (OSError, ValueError):
+        with self._lock:
+            if self._stream is None:
+                return
+            try:
+                self._stream.write(text)
+                self._stream.flush()
+            except (OSError, ValueError):
+                self._stream = None
+
+    def close(self) -> None:
+        """Take nothing more: what was written last stays the last line."""
+        with self._lock:
             self._stream = None
 
     def flush(self) -> None:
@@ -108,7 +115,7 @@ def cut(line: str, limit: int = LINE_BYTES) -> str:
     return encoded[:limit].decode(errors="ignore") + f"… ({len(encoded) - limit} more bytes)"
 
 
-def open_log(stdout: TextIO, json_file: TextIO | None, *, quiet: bool = False) -> Log:
+def open_log(stdout: Outlet, json_file: TextIO | None, *, quiet: bool = False) -> Log:
     """Return the log of a run.
 
     Args:
@@ -126,7 +133,7 @@ def open_log(stdout: TextIO, json_file: TextIO | None, *, quiet: bool = False) -
         _line,
     ]
     log: Log = structlog.wrap_logger(
-        structlog.WriteLogger(cast("TextIO", Outlet(stdout))),
+        structlog.WriteLogger(cast("TextIO", stdout)),
         processors=processors,
         wrapper_class=structlog.BoundLogger,
         cache_logger_on_first_use=False,

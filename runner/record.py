@@ -11,10 +11,30 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from runner.errors import ExitCode, ReleaseError, worst
+from runner.errors import ExitCode, ReleaseError, RunEnded, worst
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+StepName = Literal[
+    "event",
+    "configuration",
+    "checkout",
+    "route",
+    "select",
+    "describe",
+    "observe",
+    "plan",
+    "tools",
+    "base image",
+    "export",
+    "chart",
+    "build",
+    "publish image",
+    "publish chart",
+    "verify",
+]
+"""Every step that a run may take, in the order of the road."""
 
 SCHEMA = "ack-release.record.v1"
 BUG_REMEDY = "This is a bug in the runner: report it with this record and the log. A rerun is safe."
@@ -67,7 +87,7 @@ class ErrorDocument(_Document):
 class StepDocument(_Document):
     """One step of the run; ``service`` is null for steps of the whole run."""
 
-    name: str
+    name: StepName
     service: str | None = None
     outcome: Literal["running", "passed", "skipped", "failed"]
     reason: str | None = None
@@ -114,7 +134,7 @@ class Step:
 
 
 class Record:
-    """Collects what a run learns and does. Safe to use from several threads.
+    """Collects what a run learns and does. Safe to use from several threads, none of which waits for a disk.
 
     Args:
         save: called with the whole document after each change that others may want to see.
@@ -137,7 +157,10 @@ class Record:
         self._now = now
         self._began = clock()
         self._lock = threading.RLock()
+        self._saving = threading.Lock()
         self._document = RecordDocument()
+        self._begun: list[float] = []
+        self._ended: str | None = None
         self._closed = False
         self._told: list[BaseException] = []
 
@@ -189,41 +212,53 @@ class Record:
             self.update(services=tuple(sorted((*others, row), key=lambda one: one.name)))
 
     def fail(self, error: BaseException, service: str | None = None) -> None:
-        """Add an error, once however often it is told; one that is no ReleaseError is a bug in the runner."""
+        """Add an error, once however often it is told; one that is no ReleaseError is a bug in the runner.
+
+        What fails after the run was ended fails for that reason, and is not told.
+        """
         with self._lock:
-            if any(error is told for told in self._told):
+            if self._ended is not None or any(error is told for told in self._told):
                 return
             self._told.append(error)
-            steps = self._document.steps
-            failed = [step.name for step in steps if step.service == service and step.outcome == "failed"]
-            running = self.running_step() if service is None else None
-            self._add("errors", error_document(error, service, failed[-1] if failed else running))
+            failed = [step for step in self._document.steps if step.service == service and step.outcome == "failed"]
+            self._add("errors", error_document(error, service, failed[-1].name if failed else None))
 
-    def running_step(self) -> str | None:
-        """The step that is going on, None between steps."""
-        running = [step for step in self._document.steps if step.outcome == "running"]
-        return running[-1].name if running else None
+    def end(self, reason: str) -> None:
+        """Remember that the run was ended, and where; from now on no step begins, and none comes to its end.
+
+        Args:
+            reason: what ended it, in words.
+        """
+        with self._lock:
+            if self._ended is not None or self._closed:
+                return
+            self._ended = f"the run was ended by {reason} {_place(self._document.steps)}"
+            running = [step for step in self._document.steps if step.outcome == "running"]
+            service, name = (running[0].service, running[0].name) if len(running) == 1 else (None, None)
+            self._add("errors", error_document(RunEnded(self._ended), service, name))
 
     @contextmanager
-    def step(self, name: str, service: str | None = None) -> Iterator[Step]:
-        """Run a step: its outcome, time and reason are recorded, and the record is saved when it ends."""
-        began = self._clock()
-        started = self._now().isoformat(timespec="milliseconds")
+    def step(self, name: StepName, service: str | None = None) -> Iterator[Step]:
+        """Run a step: its outcome, time and reason are recorded, and the record is saved when it ends.
+
+        Raises:
+            RunEnded: the run was ended before.
+        """
         with self._lock:
+            if self._ended is not None:
+                raise RunEnded(self._ended)
             place = len(self._document.steps)
-            row = StepDocument(name=name, service=service, outcome="running", started=started)
-            self._add("steps", row)
+            started = self._now().isoformat(timespec="milliseconds")
+            self._add("steps", StepDocument(name=name, service=service, outcome="running", started=started))
+            self._begun.append(self._clock())
         handle = Step()
 
         def end(outcome: str, reason: str | None) -> None:
             with self._lock:
-                seconds = round(self._clock() - began, 3)
-                ended = row.model_copy(update={"outcome": outcome, "reason": reason, "seconds": seconds})
-                steps = self._document.steps
-                self.update(steps=(*steps[:place], ended, *steps[place + 1 :]))
-                going_on = not self._closed
-            if going_on:
-                self._tell(ended)
+                if self._ended is not None or self._closed:
+                    return
+                step = self._leave(place, outcome, reason)
+            self._tell(step)
             self.save()
 
         try:
@@ -233,48 +268,57 @@ class Record:
             raise
         end("skipped" if handle.skipped else "passed", handle.skipped)
 
-    def close(self, *, ended: bool = False) -> RecordDocument:
-        """Finish the record: decide the exit code, take no further change, and return it.
-
-        Args:
-            ended: whether the run was ended while steps were going on.
-        """
+    def close(self) -> RecordDocument:
+        """Finish the record: decide the exit code, take no further change, and return it; nothing is saved any more."""
         with self._lock:
             if not self._closed:
-                self._finish(ended=ended)
+                self._finish()
                 self._closed = True
+        with self._saving:
             return self._document
 
-    def _finish(self, *, ended: bool) -> None:
+    def _leave(self, place: int, outcome: str, reason: str | None) -> StepDocument:
+        steps = self._document.steps
+        seconds = round(self._clock() - self._begun[place], 3)
+        left = steps[place].model_copy(update={"outcome": outcome, "reason": reason, "seconds": seconds})
+        self.update(steps=(*steps[:place], left, *steps[place + 1 :]))
+        return left
+
+    def _finish(self) -> None:
+        for place, step in enumerate(self._document.steps):
+            if step.outcome == "running":
+                self._leave(place, "failed", self._ended)
         errors = self._document.errors
         code = worst(error.exit for error in errors)
-        steps = self._document.steps
-        if ended:
-            steps = tuple(
-                step.model_copy(update={"outcome": "failed", "reason": "the run was ended here"})
-                if step.outcome == "running"
-                else step
-                for step in steps
-            )
         timings = {"total": round(self._clock() - self._began, 3)}
-        for step in steps:
+        for step in self._document.steps:
             timings[step.name] = round(timings.get(step.name, 0.0) + (step.seconds or 0.0), 3)
         self.update(
-            exit=int(code),
-            error=next((error for error in errors if error.exit == code), None),
-            steps=steps,
-            timings=timings,
+            exit=int(code), error=next((error for error in errors if error.exit == code), None), timings=timings
         )
 
     def save(self) -> None:
         """Hand the document to whoever keeps it."""
-        with self._lock:
+        with self._saving:
             if not self._closed:
                 self._save(self._document)
 
     def _add(self, field: str, *values: object) -> None:
         with self._lock:
             self.update(**{field: (*getattr(self._document, field), *values)})
+
+
+def _place(steps: Sequence[StepDocument]) -> str:
+    """Where a run is, in words: in these steps, between two, or before all."""
+    running = [step_in_words(step) for step in steps if step.outcome == "running"]
+    if running:
+        return f"during {', '.join(running)}"
+    return f"after {step_in_words(steps[-1])}" if steps else "before its first step"
+
+
+def step_in_words(step: StepDocument) -> str:
+    """A step, and of which service it is."""
+    return step.name if step.service is None else f"{step.name} of {step.service}"
 
 
 def error_document(error: BaseException, service: str | None, step: str | None) -> ErrorDocument:

@@ -93,7 +93,8 @@ class Road(Generic[D, L, P]):
     def describe(self, services: Sequence[Service]) -> tuple[D, ...]:
         """Say for each service what there should be."""
         paths = [file for service in services for file in chart_files(service.chart_folder)]
-        files = read_chart_files(self.request, paths, self._means)
+        with self._record.step("describe"):
+            files = read_chart_files(self.request, paths, self._means)
 
         def work(service: Service) -> D:
             with self._record.step("describe", service.name):

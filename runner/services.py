@@ -44,6 +44,8 @@ def each_service(
         try:
             return (work(item),)
         except Exception as error:  # noqa: BLE001 - kept as a value: the other services go on
+            if not isinstance(error, RunEnded):
+                record.fail(error, service_of(item))
             return error
 
     todo = tuple(items)
@@ -54,14 +56,11 @@ def each_service(
             outcomes = list(pool.map(guarded, todo))
     results: list[Result] = []
     stopping: Exception | None = None
-    for item, outcome in zip(todo, outcomes, strict=True):
+    for outcome in outcomes:
         if isinstance(outcome, tuple):
             results.append(outcome[0])
-        else:
-            if isinstance(outcome, ReleaseError) and outcome.exit_code in STOPS_THE_RUN:
-                stopping = stopping or outcome
-            if not isinstance(outcome, RunEnded):
-                record.fail(outcome, service_of(item))
+        elif isinstance(outcome, ReleaseError) and outcome.exit_code in STOPS_THE_RUN:
+            stopping = stopping or outcome
     if stopping is not None:
         raise stopping
     return tuple(results)

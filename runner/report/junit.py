@@ -23,11 +23,7 @@ def render_junit(document: RecordDocument) -> str:
     suite = TestSuite("release")
     told: set[ErrorDocument] = set()
     for step in document.steps:
-        errors = tuple(
-            error
-            for error in document.errors
-            if step.outcome == "failed" and (error.step, error.service) == (step.name, step.service)
-        )
+        errors = tuple(error for error in document.errors if step.outcome == "failed" and _belongs(error, step))
         told.update(errors)
         suite.add_testcase(_case_of_step(step, errors))
     for error in document.errors:
@@ -40,6 +36,11 @@ def render_junit(document: RecordDocument) -> str:
     xml.update_statistics()  # type: ignore[no-untyped-call]  # junitparser annotates only part of itself
     text: bytes = xml.tostring()  # type: ignore[no-untyped-call]  # as above
     return text.decode("utf-8")
+
+
+def _belongs(error: ErrorDocument, step: StepDocument) -> bool:
+    """Whether a step failed for this error; where the run was ended, that is every step that was going on."""
+    return (error.step, error.service) == (step.name, step.service) or error.cause == step.reason
 
 
 def _case_of_step(step: StepDocument, errors: tuple[ErrorDocument, ...]) -> TestCase:

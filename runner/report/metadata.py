@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from runner.record import summary
+from runner.record import step_in_words, summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,8 +32,8 @@ def _lines(document: RecordDocument) -> Iterator[tuple[str, str | None]]:
     yield "version", document.version
     yield "path", document.path
     yield "registry", f"{document.registry} (staging)" if document.staging else document.registry
-    running = [step.name for step in document.steps if step.outcome == "running"]
-    yield "step", ", ".join(running) if document.exit is None else None
+    at = "running" if document.exit is None else "failed"
+    yield "step", ", ".join(step_in_words(step) for step in document.steps if step.outcome == at)
     yield "layout folder", document.layout_folder
     for entry in document.entries:
         at = f" @{entry.digest}" if entry.digest else ""

@@ -18,7 +18,7 @@ from runner.checkout import read_files
 from runner.config import load_config, service_named
 from runner.errors import ChartDisagrees
 from runner.lifetime import Lifetime
-from runner.log import open_log
+from runner.log import Outlet, open_log
 from runner.means import Surroundings
 from runner.naming import PRESETS
 from runner.observe import ABSENT
@@ -115,7 +115,7 @@ def travel(clone: Clone, tag: str, folder: Path) -> Planned:
         lifetime=lifetime,
         run=Children(lifetime).run,
         record=Record(lambda _: None),
-        log=open_log(io.StringIO(), None),
+        log=open_log(Outlet(io.StringIO()), None),
         folder=folder,
         artifacts=None,
     )

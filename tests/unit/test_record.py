@@ -104,28 +104,125 @@ def test_error_of_the_exit_code_is_the_one_shown() -> None:
     assert [error.service for error in document.errors] == ["s3", "ecr"]
 
 
+def end_at(record: Record) -> str:
+    """End the run, close its record, and return the cause."""
+    record.end("SIGTERM")
+    document = record.close()
+    assert document.exit == ExitCode.ENDED
+    assert document.error is not None
+    assert document.errors == (document.error,)
+    return document.error.cause
+
+
 def test_ended_run_says_at_which_step_it_ended() -> None:
-    """A run that is ended has its running step as failed, and takes no change afterwards."""
-    record = new_record()
-    entered, leave = threading.Event(), threading.Event()
+    """The step that was going on has failed, is the error's step, and has its time; what unwinds changes nothing."""
+    saved, clock = list[RecordDocument](), Clock()
+    record = new_record(saved, clock)
 
     def work() -> None:
         with record.step("build", "s3"):
-            entered.set()
-            leave.wait(5)
+            clock.seconds += 2.5
+            assert end_at(record) == "the run was ended by SIGTERM during build of s3"
+            raise RunEnded("noticed by a worker")
 
-    worker = threading.Thread(target=work)
-    worker.start()
-    entered.wait(5)
-    record.fail(RunEnded("the run was ended by SIGTERM"))
-    document = record.close(ended=True)
-    leave.set()
-    worker.join()
-    assert document.exit == ExitCode.ENDED
-    assert [(step.name, step.outcome) for step in document.steps] == [("build", "failed")]
+    with pytest.raises(RunEnded):
+        work()
+    document = record.document
+    assert [(step.name, step.outcome, step.reason, step.seconds) for step in document.steps] == [
+        ("build", "failed", "the run was ended by SIGTERM during build of s3", 2.5)
+    ]
     assert document.error is not None
-    assert document.error.step == "build"
-    assert record.document == document
+    assert (document.error.step, document.error.service) == ("build", "s3")
+    assert document.timings == {"total": 2.5, "build": 2.5}
+    assert saved == []
+
+
+def test_several_steps_at_which_a_run_ended_are_all_named() -> None:
+    """With services side by side every step that was going on is named and has failed; others stay as they are."""
+    record = new_record()
+    with record.step("describe"):
+        pass
+    with record.step("build", "ecr"), record.step("publish chart", "s3"):
+        assert end_at(record) == "the run was ended by SIGTERM during build of ecr, publish chart of s3"
+    outcomes = {(step.name, step.service): step.outcome for step in record.document.steps}
+    assert outcomes == {
+        ("describe", None): "passed",
+        ("build", "ecr"): "failed",
+        ("publish chart", "s3"): "failed",
+    }
+    error = record.document.error
+    assert error is not None
+    assert (error.step, error.service) == (None, None)
+
+
+def test_a_run_that_ends_between_steps_names_the_last_one() -> None:
+    """Between two steps the one before is named, and before the first that there was none; no step has failed."""
+    assert end_at(new_record()) == "the run was ended by SIGTERM before its first step"
+    record = new_record()
+    for step in ("route", "select"):
+        with record.step(step):
+            pass
+    assert end_at(record) == "the run was ended by SIGTERM after select"
+    assert {step.outcome for step in record.document.steps} == {"passed"}
+
+
+def test_after_the_end_no_step_begins_and_nothing_fails() -> None:
+    """What a worker does after the end is no step, and what fails because of it is not told."""
+    record = new_record()
+    record.end("SIGTERM")
+    record.end("the deadline")
+    with pytest.raises(RunEnded, match="SIGTERM"), record.step("build", "s3"):
+        pytest.fail("the step began")
+    record.fail(KeyError("gone"), "s3")
+    document = record.close()
+    assert [error.cause for error in document.errors] == ["the run was ended by SIGTERM before its first step"]
+    assert document.steps == ()
+
+
+def test_a_failure_before_the_end_is_told_beside_it() -> None:
+    """A service that had failed before is told too; the exit code is that of the end."""
+    record = new_record()
+    error = BuildFailed("no")
+    with pytest.raises(BuildFailed), record.step("build", "s3"):
+        raise error
+    record.fail(error, "s3")
+    record.end("SIGINT")
+    document = record.close()
+    assert [error.exit for error in document.errors] == [ExitCode.BUILD_FAILED, ExitCode.ENDED]
+    assert document.exit == ExitCode.ENDED
+
+
+def test_a_name_written_as_the_run_ends_is_remembered() -> None:
+    """What was written until the record is closed counts as written."""
+    record = new_record()
+    record.set_entries("s3", (entry("s3", "h/a:1"),))
+    record.end("SIGINT")
+    record.written("h/a:1")
+    assert [one.written for one in record.close().entries] == [True]
+
+
+def test_a_disk_that_hangs_keeps_nobody_from_ending_the_run() -> None:
+    """While the record is being saved, a run can be ended and steps can begin; only who closes it waits."""
+    saving, go_on = threading.Event(), threading.Event()
+
+    def save(_: RecordDocument) -> None:
+        saving.set()
+        go_on.wait(5)
+
+    record = Record(save)
+    worker = threading.Thread(target=record.save)
+    worker.start()
+    assert saving.wait(5)
+    with record.step("event"):
+        record.end("SIGTERM")
+    closed = threading.Thread(target=record.close)
+    closed.start()
+    closed.join(0.1)
+    assert closed.is_alive()
+    go_on.set()
+    closed.join(5)
+    worker.join(5)
+    assert not closed.is_alive()
 
 
 def test_entries_of_services_do_not_disturb_each_other() -> None:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.errors import BuildFailed, CredentialsRefused
-from runner.log import LINE_BYTES, error_lines, open_log, released_line
+from runner.errors import BuildFailed, CredentialsRefused, RunEnded
+from runner.log import LINE_BYTES, Outlet, error_lines, open_log, released_line
 from runner.record import EntryDocument, Record, RecordDocument, ServiceDocument, error_document
 from runner.report.files import write_reports, write_whole
 from runner.report.junit import render_junit
@@ -82,6 +82,34 @@ def test_junit_shows_an_error_that_no_step_has() -> None:
     record.fail(CredentialsRefused("401"), "s3")
     names = [case.get("name") for case in ET.fromstring(render_junit(record.close())).iter("testcase")]  # noqa: S314
     assert names == ["credentials-refused"]
+
+
+def ended_run() -> RecordDocument:
+    """The record of a run that was ended while one service was built and another published."""
+    record = Record(lambda _: None)
+    with record.step("describe"):
+        pass
+    with record.step("build", "ecr"), record.step("publish chart", "s3"):
+        record.end("SIGTERM")
+    return record.close()
+
+
+def test_an_end_is_shown_at_the_steps_that_it_hit() -> None:
+    """Every step that was going on fails with cause and remedy, in junit and in metadata; no case is added."""
+    cause = "the run was ended by SIGTERM during build of ecr, publish chart of s3"
+    root = ET.fromstring(render_junit(ended_run()))  # noqa: S314 - our own text
+    failures = {
+        (case.get("classname"), case.get("name")): [(failed.get("message"), failed.text) for failed in case]
+        for case in root.iter("testcase")
+    }
+    assert failures == {
+        ("run", "describe"): [],
+        ("ecr", "build"): [(cause, RunEnded.remedy)],
+        ("s3", "publish chart"): [(cause, RunEnded.remedy)],
+    }
+    metadata = json.loads(render_metadata(ended_run()))
+    assert (metadata["error"], metadata["remedy"]) == (cause, RunEnded.remedy)
+    assert metadata["step"] == "build of ecr, publish chart of s3"
 
 
 @given(st.text())
@@ -193,7 +221,7 @@ def test_success_ends_with_what_holds_what() -> None:
 def test_log_lines_are_single_and_never_highlighted(event: str, value: str) -> None:
     """Whatever is logged is one line of key=value that neither begins nor contains a highlighted word."""
     out = io.StringIO()
-    open_log(out, None).info(event + "ERROR:", key=value, other="RELEASED: x")
+    open_log(Outlet(out), None).info(event + "ERROR:", key=value, other="RELEASED: x")
     assert len(out.getvalue().splitlines()) == 1
     assert "ERROR:" not in out.getvalue()
     assert "RELEASED:" not in out.getvalue()
@@ -202,16 +230,28 @@ def test_log_lines_are_single_and_never_highlighted(event: str, value: str) -> N
 def test_log_goes_to_people_and_to_programs() -> None:
     """One event is one key=value line on stdout and one JSON object in the file."""
     out, lines = io.StringIO(), io.StringIO()
-    open_log(out, lines).info("tag written", service="s3", name="h/r:t")
+    open_log(Outlet(out), lines).info("tag written", service="s3", name="h/r:t")
     assert out.getvalue().split(" ", 1)[1] == 'level=info event="tag written" service=s3 name=h/r:t\n'
     parsed = json.loads(lines.getvalue())
     assert {"level": "info", "event": "tag written", "service": "s3", "name": "h/r:t"}.items() <= parsed.items()
 
 
+def test_nothing_follows_the_last_line() -> None:
+    """What is logged or written once the outlet is closed is not printed, and disturbs nobody."""
+    out = io.StringIO()
+    outlet = Outlet(out)
+    log = open_log(outlet, None)
+    outlet.write("ERROR: the end\n")
+    outlet.close()
+    log.warning("trying again")
+    outlet.write("more\n")
+    assert out.getvalue() == "ERROR: the end\n"
+
+
 def test_quiet_keeps_warnings_on_stdout_and_everything_in_the_file() -> None:
     """QUIET leaves out what is no warning on stdout only."""
     out, lines = io.StringIO(), io.StringIO()
-    log = open_log(out, lines, quiet=True)
+    log = open_log(Outlet(out), lines, quiet=True)
     log.info("a")
     log.warning("b")
     assert out.getvalue().count("\n") == 1
