@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from runner.config import Service
     from runner.log import Log
     from runner.oci.media import Name
-    from runner.oci.transport import Exchange
+    from runner.oci.messages import Exchange
 
 
 def read_request(options: Options, around: Surroundings) -> Request:

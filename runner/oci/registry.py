@@ -18,18 +18,12 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from runner.errors import CredentialsRefused, RegistryAnswerWrong, RegistryFailed, TagChanged
 from runner.oci.auth import Authorization
+from runner.oci.connections import base_url, is_loopback
 from runner.oci.layout import RemoteSource, read_file, verified
 from runner.oci.media import DIGEST, MANIFEST_TYPES, TAG, Manifest, digest_of
+from runner.oci.messages import Answer, Body, Request, TransientFailure
 from runner.oci.problem import describe_status, read_errors
-from runner.oci.transport import (
-    ANSWER_LIMIT,
-    Answer,
-    Body,
-    Request,
-    TransientFailure,
-    base_url,
-    is_loopback,
-)
+from runner.oci.transport import ANSWER_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator

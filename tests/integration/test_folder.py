@@ -28,7 +28,8 @@ from runner.oci.media import (
     digest_of,
 )
 from runner.oci.registry import Registry
-from runner.oci.transport import RetryPolicy, Transport
+from runner.oci.retries import RetryPolicy
+from runner.oci.transport import Transport
 from tests.support.registry import FaultProxy, RunningRegistry, crane_registry, docker_registry
 from tests.support.tools import require_tool
 

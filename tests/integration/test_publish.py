@@ -24,7 +24,8 @@ from runner.oci.media import (
     digest_of,
 )
 from runner.oci.registry import Registry
-from runner.oci.transport import RetryPolicy, Transport
+from runner.oci.retries import RetryPolicy
+from runner.oci.transport import Transport
 from runner.publish import FolderDestination, RegistryDestination, published_layout
 from tests.support.registry import FaultProxy, crane_registry
 

@@ -32,8 +32,10 @@ from runner.oci.media import (
     Repository,
     digest_of,
 )
+from runner.oci.messages import Exchange, Request
 from runner.oci.registry import Registry
-from runner.oci.transport import Exchange, Request, RetryPolicy, Timeouts, Transport
+from runner.oci.retries import RetryPolicy
+from runner.oci.transport import Timeouts, Transport
 from tests.support.registry import (
     PASSWORD,
     USERNAME,

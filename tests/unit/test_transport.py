@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import email.utils
 import http.client
 import json
 import ssl
@@ -10,106 +9,18 @@ import urllib3
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.errors import RegistryFailed, RunEnded, UsageInvalid
+from runner.errors import RegistryFailed, RunEnded
 from runner.lifetime import Lifetime
+from runner.oci.messages import Body, Request, TransientFailure
 from runner.oci.problem import SAID_LIMIT, describe, describe_status, is_untrusted, read_errors
-from runner.oci.transport import (
-    Body,
-    Request,
-    RetryPolicy,
-    TransientFailure,
-    Transport,
-    base_url,
-    is_loopback,
-    proxy_for,
-    read_retry_after,
-)
+from runner.oci.retries import RetryPolicy
+from runner.oci.transport import Transport
 
 NOW = 1_800_000_000.0
 GET = Request(
     "GET", "https://me:hunter2@registry.example/v2/a/manifests/t?_state=hunter2", {"Authorization": "hunter2"}
 )
 QUICK = RetryPolicy(attempts=4, first_pause=0.0)
-
-
-@pytest.mark.parametrize(
-    ("host", "expected"),
-    [
-        ("localhost", True),
-        ("localhost:5000", True),
-        ("LOCALHOST:5000", True),
-        ("127.0.0.1:5000", True),
-        ("127.8.9.10", True),
-        ("[::1]:5000", True),
-        ("[::1]", True),
-        ("public.ecr.aws", False),
-        ("128.0.0.1:5000", False),
-        ("10.0.0.1", False),
-        ("[::2]:5000", False),
-        ("localhost.example", False),
-        ("127.0.0.1.example", False),
-        ("", False),
-    ],
-)
-def test_only_this_machine_is_spoken_to_in_plain_text(host: str, *, expected: bool) -> None:
-    """Plain HTTP is for localhost, 127.0.0.0/8 and ::1; every other host gets TLS."""
-    assert is_loopback(host) is expected
-    assert base_url(host) == f"{'http' if expected else 'https'}://{host}"
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (None, None),
-        ("0", 0.0),
-        ("17", 17.0),
-        (" 17 ", 17.0),
-        ("-1", None),
-        ("1.5", None),
-        ("soon", None),
-        ("", None),
-        ("²", None),
-        (email.utils.formatdate(NOW + 90, usegmt=True), 90.0),
-        (email.utils.formatdate(NOW - 90, usegmt=True), 0.0),
-        ("Fri, 99 Foo 2027 00:00:00 GMT", None),
-    ],
-)
-def test_retry_after_is_seconds_or_a_date(value: str | None, expected: float | None) -> None:
-    """Both forms of Retry-After are read, a past date is now, and anything else is as if it were not there."""
-    assert read_retry_after(value, NOW) == expected
-
-
-@given(st.text(max_size=30))
-def test_any_retry_after_can_be_read(value: str) -> None:
-    """No header makes reading Retry-After fail, and no wait is negative."""
-    seconds = read_retry_after(value, NOW)
-    assert seconds is None or seconds >= 0
-
-
-@given(st.integers(1, 10_000), st.none() | st.floats(0, 1e9), st.floats(0, 1, exclude_max=True))
-def test_pauses_stay_within_their_limits(failures: int, retry_after: float | None, chance: float) -> None:
-    """A pause is at least half of what doubling gives, and never longer than its limit."""
-    policy = RetryPolicy()
-    pause = policy.pause(failures, retry_after, chance)
-    if retry_after is not None:
-        assert pause == min(retry_after, policy.longest_retry_after)
-    else:
-        assert policy.first_pause / 2 <= pause <= policy.longest_pause
-
-
-def test_pauses_double() -> None:
-    """Without chance, each pause is twice the one before, up to the longest."""
-    policy = RetryPolicy(first_pause=0.5, longest_pause=3.0)
-    assert [policy.pause(n, None, 0.0) for n in range(1, 6)] == [0.5, 1.0, 2.0, 3.0, 3.0]
-
-
-@pytest.mark.parametrize(
-    ("failures", "elapsed", "pause", "expected"),
-    [(1, 0.0, 1.0, False), (7, 0.0, 1.0, False), (8, 0.0, 1.0, True), (2, 59.0, 1.0, False), (2, 59.5, 1.0, True)],
-)
-def test_budgets_end_the_retries(failures: int, elapsed: float, pause: float, *, expected: bool) -> None:
-    """A step is given up after its attempts, or when the next pause would go beyond its seconds."""
-    assert RetryPolicy(attempts=8, seconds=60.0).gives_up(failures, elapsed, pause) is expected
 
 
 def test_a_step_is_repeated_until_it_succeeds() -> None:
@@ -181,39 +92,6 @@ def test_no_request_is_made_once_the_run_has_ended() -> None:
     lifetime.end("the deadline")
     with Transport(lifetime, {}) as transport, pytest.raises(RunEnded, match="the deadline"):
         transport.exchange(Request("GET", "http://127.0.0.1:9/v2/"))
-
-
-@pytest.mark.parametrize(
-    ("environment", "host", "expected"),
-    [
-        ({}, "a.example", None),
-        ({"HTTPS_PROXY": "http://p:3128"}, "a.example", "http://p:3128"),
-        ({"https_proxy": "p:3128"}, "a.example", "http://p:3128"),
-        ({"HTTPS_PROXY": "http://upper", "https_proxy": "http://lower"}, "a.example", "http://lower"),
-        ({"ALL_PROXY": "http://all"}, "a.example", "http://all"),
-        ({"HTTPS_PROXY": "http://p", "HTTP_PROXY": "http://q"}, "127.0.0.1:5000", None),
-        ({"HTTP_PROXY": "http://q"}, "a.example", None),
-        ({"HTTPS_PROXY": "http://p", "NO_PROXY": "b.example, .example"}, "a.example:5000", None),
-        ({"HTTPS_PROXY": "http://p", "NO_PROXY": "a.example"}, "a.example:5000", None),
-        ({"HTTPS_PROXY": "http://p", "NO_PROXY": "a.example:5000"}, "a.example:5000", None),
-        ({"HTTPS_PROXY": "http://p", "NO_PROXY": "a.example:5001"}, "a.example:5000", "http://p"),
-        ({"HTTPS_PROXY": "http://p", "NO_PROXY": "*.Example"}, "a.EXAMPLE", None),
-        ({"HTTPS_PROXY": "http://p", "NO_PROXY": "*"}, "a.example", None),
-        ({"HTTPS_PROXY": "http://p", "NO_PROXY": ",, "}, "a.example", "http://p"),
-        ({"HTTPS_PROXY": "http://p", "NO_PROXY": "ample"}, "a.example", "http://p"),
-        ({"HTTPS_PROXY": ""}, "a.example", None),
-    ],
-)
-def test_the_environment_names_the_proxy(environment: dict[str, str], host: str, expected: str | None) -> None:
-    """HTTPS_PROXY, else ALL_PROXY, counts for hosts that are neither this machine nor in NO_PROXY."""
-    assert proxy_for(host, environment) == expected
-
-
-def test_certificates_that_cannot_be_read_are_a_usage_error(tmp_path: object) -> None:
-    """SSL_CERT_FILE that names no file ends the run with the variable's value, before anything is sent."""
-    environment = {"SSL_CERT_FILE": f"{tmp_path}/absent.pem"}
-    with Transport(Lifetime(), environment) as transport, pytest.raises(UsageInvalid, match=r"absent\.pem"):
-        transport.exchange(Request("GET", "https://registry.example/v2/"))
 
 
 def test_a_body_can_be_read_again() -> None:

@@ -1,0 +1,104 @@
+"""Requests to registries and what comes of them, as values that say nothing secret."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from runner.errors import RegistryFailed, ReleaseError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+
+    import urllib3
+
+
+@dataclass(frozen=True)
+class Body:
+    """A request's body that can be sent again: ``chunks`` begins anew each time; ``size`` in bytes."""
+
+    size: int
+    chunks: Callable[[], Generator[bytes, None, None]]
+
+    @classmethod
+    def of(cls, content: bytes) -> Body:
+        """A body that is in memory."""
+
+        def chunks() -> Generator[bytes, None, None]:
+            if content:
+                yield content
+
+        return cls(len(content), chunks)
+
+
+@dataclass(frozen=True)
+class Request:
+    """One HTTP request; headers and the query of ``url`` may be secret and do not show in its representation."""
+
+    method: str
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: Body | None = field(default=None, repr=False)
+
+    @property
+    def host(self) -> str:
+        """Host and port as in the URL, without user information."""
+        return urlsplit(self.url).netloc.rpartition("@")[2]
+
+    @property
+    def path(self) -> str:
+        """The URL's path, without its query."""
+        return urlsplit(self.url).path
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.host}{self.path}"
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """What was seen of one request, for logs and counts. ``status`` is None when no answer came."""
+
+    method: str
+    host: str
+    path: str
+    status: int | None
+    seconds: float
+    sent: int
+    received: int
+    problem: str | None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer that was read as a whole; the names of ``headers`` are matched in any case."""
+
+    request: Request
+    status: int
+    headers: urllib3.HTTPHeaderDict
+    body: bytes
+
+
+class TransientFailure(Exception):
+    """A step failed in a way that another attempt may mend.
+
+    Args:
+        request: the request that failed.
+        problem: what happened, in words.
+        retry_after: seconds that the registry asked to wait.
+        error: what the failure is for the person once the retries are used up.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        problem: str,
+        *,
+        retry_after: float | None = None,
+        error: type[ReleaseError] = RegistryFailed,
+    ) -> None:
+        super().__init__(f"{request}: {problem}")
+        self.request = request
+        self.problem = problem
+        self.retry_after = retry_after
+        self.error = error

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import pytest
+
+from runner.errors import UsageInvalid
+from runner.oci.connections import Connections, base_url, is_loopback, proxy_for
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("localhost", True),
+        ("localhost:5000", True),
+        ("LOCALHOST:5000", True),
+        ("127.0.0.1:5000", True),
+        ("127.8.9.10", True),
+        ("[::1]:5000", True),
+        ("[::1]", True),
+        ("public.ecr.aws", False),
+        ("128.0.0.1:5000", False),
+        ("10.0.0.1", False),
+        ("[::2]:5000", False),
+        ("localhost.example", False),
+        ("127.0.0.1.example", False),
+        ("", False),
+    ],
+)
+def test_only_this_machine_is_spoken_to_in_plain_text(host: str, *, expected: bool) -> None:
+    """Plain HTTP is for localhost, 127.0.0.0/8 and ::1; every other host gets TLS."""
+    assert is_loopback(host) is expected
+    assert base_url(host) == f"{'http' if expected else 'https'}://{host}"
+
+
+@pytest.mark.parametrize(
+    ("environment", "host", "expected"),
+    [
+        ({}, "a.example", None),
+        ({"HTTPS_PROXY": "http://p:3128"}, "a.example", "http://p:3128"),
+        ({"https_proxy": "p:3128"}, "a.example", "http://p:3128"),
+        ({"HTTPS_PROXY": "http://upper", "https_proxy": "http://lower"}, "a.example", "http://lower"),
+        ({"ALL_PROXY": "http://all"}, "a.example", "http://all"),
+        ({"HTTPS_PROXY": "http://p", "HTTP_PROXY": "http://q"}, "127.0.0.1:5000", None),
+        ({"HTTP_PROXY": "http://q"}, "a.example", None),
+        ({"HTTPS_PROXY": "http://p", "NO_PROXY": "b.example, .example"}, "a.example:5000", None),
+        ({"HTTPS_PROXY": "http://p", "NO_PROXY": "a.example"}, "a.example:5000", None),
+        ({"HTTPS_PROXY": "http://p", "NO_PROXY": "a.example:5000"}, "a.example:5000", None),
+        ({"HTTPS_PROXY": "http://p", "NO_PROXY": "a.example:5001"}, "a.example:5000", "http://p"),
+        ({"HTTPS_PROXY": "http://p", "NO_PROXY": "*.Example"}, "a.EXAMPLE", None),
+        ({"HTTPS_PROXY": "http://p", "NO_PROXY": "*"}, "a.example", None),
+        ({"HTTPS_PROXY": "http://p", "NO_PROXY": ",, "}, "a.example", "http://p"),
+        ({"HTTPS_PROXY": "http://p", "NO_PROXY": "ample"}, "a.example", "http://p"),
+        ({"HTTPS_PROXY": ""}, "a.example", None),
+    ],
+)
+def test_the_environment_names_the_proxy(environment: dict[str, str], host: str, expected: str | None) -> None:
+    """HTTPS_PROXY, else ALL_PROXY, counts for hosts that are neither this machine nor in NO_PROXY."""
+    assert proxy_for(host, environment) == expected
+
+
+def test_certificates_that_cannot_be_read_are_a_usage_error(tmp_path: object) -> None:
+    """SSL_CERT_FILE that names no file ends the run with the variable's value, before anything is sent."""
+    environment = {"SSL_CERT_FILE": f"{tmp_path}/absent.pem"}
+    with pytest.raises(UsageInvalid, match=r"absent\.pem"):
+        Connections(environment).pool("registry.example")
