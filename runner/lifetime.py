@@ -29,12 +29,26 @@ class Lifetime:
         self._deadline = None if seconds is None else clock() + seconds
         self._ended = threading.Event()
         self._reason: str | None = None
+        self._lock = threading.Lock()
+        self._wakers: list[Callable[[], object]] = []
 
     def end(self, reason: str) -> None:
-        """End the run; the first reason stays."""
-        if self._reason is None:
-            self._reason = reason
-        self._ended.set()
+        """End the run, and wake who waits for something that knows no lifetime; the first reason stays."""
+        with self._lock:
+            if self._reason is None:
+                self._reason = reason
+            self._ended.set()
+            wakers, self._wakers = self._wakers, []
+        for wake in wakers:
+            wake()
+
+    def at_end(self, wake: Callable[[], object]) -> None:
+        """Have a function called once the run ends, by whoever ends it; at once when it has ended. It may not wait."""
+        with self._lock:
+            if not self._ended.is_set():
+                self._wakers.append(wake)
+                return
+        wake()
 
     @property
     def reason(self) -> str | None:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
+import socket
 import ssl
 import threading
+import weakref
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import certifi
 import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from runner.errors import UsageInvalid
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 CONNECTIONS_PER_HOST = 32
 
@@ -31,7 +36,10 @@ class Connections:
         self._lock = threading.Lock()
         self._trusted: ssl.SSLContext | None = None
         self._pools: dict[str | None, urllib3.PoolManager] = {}
-        self._plain = urllib3.PoolManager(maxsize=CONNECTIONS_PER_HOST)
+        self._sockets = weakref.WeakSet[socket.socket]()
+        self._are_cut = False
+        self._classes = _pool_classes(self._opened)
+        self._plain = self._watched(urllib3.PoolManager(maxsize=CONNECTIONS_PER_HOST))
 
     def close(self) -> None:
         """Close all idle connections."""
@@ -39,6 +47,14 @@ class Connections:
             pools = (self._plain, *self._pools.values())
         for pool in pools:
             pool.clear()
+
+    def cut(self) -> None:
+        """Cut every connection off, whoever waits for an answer on it; those made from now on, too."""
+        with self._lock:
+            self._are_cut = True
+            sockets = tuple(self._sockets)
+        for one in sockets:
+            _cut(one)
 
     def pool(self, host: str) -> urllib3.PoolManager:
         """Return the pool through which this host is spoken to."""
@@ -49,8 +65,49 @@ class Connections:
             if self._trusted is None:
                 self._trusted = _trust(self._environment)
             if proxy not in self._pools:
-                self._pools[proxy] = _tls_pool(proxy, self._trusted)
+                self._pools[proxy] = self._watched(_tls_pool(proxy, self._trusted))
             return self._pools[proxy]
+
+    def _opened(self, connection: HTTPConnection) -> None:
+        if connection.sock is None:
+            return
+        with self._lock:
+            self._sockets.add(connection.sock)
+            are_cut = self._are_cut
+        if are_cut:
+            _cut(connection.sock)
+
+    def _watched(self, pool: urllib3.PoolManager) -> urllib3.PoolManager:
+        pool.pool_classes_by_scheme = self._classes
+        return pool
+
+
+def _pool_classes(opened: Callable[[HTTPConnection], None]) -> dict[str, type[HTTPConnectionPool]]:
+    """urllib3's pools, by scheme; each of their connections is told once it is open."""
+
+    class Plain(HTTPConnection):
+        def connect(self) -> None:
+            super().connect()
+            opened(self)
+
+    class Secure(HTTPSConnection):
+        def connect(self) -> None:
+            super().connect()
+            opened(self)
+
+    class PlainPool(HTTPConnectionPool):
+        ConnectionCls = Plain
+
+    class SecurePool(HTTPSConnectionPool):
+        ConnectionCls = Secure
+
+    return {"http": PlainPool, "https": SecurePool}
+
+
+def _cut(one: socket.socket) -> None:
+    """Shut a socket down beneath TLS, whose own end could wait for the other side."""
+    with contextlib.suppress(OSError):
+        socket.socket.shutdown(one, socket.SHUT_RDWR)
 
 
 def is_loopback(host: str) -> bool:

@@ -63,8 +63,10 @@ class Response:
                 self.received += len(chunk)
                 yield chunk
         except urllib3.exceptions.TimeoutError as error:
+            self._check()
             raise TransientFailure(self.request, describe(error)) from None
         except urllib3.exceptions.HTTPError as error:
+            self._check()
             raise TransientFailure(self.request, describe(error), error=RegistryAnswerWrong) from None
 
     def read(self, limit: int) -> bytes:
@@ -81,7 +83,7 @@ class Transport:
     """Sends requests; thread-safe; a context manager that closes its connections.
 
     Args:
-        lifetime: what ends every wait.
+        lifetime: what ends every wait, and every request that is under way.
         environment: proxy and certificate variables.
         retries: how long a step is repeated.
         timeouts: per request.
@@ -99,6 +101,7 @@ class Transport:
     ) -> None:
         self._lifetime = lifetime
         self._connections = Connections(environment)
+        lifetime.at_end(self._connections.cut)
         self._retries = retries or RetryPolicy()
         timeouts = timeouts or Timeouts()
         self._timeout = urllib3.Timeout(connect=timeouts.connect, read=timeouts.read)
@@ -190,6 +193,7 @@ class Transport:
                     timeout=self._timeout,
                 )
             except urllib3.exceptions.HTTPError as error:
+                self._lifetime.check()
                 if is_untrusted(error):
                     raise RegistryFailed(
                         f"{request}: {describe(error)}",

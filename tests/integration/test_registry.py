@@ -16,10 +16,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import urllib3
 
 from runner.errors import CredentialsRefused, RegistryAnswerWrong, RegistryFailed, ReleaseError, RunEnded
 from runner.lifetime import Lifetime
 from runner.oci.auth import Anonymous, DockerConfig, Login
+from runner.oci.connections import Connections
 from runner.oci.layout import Blob, FileSource, RemoteSource
 from runner.oci.media import (
     OCI_CONFIG,
@@ -595,13 +597,47 @@ def test_a_registry_that_does_not_answer_times_out(faulty: FaultProxy, connect: 
         registry.manifest(at(faulty.host), "v1")
 
 
-def test_no_request_outlasts_the_deadline(faulty: FaultProxy, connect: Connect) -> None:
-    """A request that would wait for a minute ends with the run's deadline, as the end of the run."""
+def test_no_request_outlasts_the_run(faulty: FaultProxy, connect: Connect) -> None:
+    """A request that would wait for half a minute ends with the run, and is observed as one that got no answer."""
     faulty.delay(30)
+    lifetime, seen = Lifetime(), list[Exchange]()
+    threading.Timer(0.2, lifetime.end, ["the deadline"]).start()
     began = time.monotonic()
-    with pytest.raises(RunEnded, match="deadline"):
-        connect(lifetime=Lifetime(0.3)).manifest(at(faulty.host), "v1")
+    with pytest.raises(RunEnded, match="the deadline"):
+        connect(lifetime=lifetime, observe=seen.append).manifest(at(faulty.host), "v1")
     assert time.monotonic() - began < 5.0
+    assert [(exchange.status, exchange.problem) for exchange in seen] == [(None, None)]
+
+
+def test_no_download_outlasts_the_run(proxy: FaultProxy, connect: Connect, layer: Blob, tmp_path: Path) -> None:
+    """A download that stands still in its middle ends with the run, and leaves nothing of the file."""
+    connect().send_blob(at(proxy.host), layer)
+    held = proxy.hold(method="GET", path=r"/blobs/", half=True)
+    lifetime = Lifetime()
+    registry = connect(lifetime=lifetime)
+    folder = tmp_path / "downloads"
+    folder.mkdir()
+
+    def end() -> None:
+        assert held.reached.wait(10)
+        assert [path.name[:1] for path in folder.iterdir()] == ["."]
+        lifetime.end("SIGTERM")
+
+    with ThreadPoolExecutor(1) as pool:
+        ending = pool.submit(end)
+        with pytest.raises(RunEnded, match="SIGTERM"):
+            registry.download_blob(at(proxy.host), LAYER, folder / "layer")
+        ending.result()
+    assert list(folder.iterdir()) == []
+
+
+def test_a_connection_made_after_the_end_is_cut(faulty: FaultProxy) -> None:
+    """A request that was about to connect as the run ended gets no answer either."""
+    connections = Connections({})
+    connections.cut()
+    with pytest.raises(urllib3.exceptions.HTTPError):
+        connections.pool(faulty.host).request("GET", f"http://{faulty.host}/v2/", retries=False)
+    connections.close()
 
 
 def test_a_signal_ends_a_pause(faulty: FaultProxy, connect: Connect) -> None:

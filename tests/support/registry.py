@@ -150,6 +150,31 @@ class Seen:
     forwarded: bool
 
 
+class Held:
+    """A request that is held back, before the registry sees it or (``half``) in the middle of its answer.
+
+    ``reached`` is set once it came; it stays until ``let_go`` or the proxy's end.
+    """
+
+    def __init__(self, *, half: bool = False) -> None:
+        self.half = half
+        self.reached = threading.Event()
+        self.finished = threading.Event()
+        self._decided = threading.Event()
+        self._forward = False
+
+    def let_go(self, *, forward: bool) -> None:
+        """Let the registry carry the request out after all, or drop it; done when ``finished`` is set."""
+        self._forward = forward
+        self._decided.set()
+
+    def wait(self) -> bool:
+        """Wait for ``let_go``; whether the request is to be carried out."""
+        self.reached.set()
+        self._decided.wait()
+        return self._forward
+
+
 @dataclass
 class Rule:
     """What to do with the requests that match; ``skip`` of them pass first, then ``times`` are met (None: all)."""
@@ -168,6 +193,7 @@ class Rule:
     omit: tuple[str, ...] = ()
     seconds: float = 0.0
     action: Callable[[], None] | None = None
+    held: Held | None = None
 
     def matches(self, method: str, path: str) -> bool:
         """Whether this rule is about such a request."""
@@ -191,6 +217,7 @@ class FaultProxy:
         self._lock = threading.Lock()
         self._rules: list[Rule] = []
         self._seen: list[Seen] = []
+        self._held: list[Held] = []
         self._sockets: set[socket.socket] = set()
         self.closing = threading.Event()
         self._server = _Server(self, tls)
@@ -203,6 +230,8 @@ class FaultProxy:
 
     def __exit__(self, *_: object) -> None:
         self.closing.set()
+        for held in self._held:
+            held.let_go(forward=False)
         self._server.shutdown()
         self._thread.join()
         with self._lock:
@@ -306,6 +335,13 @@ class FaultProxy:
         """Call a function before the registry sees the request: another writer, a signal."""
         self._add(Rule(method, path, times, skip, action=action))
 
+    def hold(self, *, method: str = ".*", path: str = "", skip: int = 0, half: bool = False) -> Held:
+        """Hold one request back: before the registry sees it, or with ``half`` after half of the answer's body."""
+        held = Held(half=half)
+        self._held.append(held)
+        self._add(Rule(method, path, 1, skip, held=held))
+        return held
+
     def _add(self, rule: Rule) -> None:
         with self._lock:
             self._rules.append(rule)
@@ -376,6 +412,19 @@ class _Handler(BaseHTTPRequestHandler):
         """Serve one request, whatever its method."""
         proxy = self.server.proxy
         rule = proxy.take(self.command, self.path) or Rule(".*", "", None, 0)
+        if rule.held is None:
+            self._meet(rule)
+            return
+        try:
+            if rule.held.half or rule.held.wait():
+                self._meet(rule)
+            else:
+                self.close_connection = True
+        finally:
+            rule.held.finished.set()
+
+    def _meet(self, rule: Rule) -> None:
+        proxy = self.server.proxy
         if rule.seconds:
             proxy.closing.wait(rule.seconds)
         if rule.action is not None:
@@ -477,13 +526,17 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command == "HEAD":
             return
-        left = int(length) // 2 if rule.cut and length is not None else None
+        halved = rule.cut or (rule.held is not None and rule.held.half)
+        left = int(length) // 2 if halved and length is not None else None
         while chunk := answer.read(CHUNK if left is None else min(CHUNK, left)):
             self.wfile.write(bytes(byte ^ 1 for byte in chunk) if rule.corrupt else chunk)
             if left is not None:
                 left -= len(chunk)
-        if rule.cut:
+        if halved:
             self.close_connection = True
+        if rule.held is not None and rule.held.half:
+            self.wfile.flush()
+            rule.held.wait()
 
 
 def _framed(chunk: bytes) -> bytes:

@@ -95,3 +95,15 @@ def test_every_waiter_wakes_at_the_end() -> None:
     for thread in threads:
         thread.join(LONG / 2)
     assert woken == ["the run was ended: SIGINT"] * 3
+
+
+def test_the_end_wakes_who_knows_no_lifetime() -> None:
+    """What was registered is called once, by whoever ends the run; after the end it is called at once."""
+    lifetime, called = Lifetime(), list[str]()
+    lifetime.at_end(lambda: called.append(lifetime.reason or "too early"))
+    assert called == []
+    lifetime.end("SIGINT")
+    lifetime.end("SIGTERM")
+    assert called == ["SIGINT"]
+    lifetime.at_end(lambda: called.append("at once"))
+    assert called == ["SIGINT", "at once"]
