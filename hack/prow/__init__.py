@@ -1,0 +1,1 @@
+"""A Prow of one's own on loopback: Prow's programs, and what they need around them."""
