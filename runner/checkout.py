@@ -140,11 +140,11 @@ def read_checkout(folder: Path, event: Event, run: Run, environment: Mapping[str
 
 
 def read_files(
-    checkout: Checkout, paths: Iterable[str], run: Run, environment: Mapping[str, str]
+    checkout: Checkout, paths: Iterable[str], run: Run, environment: Mapping[str, str], *, at: str | None = None
 ) -> dict[str, bytes | None]:
-    """Return files as they are at HEAD; None for those that are not there or are no files.
+    """Return files as they are at HEAD, or at another commit; None for those that are not there or are no files.
 
-    Symbolic links are followed as long as they stay in the commit.
+    Symbolic links are followed as long as they stay in the commit. A clone without blobs has those of HEAD only.
 
     Raises:
         CheckoutMissing: git cannot read the clone.
@@ -152,10 +152,26 @@ def read_files(
     """
     files: dict[str, bytes | None] = dict.fromkeys(paths)
     wanted = [path for path in files if "\n" not in path and not path.startswith(_RELATIVE)]
-    asked = "".join(f"{checkout.commit}:{path}\n" for path in wanted)
+    asked = "".join(f"{at or checkout.commit}:{path}\n" for path in wanted)
     git = _Git(checkout.folder, run, environment)
     output = git("cat-file", "--batch", "--follow-symlinks", stdin=asked.encode()).output
     return files | dict(zip(wanted, _contents(output), strict=True))
+
+
+def resolve(
+    checkout: Checkout, names: Iterable[str], run: Run, environment: Mapping[str, str]
+) -> dict[str, str | None]:
+    """Return the ids of objects by their names (gitrevisions(7)); None for those that are not there.
+
+    Raises:
+        CheckoutMissing: git cannot read the clone.
+        ToolUnusable: there is no git.
+    """
+    asked = tuple(dict.fromkeys(names))
+    return {
+        name: found.id
+        for name, found in zip(asked, _Git(checkout.folder, run, environment).look_up(*asked), strict=True)
+    }
 
 
 def is_ancestor(checkout: Checkout, commit: str, run: Run, environment: Mapping[str, str]) -> bool:

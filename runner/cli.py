@@ -61,6 +61,8 @@ PLAN_EXAMPLES = """
 Examples:
   ack-release plan                                 what run would do, and why
   ack-release plan --json | jq .entries            the same for programs
+  ack-release plan --as-tag from-chart             check a pull request before it is merged
+  ack-release plan --as-tag v1.3.0                 what a tag v1.3.0 on HEAD would do
 """
 
 SCHEMA_EXAMPLES = """
@@ -109,6 +111,11 @@ def run(**given: Any) -> None:
 
 @cli.command(epilog=PLAN_EXAMPLES + EXIT_CODES)
 @road_options
+@click.option(
+    "--as-tag",
+    metavar="VERSION|from-chart",
+    help="Plan HEAD as if it were tagged, also in a presubmit; from-chart: by the version in each chart.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout; the log goes to stderr.")
 def plan(*, as_json: bool, **given: Any) -> None:
     """Say what run would do and why; change nothing; exit as run would."""

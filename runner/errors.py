@@ -209,6 +209,13 @@ class AlreadyPublished(ReleaseError):
     remedy = "Release the next version; what is published under this one stays as it is."
 
 
+class VersionTaken(ReleaseError):
+    """A change is to be released under a version whose tag is there already, at another commit."""
+
+    exit_code = ExitCode.CONFLICT
+    remedy = "Regenerate the release artifacts for the next version that has no tag; a release tag never moves."
+
+
 class StableBackwards(ReleaseError):
     """The stable chart would move to something older than what it is now."""
 

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from runner.errors import EventInvalid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 Kind = TypeVar("Kind")
 
 DEFAULT_HOST = "github.com"
 POSTSUBMIT = "postsubmit"
+PROPOSALS = frozenset({"presubmit", "batch"})
+"""Jobs that run on the base with pull requests merged into it: one, or several that are to be merged together."""
 
 FLAT = {
     "JOB_TYPE": "type",
@@ -33,6 +35,9 @@ FLAT = {
     "PULL_BASE_SHA": "refs.base_sha",
 }
 """The flat variables that are compared with JOB_SPEC, and the member each of them repeats."""
+
+FLAT_OF_A_PULL = {"PULL_NUMBER": "refs.pulls[0].number", "PULL_PULL_SHA": "refs.pulls[0].sha"}
+"""The same of a presubmit, which has one pull request."""
 
 SECONDS = {
     "ns": 1e-9,
@@ -53,6 +58,7 @@ _FORBIDDEN_IN_REF = re.compile(r"[ ~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(/|$)")
 _DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h)")
 _DURATION = re.compile(rf"(?:{_DURATION_PART.pattern})+")
 _SHOWN = 100
+_CHECK_INSTEAD = "A pull request is checked by ack-release plan --as-tag from-chart."
 
 
 @dataclass(frozen=True)
@@ -73,11 +79,19 @@ class ExtraRef:
 
 
 @dataclass(frozen=True)
+class Pull:
+    """A pull request whose head, ``sha``, is merged into what is checked out."""
+
+    number: str
+    sha: str
+
+
+@dataclass(frozen=True)
 class Event:
-    """A push, as Prow tells of it.
+    """A push, or pull requests that are to be checked, as Prow tells of it.
 
     ``base_sha`` may be the id of a tag object. ``timeout`` and ``grace_period`` are in seconds; None where JOB_SPEC
-    says none, so that Prow's defaults hold.
+    says none, so that Prow's defaults hold. ``pulls`` is empty for a push.
     """
 
     host: str
@@ -93,6 +107,7 @@ class Event:
     prow_job_id: str | None
     timeout: float | None
     grace_period: float | None
+    pulls: tuple[Pull, ...] = ()
 
     @property
     def source(self) -> str:
@@ -105,24 +120,41 @@ class Event:
         return _clone_path(self)
 
 
-def read_event(environment: Mapping[str, str]) -> Event:
+def read_event(environment: Mapping[str, str], *, proposal: bool = False) -> Event:
     """Read the push from the environment.
 
     Empty variables count as absent. At least REPO_OWNER, REPO_NAME and PULL_BASE_REF, or JOB_SPEC, must be there.
 
+    Args:
+        environment: the process's environment.
+        proposal: whether nothing will be released, so that pull requests may be what is checked out.
+
     Raises:
-        EventInvalid: nothing is there, JOB_SPEC is malformed or of a job that is no postsubmit, a variable disagrees
-            with JOB_SPEC, or a value could not be what it is said to be.
+        EventInvalid: nothing is there, JOB_SPEC is malformed or of a job that does not fit, a variable disagrees with
+            JOB_SPEC, or a value could not be what it is said to be.
     """
     specification = _parse(environment["JOB_SPEC"]) if environment.get("JOB_SPEC") else None
     said = _agreed(environment, specification)
     kind = said["JOB_TYPE"] or POSTSUBMIT
-    if kind != POSTSUBMIT:
+    if kind in PROPOSALS and not proposal:
         raise EventInvalid(
             f"this is a {_shown(kind)} job; only a {POSTSUBMIT} releases",
-            remedy="Put the job under postsubmits in the Prow configuration.",
+            remedy=f"Put the job under postsubmits in the Prow configuration. {_CHECK_INSTEAD}",
+        )
+    if kind not in {POSTSUBMIT, *PROPOSALS}:
+        raise EventInvalid(
+            f"this is a {_shown(kind)} job, which is of no push",
+            remedy="Put the job under postsubmits in the Prow configuration, or under presubmits if it plans --as-tag.",
         )
     refs = _refs(specification)
+    pulls = _objects(refs, "pulls")
+    if pulls and not proposal:
+        raise EventInvalid(
+            "JOB_SPEC's refs name pull requests; a release is made of what was pushed",
+            remedy=f"Put the job under postsubmits in the Prow configuration. {_CHECK_INSTEAD}",
+        )
+    if kind in PROPOSALS and not pulls and not said["PULL_NUMBER"]:
+        raise EventInvalid(f"this is a {_shown(kind)} job, and nothing says of which pull request")
     missing = [key for key in ("REPO_OWNER", "REPO_NAME", "PULL_BASE_REF") if not said[key]]
     if missing:
         if specification is not None:
@@ -143,6 +175,7 @@ def read_event(environment: Mapping[str, str]) -> Event:
         prow_job_id=_plain(said["PROW_JOB_ID"], "the ProwJob's name"),
         timeout=_limit(decoration, "timeout"),
         grace_period=_limit(decoration, "grace_period"),
+        pulls=_pulls(pulls, said) if proposal else (),
     )
 
 
@@ -178,7 +211,7 @@ def _parse(text: str) -> dict[str, Any]:
 def _agreed(environment: Mapping[str, str], specification: Mapping[str, Any] | None) -> dict[str, str | None]:
     """Return each flat variable's value, JOB_SPEC's where it has one; a difference is an error."""
     agreed: dict[str, str | None] = {}
-    for variable, member in FLAT.items():
+    for variable, member in (FLAT | FLAT_OF_A_PULL).items():
         flat = environment.get(variable) or None
         said = None if specification is None else _said(specification, member)
         if said is not None and flat is not None and said != flat:
@@ -195,7 +228,13 @@ def _said(specification: Mapping[str, Any], member: str) -> str | None:
     where, _, key = member.rpartition(".")
     if not where:
         return _text(specification, key, member)
-    return _text(_member(specification, where, dict, "an object") or {}, key, member)
+    refs = _member(specification, "refs", dict, "an object") or {}
+    if where == "refs":
+        return _text(refs, key, member)
+    pulls = _objects(refs, "pulls")
+    if len(pulls) != 1:
+        return None
+    return _number(pulls[0]) if key == "number" else _text(pulls[0], key, member)
 
 
 def _refs(specification: Mapping[str, Any] | None) -> Mapping[str, Any]:
@@ -204,12 +243,26 @@ def _refs(specification: Mapping[str, Any] | None) -> Mapping[str, Any]:
     refs = _member(specification, "refs", dict, "an object")
     if not refs:
         raise EventInvalid("JOB_SPEC has no refs, so it says of no push", remedy="Run the job as a postsubmit.")
-    if refs.get("pulls"):
-        raise EventInvalid(
-            "JOB_SPEC's refs name pull requests; a release is made of what was pushed",
-            remedy="Put the job under postsubmits in the Prow configuration.",
-        )
     return refs
+
+
+def _pulls(pulls: Sequence[Mapping[str, Any]], said: Mapping[str, str | None]) -> tuple[Pull, ...]:
+    """Return the pull requests: JOB_SPEC's, else the one of the flat variables."""
+    named = [(_number(pull), _text(pull, "sha", "refs.pulls.sha")) for pull in pulls]
+    if not named and (said["PULL_NUMBER"] or said["PULL_PULL_SHA"]):
+        named = [(said["PULL_NUMBER"], said["PULL_PULL_SHA"])]
+    return tuple(
+        Pull(
+            _checked(number or "", "a pull request's number", lambda text: text.isascii() and text.isdigit()),
+            _checked(sha or "", "a pull request's commit", lambda text: _OBJECT_ID.fullmatch(text) is not None),
+        )
+        for number, sha in named
+    )
+
+
+def _number(pull: Mapping[str, Any]) -> str | None:
+    number = _member(pull, "number", int, "a number", "refs.pulls.number")
+    return None if number is None else str(number)
 
 
 def _extra(refs: Mapping[str, Any]) -> ExtraRef:

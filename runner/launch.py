@@ -54,7 +54,7 @@ def launch(
         only_plan: stop before anything is built or written.
         show: given the finished record, after everything else.
     """
-    seconds, grace = _limits(environment)
+    seconds, grace = _limits(environment, proposal=options.as_tag is not None)
     lifetime = Lifetime(seconds)
     children = Children(lifetime)
     artifacts, lines, problem = _open_artifacts(Path(artifacts_folder(options, environment).value))
@@ -195,13 +195,13 @@ def _tell(log: Log, step: StepDocument) -> None:
     say(f"step {step.outcome}", step=step.name, service=step.service, reason=step.reason, seconds=step.seconds)
 
 
-def _limits(environment: Mapping[str, str]) -> tuple[float | None, float]:
+def _limits(environment: Mapping[str, str], *, proposal: bool) -> tuple[float | None, float]:
     """Return the seconds after which the run ends itself, and how many its end may take.
 
     The latter is Prow's grace period, but never more than its default: what does not end by then will not end at all.
     """
     try:
-        event = read_event(environment)
+        event = read_event(environment, proposal=proposal)
     except ReleaseError:
         return None, DEFAULT_GRACE_SECONDS
     default = PROW_TIMEOUT_SECONDS if environment.get("JOB_SPEC") else None

@@ -10,14 +10,15 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner.checkout import find_checkout, read_checkout, read_files
+from runner.checkout import find_checkout, is_ancestor, read_checkout, read_files, resolve
 from runner.config import load_config
 from runner.errors import UsageInvalid
 from runner.event import read_event
 from runner.means import Means, Surroundings
+from runner.proposing import propose_services
 from runner.record import ServiceDocument, SettingDocument
-from runner.request import Request, Selected
-from runner.route import ReleasePath, decide_route
+from runner.request import Chosen, Request, Selected
+from runner.route import FROM_CHART, ProposedPath, ReleasePath, StablePath, check_proposal, decide_route, read_as_tag
 from runner.selection import candidates, chart_file, check_any, select
 from runner.settings import Options, config_file, resolve_settings
 from runner.workspace import child_environment
@@ -25,7 +26,8 @@ from runner.workspace import child_environment
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from runner.config import Service
+    from runner.checkout import Checkout
+    from runner.event import Event
     from runner.log import Log
     from runner.oci.media import Name
     from runner.oci.messages import Exchange
@@ -37,11 +39,13 @@ def read_request(options: Options, around: Surroundings) -> Request:
     Raises:
         EventInvalid, ConfigurationInvalid, UsageInvalid, CheckoutMissing, ToolUnusable: exit 2.
         NotARelease, TagMoved, StableIsATag, HistoryMissing, NoReleaseMerged: exit 3.
+        VersionTaken: exit 5.
     """
     record = around.record
     with record.step("event"):
-        event = read_event(around.environment)
-        record.update(ref=event.base_ref, source=event.source)
+        proposed = None if options.as_tag is None else read_as_tag(options.as_tag)
+        event = read_event(around.environment, proposal=proposed is not None)
+        record.update(as_tag=_as_tag(proposed), ref=event.base_ref, source=event.source)
     with record.step("configuration"):
         file = config_file(options)
         config = load_config(Path(file.value))
@@ -62,8 +66,13 @@ def read_request(options: Options, around: Surroundings) -> Request:
         if changed:
             record.warn(f"the work tree differs from HEAD and is not read: {', '.join(changed)}")
     with record.step("route"):
-        route = decide_route(event, checkout)
-        record.update(path="release" if isinstance(route, ReleasePath) else "stable", version=route.version)
+        route = decide_route(event, checkout) if proposed is None else proposed
+        record.update(
+            path="stable" if isinstance(route, StablePath) else "release",
+            version=None if isinstance(route, ProposedPath) else route.version,
+        )
+        if proposed is not None:
+            _check_proposal(proposed, event, checkout, around)
     return Request(event, config, settings, checkout, route)
 
 
@@ -103,8 +112,8 @@ def open_means(request: Request, around: Surroundings) -> Means:
     )
 
 
-def choose_services(request: Request, around: Surroundings) -> tuple[Service, ...]:
-    """Return the services that this run releases; every service of the repository is recorded with the reason.
+def choose_services(request: Request, around: Surroundings) -> tuple[Chosen, ...]:
+    """Return what this run releases; every service of the repository is recorded with the reason.
 
     Raises:
         ServiceUnknown, UsageInvalid: exit 2.
@@ -114,26 +123,38 @@ def choose_services(request: Request, around: Surroundings) -> tuple[Service, ..
         found = candidates(request)
         children = child_environment(around.environment, around.folder, [request.checkout.folder])
         files = read_files(request.checkout, [chart_file(service) for service in found], around.run, children)
-        rows = select(request, found, files)
-        chosen = tuple(row.service for row in rows if row.selected)
+        proposed = isinstance(request.route, ProposedPath)
+        rows = propose_services(request, found, files, around, children) if proposed else select(request, found, files)
+        chosen = tuple(Chosen(row.service, row.version) for row in rows if row.version is not None)
         for row in rows:
             around.record.set_service(_service_row(row))
-        check_any(request, rows)
+        if not proposed:
+            check_any(request, rows)
         settings = request.settings
         if len(chosen) > 1 and (settings.image is not None or settings.image_repository is not None):
             raise UsageInvalid(
-                f"DOCKER_REPOSITORY and AWS_SERVICE_DOCKER_IMG name one image, and {request.event.base_ref} releases"
-                f" {', '.join(service.name for service in chosen)}"
+                f"DOCKER_REPOSITORY and AWS_SERVICE_DOCKER_IMG name one image, and {request.ref} releases"
+                f" {', '.join(one.service.name for one in chosen)}"
             )
+    versions = {one.version for one in chosen}
+    if proposed:
+        around.record.update(version=min(versions) if len(versions) == 1 else None)
     around.log.info(
         "started",
-        services=",".join(service.name for service in chosen) or "none",
+        services=",".join(one.service.name for one in chosen) or "none",
         ref=request.event.base_ref,
+        pulls=",".join(pull.number for pull in request.event.pulls) or None,
+        as_tag=around.record.document.as_tag,
         commit=request.checkout.commit,
         path=around.record.document.path,
-        version=request.route.version,
+        version=",".join(sorted(versions)) or around.record.document.version,
         registry=str(settings.registry),
     )
+    if proposed:
+        failed = {error.service for error in around.record.document.errors}
+        for row in rows:
+            if row.version is None and row.service.name not in failed:
+                around.log.info("not released", service=row.service.name, reason=row.reason)
     for warning in around.record.document.warnings:
         around.log.warning(warning)
     return chosen
@@ -156,7 +177,22 @@ def _is_ours(path: Path, ours: Iterable[Path]) -> bool:
 
 
 def _service_row(row: Selected) -> ServiceDocument:
-    return ServiceDocument(name=row.service.name, selected=row.selected, reason=row.reason)
+    return ServiceDocument(name=row.service.name, selected=row.selected, version=row.version, reason=row.reason)
+
+
+def _as_tag(proposed: ReleasePath | ProposedPath | None) -> str | None:
+    if proposed is None:
+        return None
+    return f"v{proposed.version}" if isinstance(proposed, ReleasePath) else FROM_CHART
+
+
+def _check_proposal(route: ReleasePath | ProposedPath, event: Event, checkout: Checkout, around: Surroundings) -> None:
+    children = child_environment(around.environment, around.folder, [checkout.folder])
+    commits = [*filter(None, [event.base_sha]), *(pull.sha for pull in event.pulls)]
+    contained = {commit for commit in commits if is_ancestor(checkout, commit, around.run, children)}
+    tag = f"refs/tags/v{route.version}^{{commit}}" if isinstance(route, ReleasePath) else None
+    found = resolve(checkout, [tag], around.run, children)[tag] if tag else None
+    check_proposal(route, event, checkout, contained, found)
 
 
 class Exchanges:

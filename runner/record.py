@@ -49,6 +49,7 @@ class ServiceDocument(_Document):
 
     name: str
     selected: bool
+    version: str | None = Field(None, description="MAJOR.MINOR.PATCH that is released; null when none is.")
     scheme: str | None = None
     reason: str
 
@@ -103,10 +104,13 @@ class RecordDocument(_Document):
     command: Literal["run", "plan"] = "run"
     layout_folder: str | None = Field(None, description="Where names were written instead of the registry.")
     ref: str | None = None
+    as_tag: str | None = Field(
+        None, description="What HEAD is planned as: a tag, or from-chart; null where what was pushed is."
+    )
     commit: str | None = None
     source: str | None = None
     path: Literal["release", "stable"] | None = None
-    version: str | None = None
+    version: str | None = Field(None, description="What is released; null where services differ, or none is.")
     registry: str | None = None
     staging: bool | None = None
     services: tuple[ServiceDocument, ...] = ()
@@ -360,6 +364,8 @@ def summary(document: RecordDocument) -> str:
     written = sum(entry.written for entry in document.entries)
     names = "1 name" if written == 1 else f"{written} names"
     if document.command == "plan":
+        if document.as_tag is not None and not any(row.selected for row in document.services):
+            return "planned, nothing was changed: this change releases nothing"
         counts = {action: sum(entry.action == action for entry in document.entries) for action in ("publish", "skip")}
         return f"planned, nothing was changed: {counts['publish']} to publish, {counts['skip']} to skip"
     if document.layout_folder is not None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runner.opening import choose_services, open_means, read_request
-from runner.route import ReleasePath
+from runner.route import StablePath
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from runner.config import Service
     from runner.means import Means, Surroundings
+    from runner.request import Chosen
     from runner.road import D, L, P, Road
     from runner.settings import Options
 
@@ -23,23 +23,23 @@ def release(options: Options, around: Surroundings, *, only_plan: bool) -> None:
     """
     # What is asked for, and for which services: the first log line says it.
     request = read_request(options, around)
-    services = choose_services(request, around)
+    chosen = choose_services(request, around)
 
     # Which path they take, and what the run is done with: loaded only now, for the sake of that line.
     from runner import release_path, stable_path  # noqa: PLC0415 - as said above
     from runner.road import Road  # noqa: PLC0415 - as said above
 
     means = open_means(request, around)
-    if isinstance(request.route, ReleasePath):
-        travel(services, Road(release_path, request, means), means, only_plan=only_plan)
+    if isinstance(request.route, StablePath):
+        travel(chosen, Road(stable_path, request, means), means, only_plan=only_plan)
     else:
-        travel(services, Road(stable_path, request, means), means, only_plan=only_plan)
+        travel(chosen, Road(release_path, request, means), means, only_plan=only_plan)
 
 
-def travel(services: Sequence[Service], road: Road[D, L, P], means: Means, *, only_plan: bool) -> None:
+def travel(chosen: Sequence[Chosen], road: Road[D, L, P], means: Means, *, only_plan: bool) -> None:
     """Lead the services along their path."""
     # What there should be, by charts and naming; what there is; what follows from it.
-    desired = road.describe(services)
+    desired = road.describe(chosen)
     looked = road.look(desired)
     work = [one for one in looked if one.plan is None or one.plan.publishes]
     if not work:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from runner.means import Means
     from runner.naming import Scheme
     from runner.oci.layout import Layout
-    from runner.request import Request
+    from runner.request import Chosen, Request
 
 
 @dataclass(frozen=True)
@@ -73,13 +73,13 @@ class Prepared:
     chart: PackagedChart
 
 
-def describe(request: Request, service: Service, files: Mapping[str, bytes | None]) -> Desired:
+def describe(request: Request, chosen: Chosen, files: Mapping[str, bytes | None]) -> Desired:
     """Derive names from the chart and the naming.
 
     Raises:
         ChartMissing, ChartDisagrees: the chart is not that of this release.
     """
-    version = request.route.version
+    service, version = chosen.service, chosen.version
     chart_yaml, values_yaml, notes, kustomization = (files[path] for path in chart_files(service.chart_folder))
     facts = read_chart_facts(service.chart_folder, chart_yaml, values_yaml)
     check_release(facts, service.name, version, request.config.chart_names)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runner.record import EntryDocument, ServiceDocument
+from runner.record import EntryDocument
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,10 +19,8 @@ def record_desired(request: Request, desired: Iterable[Desired], means: Means) -
     staging = request.settings.is_staging
     for one in desired:
         staging = staging or str(one.images[0]) != one.facts.image
-        reason = next(row.reason for row in means.record.document.services if row.name == one.service.name)
-        means.record.set_service(
-            ServiceDocument(name=one.service.name, selected=True, scheme=one.scheme.label, reason=reason)
-        )
+        row = next(row for row in means.record.document.services if row.name == one.service.name)
+        means.record.set_service(row.model_copy(update={"scheme": one.scheme.label}))
         warn(means, one.service.name, *one.warnings)
     means.record.update(staging=staging)
     if staging:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from runner.oci.media import CREATED, REVISION, SOURCE
 from runner.plan import Identity
+from runner.route import ReleasePath
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -38,6 +39,11 @@ class Request:
         return Identity(self.checkout.commit, self.event.source)
 
     @property
+    def ref(self) -> str:
+        """What releases: the ref that was pushed, or the tag that is taken to stand on HEAD."""
+        return f"v{self.route.version}" if isinstance(self.route, ReleasePath) else self.event.base_ref
+
+    @property
     def created(self) -> datetime:
         """The commit's time: the only time that goes into artifacts."""
         return self.checkout.commit_time
@@ -54,11 +60,24 @@ class Request:
 
 @dataclass(frozen=True)
 class Selected:
-    """A service of this repository, and whether this run releases it."""
+    """A service of this repository, and why this run releases it in this ``version``, or (None) does not."""
 
     service: Service
-    selected: bool
+    version: str | None
     reason: str
+
+    @property
+    def selected(self) -> bool:
+        """Whether this run releases it."""
+        return self.version is not None
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A service that this run releases, and in which version: MAJOR.MINOR.PATCH, on stable the resolved one."""
+
+    service: Service
+    version: str
 
 
 class Desired(Protocol):

@@ -15,10 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from runner.build.base import Base
-    from runner.config import Service
     from runner.means import Means
     from runner.plan import Plan
-    from runner.request import Request
+    from runner.request import Chosen, Request
 
 READ_AT_ONCE = 8
 
@@ -59,7 +58,7 @@ P = TypeVar("P", bound=Prepared)
 class Path(Protocol[D, L, P]):
     """One of the two paths; satisfied by the modules ``release_path`` and ``stable_path``."""
 
-    def describe(self, request: Request, service: Service, files: Mapping[str, bytes | None]) -> D:
+    def describe(self, request: Request, chosen: Chosen, files: Mapping[str, bytes | None]) -> D:
         """Say what there should be."""
 
     def look(self, request: Request, desired: D, means: Means) -> L:
@@ -90,17 +89,17 @@ class Road(Generic[D, L, P]):
         self._means = means
         self._record = means.record
 
-    def describe(self, services: Sequence[Service]) -> tuple[D, ...]:
+    def describe(self, chosen: Sequence[Chosen]) -> tuple[D, ...]:
         """Say for each service what there should be."""
-        paths = [file for service in services for file in chart_files(service.chart_folder)]
+        paths = [file for one in chosen for file in chart_files(one.service.chart_folder)]
         with self._record.step("describe"):
             files = read_chart_files(self.request, paths, self._means)
 
-        def work(service: Service) -> D:
-            with self._record.step("describe", service.name):
-                return self._path.describe(self.request, service, files)
+        def work(one: Chosen) -> D:
+            with self._record.step("describe", one.service.name):
+                return self._path.describe(self.request, one, files)
 
-        desired = each_service(services, lambda service: service.name, work, self._record, at_once=READ_AT_ONCE)
+        desired = each_service(chosen, lambda one: one.service.name, work, self._record, at_once=READ_AT_ONCE)
         record_desired(self.request, desired, self._means)
         return desired
 

@@ -8,10 +8,18 @@ from typing import TYPE_CHECKING
 
 from semver import Version
 
-from runner.errors import HistoryMissing, NoReleaseMerged, NotARelease, StableIsATag, TagMoved
+from runner.errors import (
+    HistoryMissing,
+    NoReleaseMerged,
+    NotARelease,
+    StableIsATag,
+    TagMoved,
+    UsageInvalid,
+    VersionTaken,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
 
     from runner.checkout import Checkout
     from runner.event import Event
@@ -37,10 +45,65 @@ class StablePath:
     version: str
 
 
-Route = ReleasePath | StablePath
+@dataclass(frozen=True)
+class ProposedPath:
+    """HEAD as it would be released if it were tagged: each service in the version that its own chart has."""
 
 
-def decide_route(event: Event, checkout: Checkout) -> Route:
+Route = ReleasePath | StablePath | ProposedPath
+FROM_CHART = "from-chart"
+
+
+def read_as_tag(text: str) -> ReleasePath | ProposedPath:
+    """Read what HEAD is to be planned as: a version, with or without ``v``, or ``from-chart``.
+
+    Raises:
+        UsageInvalid: it is neither.
+    """
+    if text == FROM_CHART:
+        return ProposedPath()
+    version = release_version(f"v{text.removeprefix('v')}")
+    if version is None:
+        raise UsageInvalid(
+            f"--as-tag {text} is neither a version MAJOR.MINOR.PATCH nor {FROM_CHART}",
+            remedy=f"Give the version that is to be released, such as v1.2.3, or {FROM_CHART}.",
+        )
+    return ReleasePath(version)
+
+
+def check_proposal(
+    route: ReleasePath | ProposedPath, event: Event, checkout: Checkout, contained: Container[str], tag: str | None
+) -> None:
+    """Check that HEAD is what is said to be proposed, and that a version that is given is not taken.
+
+    Args:
+        route: what HEAD is planned as.
+        event: what Prow says of the change.
+        checkout: the clone.
+        contained: those of the event's commits that HEAD is or contains.
+        tag: the commit that the given version's tag is at; None when there is no such tag.
+
+    Raises:
+        NotARelease: HEAD does not contain the base or a pull request.
+        HistoryMissing: the clone lacks the history that says what is released already.
+        VersionTaken: the tag is there, and not at HEAD.
+    """
+    parts = [(f"the base {event.base_ref} was at", event.base_sha)] if event.base_sha else []
+    parts += [(f"pull request {pull.number} is at", pull.sha) for pull in event.pulls]
+    for words, commit in parts:
+        if commit not in contained:
+            raise NotARelease(
+                f"{words} {commit}, which HEAD, at {checkout.commit}, does not contain",
+                remedy="Check the clone that Prow makes for the pull request; by hand, unset JOB_SPEC and PULL_*_SHA.",
+            )
+    if isinstance(route, ProposedPath):
+        if checkout.shallow:
+            raise HistoryMissing("the clone is shallow, so it cannot be seen which versions are released already")
+    elif tag is not None and tag != checkout.commit:
+        raise VersionTaken(f"v{route.version} is a tag already, at {tag}, and HEAD is {checkout.commit}")
+
+
+def decide_route(event: Event, checkout: Checkout) -> ReleasePath | StablePath:
     """Decide from the ref's name and from what git knows of it.
 
     Prow says of a push neither that it was of a tag nor that it was of a branch, and its clone has a local branch

@@ -9,7 +9,7 @@ from runner.chart.text import Mapped, YamlInvalid
 from runner.config import service_named, services_in
 from runner.errors import NothingInTag, ServiceUnknown
 from runner.request import Request, Selected
-from runner.route import ReleasePath
+from runner.route import ProposedPath, StablePath
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,11 +53,18 @@ def select(request: Request, found: tuple[Service, ...], files: Mapping[str, byt
     wanted = request.settings.services
     rows = tuple(_judge(request, service, files[chart_file(service)], alone=len(found) == 1) for service in found)
     if wanted:
-        return tuple(
-            row if row.service.name in wanted else Selected(row.service, selected=False, reason="not asked for")
-            for row in rows
-        )
+        return tuple(row if row.service.name in wanted else not_asked_for(row.service) for row in rows)
     return rows
+
+
+def not_asked_for(service: Service) -> Selected:
+    """Leave out a service that --service does not name."""
+    return Selected(service, None, "not asked for")
+
+
+def without_chart(service: Service) -> Selected:
+    """Leave out one of several services that has no chart."""
+    return Selected(service, None, f"no {chart_file(service)} in this commit")
 
 
 def check_any(request: Request, rows: Sequence[Selected]) -> None:
@@ -69,23 +76,26 @@ def check_any(request: Request, rows: Sequence[Selected]) -> None:
     if request.settings.services or any(row.selected for row in rows):
         return
     raise NothingInTag(
-        f"no chart of {request.event.repository} is released by {request.event.base_ref}",
+        f"no chart of {request.event.repository} is released by {request.ref}",
         detail=tuple(f"{row.service.name}: {row.reason}" for row in rows),
     )
 
 
 def _judge(request: Request, service: Service, chart: bytes | None, *, alone: bool) -> Selected:
+    route = request.route
+    if isinstance(route, ProposedPath):
+        raise TypeError("a change is judged by the version in each chart")
     if alone:
-        return Selected(service, selected=True, reason="the only service of this repository")
+        return Selected(service, route.version, "the only service of this repository")
     if chart is None:
-        return Selected(service, selected=False, reason=f"no {chart_file(service)} in this commit")
-    if not isinstance(request.route, ReleasePath):
-        return Selected(service, selected=True, reason="has a chart on stable")
+        return without_chart(service)
+    if isinstance(route, StablePath):
+        return Selected(service, route.version, "has a chart on stable")
     try:
         version = Mapped.read(chart).scalar("version")
     except YamlInvalid as error:
-        return Selected(service, selected=False, reason=f"{chart_file(service)} cannot be read: {error}")
+        return Selected(service, None, f"{chart_file(service)} cannot be read: {error}")
     text = version.text if version else "no version"
-    if plain_version(text) == request.route.version:
-        return Selected(service, selected=True, reason="its chart has the tag's version")
-    return Selected(service, selected=False, reason=f"its chart has {text}")
+    if plain_version(text) == route.version:
+        return Selected(service, route.version, "its chart has the tag's version")
+    return Selected(service, None, f"its chart has {text}")

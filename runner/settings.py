@@ -39,6 +39,7 @@ class Options:
     base_image: str | None = None
     to_layout: Path | None = None
     services: tuple[str, ...] = ()
+    as_tag: str | None = None
 
 
 @dataclass(frozen=True)
@@ -152,6 +153,7 @@ def resolve_settings(options: Options, environment: Mapping[str, str], config: C
         "workspace": options.workspace and Setting(str(options.workspace), "option --workspace"),
         "layout folder": options.to_layout and Setting(str(options.to_layout), "option --to-layout"),
         "services": options.services and Setting(",".join(options.services), "option --service"),
+        "as tag": options.as_tag and Setting(options.as_tag, "option --as-tag"),
     }
     return Settings(
         production=config.registry,

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from runner.means import Means
     from runner.naming import Scheme
     from runner.oci.layout import Layout
-    from runner.request import Request
+    from runner.request import Chosen, Request
 
 BACKWARDS_TRAILER = ("stable-move", "backwards")
 
@@ -97,13 +97,13 @@ class Prepared:
     chart: Layout
 
 
-def describe(request: Request, service: Service, files: Mapping[str, bytes | None]) -> Desired:
+def describe(request: Request, chosen: Chosen, files: Mapping[str, bytes | None]) -> Desired:
     """Derive names from the chart on the branch and the naming.
 
     Raises:
         ChartMissing, ChartDisagrees, StableDisagrees: the chart may not become stable.
     """
-    route, settings = request.route, request.settings
+    route, settings, service = request.route, request.settings, chosen.service
     if not isinstance(route, StablePath):
         raise TypeError(f"{route} is not the stable path")
     chart_yaml, values_yaml, notes, kustomization = (files[path] for path in chart_files(service.chart_folder))

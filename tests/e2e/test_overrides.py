@@ -425,7 +425,8 @@ def test_help_has_examples(command: str) -> None:
         pytest.param(("run", "--service"), "--service", id="option without its value"),
         pytest.param(("run", "--builder", "docker"), "docker", id="builder that is not there"),
         pytest.param(("run", "--json"), "--json", id="option of another command"),
-        pytest.param(("plan", "--json", "--as-tag", "1.2.3"), "--as-tag", id="option that is not there"),
+        pytest.param(("run", "--as-tag", "1.2.3"), "--as-tag", id="option of plan alone"),
+        pytest.param(("plan", "--json", "--as-tga", "1.2.3"), "--as-tga", id="option that is not there"),
         pytest.param(("plan", "--config", str(ROOT)), "directory", id="folder for a file"),
     ],
 )

@@ -26,6 +26,7 @@ from runner.opening import choose_services, read_request
 from runner.plan import Action, plan_release
 from runner.process import Children
 from runner.record import Record
+from runner.request import Chosen
 from runner.route import ReleasePath
 from runner.settings import Options
 from runner.workspace import child_environment, open_workspace
@@ -120,11 +121,12 @@ def travel(clone: Clone, tag: str, folder: Path) -> Planned:
         artifacts=None,
     )
     request = read_request(Options(config=CONFIG, workspace=clone.workspace), around)
-    [service] = choose_services(request, around)
+    [chosen] = choose_services(request, around)
+    service = chosen.service
     children = child_environment(environment, folder, [clone.folder])
     files = read_files(request.checkout, chart_files(service.chart_folder), around.run, children)
     assert around.record.document.warnings == ()
-    return Planned(request, service, files, release_path.describe(request, service, files))
+    return Planned(request, service, files, release_path.describe(request, chosen, files))
 
 
 def scheme_of(service: str, tag: str, values: bytes) -> str:
@@ -181,7 +183,8 @@ def test_every_real_tag_is_accepted_with_its_own_scheme_only(
         assert [(entry.name, entry.action) for entry in plan.entries] == [(one, Action.PUBLISH) for one in names]
         found[scheme] += 1
         for label, config in configs.items():
-            narrow = replace(planned.request, config=config), service_named(config, name), planned.files
+            chosen = Chosen(service_named(config, name), planned.desired.version)
+            narrow = replace(planned.request, config=config), chosen, planned.files
             if label == scheme:
                 assert release_path.describe(*narrow).images == planned.desired.images
             else:

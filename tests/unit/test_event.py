@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.errors import EventInvalid, ExitCode
-from runner.event import FLAT, SECONDS, Event, ExtraRef, parse_duration, read_event
+from runner.event import FLAT, SECONDS, Event, ExtraRef, Pull, parse_duration, read_event
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 OTHER = "89abcdef0123456789abcdef0123456789abcdef"
@@ -185,6 +185,71 @@ def test_only_a_postsubmit_releases(environment: dict[str, str], said: str) -> N
     error = refused(environment)
     assert said in error.cause
     assert "postsubmits" in error.remedy
+
+
+PULLS = [
+    {"number": 17, "sha": OTHER, "author": "octo", "ref": "pull/17/head"},
+    {"number": 4, "sha": COMMIT, "author": "octo"},
+]
+OF_A_PULL = {"PULL_NUMBER": "17", "PULL_PULL_SHA": OTHER}
+
+
+def test_a_refused_pull_request_is_told_how_it_is_checked() -> None:
+    """The remedy for a presubmit that would release names the command that checks pull requests."""
+    assert "plan --as-tag from-chart" in refused(spec({"pulls": PULLS[:1]}, type="presubmit")).remedy
+
+
+@pytest.mark.parametrize(
+    ("environment", "pulls"),
+    [
+        pytest.param(spec({"pulls": PULLS[:1]}, type="presubmit"), (Pull("17", OTHER),), id="presubmit"),
+        pytest.param(
+            spec({"pulls": PULLS[:1]}, type="presubmit") | OF_A_PULL, (Pull("17", OTHER),), id="with its variables"
+        ),
+        pytest.param(
+            spec({"pulls": PULLS}, type="batch"), (Pull("17", OTHER), Pull("4", COMMIT)), id="batch, in Prow's order"
+        ),
+        pytest.param(SMALLEST | OF_A_PULL | {"JOB_TYPE": "presubmit"}, (Pull("17", OTHER),), id="flat variables alone"),
+        pytest.param(SMALLEST, (), id="by hand"),
+        pytest.param(spec(), (), id="postsubmit"),
+    ],
+)
+def test_a_proposal_names_its_pull_requests(environment: dict[str, str], pulls: tuple[Pull, ...]) -> None:
+    """Where nothing is released, pull requests may be what is checked out, and all else is read as for a push."""
+    event = read_event(environment, proposal=True)
+    assert event.pulls == pulls
+    assert (event.owner, event.repository, event.base_ref) == ("octo", "widget-controller", "v1.2.3")
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        pytest.param(spec(type="presubmit"), "nothing says of which pull request", id="a presubmit without one"),
+        pytest.param({"JOB_SPEC": '{"type": "periodic", "job": "nightly"}'}, "of no push", id="periodic"),
+        pytest.param(spec({"pulls": {}}, type="presubmit"), "not a list", id="no list"),
+        pytest.param(spec({"pulls": [7]}, type="presubmit"), "not an object", id="no object"),
+        pytest.param(
+            spec({"pulls": [{"number": "1", "sha": OTHER}]}, type="presubmit"), "not a number", id="no number"
+        ),
+        pytest.param(spec({"pulls": [{"number": 1, "sha": "main"}]}, type="presubmit"), "'main'", id="no commit"),
+        pytest.param(
+            spec({"pulls": [{"number": 1}]}, type="presubmit"), "a pull request's commit", id="commit missing"
+        ),
+        pytest.param(spec({"pulls": [{"number": -1, "sha": OTHER}]}, type="presubmit"), "'-1'", id="below zero"),
+        pytest.param(
+            spec({"pulls": PULLS[:1]}, type="presubmit") | {"PULL_NUMBER": "18"}, "PULL_NUMBER", id="another number"
+        ),
+        pytest.param(
+            spec({"pulls": PULLS[:1]}, type="presubmit") | {"PULL_PULL_SHA": COMMIT}, "PULL_PULL_SHA", id="another head"
+        ),
+        pytest.param(SMALLEST | {"PULL_PULL_SHA": OTHER}, "a pull request's number", id="a head without a number"),
+    ],
+)
+def test_a_malformed_pull_request_is_refused(environment: dict[str, str], said: str) -> None:
+    """What is wrong with the pull requests of a proposal is refused with a cause that says it."""
+    with pytest.raises(EventInvalid) as caught:
+        read_event(environment, proposal=True)
+    assert said in caught.value.cause
 
 
 @pytest.mark.parametrize(

@@ -264,7 +264,19 @@ def test_plan_view_has_the_promised_keys() -> None:
     record.fail(AlreadyPublished("x"))
     view = plan_view(record.close())
     assert list(view) == [
-        *("schema", "ref", "commit", "path", "version", "registry", "staging", "services", "entries", "settings"),
+        *(
+            "schema",
+            "ref",
+            "as_tag",
+            "commit",
+            "path",
+            "version",
+            "registry",
+            "staging",
+            "services",
+            "entries",
+            "settings",
+        ),
         *("warnings", "notes", "exit", "error"),
     ]
     error = json.loads(json.dumps(view))["error"]

@@ -18,9 +18,21 @@ from runner.errors import (
     ReleaseError,
     StableIsATag,
     TagMoved,
+    UsageInvalid,
+    VersionTaken,
 )
-from runner.event import read_event
-from runner.route import ReleasePath, Route, StablePath, decide_route, highest_release, release_version
+from runner.event import Pull, read_event
+from runner.route import (
+    ProposedPath,
+    ReleasePath,
+    Route,
+    StablePath,
+    check_proposal,
+    decide_route,
+    highest_release,
+    read_as_tag,
+    release_version,
+)
 
 HEAD = "1" * 40
 OTHER = "2" * 40
@@ -321,3 +333,61 @@ def test_nothing_but_the_pushed_commit_is_released(ref: str, pushed: str | None,
         assert checkout.tag_commit != HEAD
         assert not checkout.base_sha_is_tag
         assert HEAD in {checkout.branch_commit, pushed}
+
+
+@pytest.mark.parametrize(
+    ("text", "route"),
+    [
+        ("from-chart", ProposedPath()),
+        ("1.2.3", ReleasePath("1.2.3")),
+        ("v1.2.3", ReleasePath("1.2.3")),
+        ("v0.0.0", ReleasePath("0.0.0")),
+    ],
+)
+def test_what_head_is_planned_as(text: str, route: Route) -> None:
+    """A version, with or without v, is the release of its tag; from-chart leaves it to the charts."""
+    assert read_as_tag(text) == route
+
+
+@pytest.mark.parametrize("text", ["", "v", "1.2", "vv1.2.3", "1.2.3-rc.1", "01.2.3", "stable", "from-charts", "V1.2.3"])
+def test_head_is_planned_as_nothing_else(text: str) -> None:
+    """All else is refused as a mistake on the command line, with what may stand there."""
+    with pytest.raises(UsageInvalid, match=r"--as-tag .* neither") as caught:
+        read_as_tag(text)
+    assert "from-chart" in caught.value.remedy
+
+
+def propose(
+    route: ReleasePath | ProposedPath, *contained: str, checkout: Checkout = ON_STABLE, tag: str | None = None
+) -> None:
+    """Check the pull request OTHER against the base HEAD, of which these commits are in the clone's HEAD."""
+    event = read_event(
+        {"REPO_OWNER": "octo", "REPO_NAME": "widget", "PULL_BASE_REF": "main", "PULL_BASE_SHA": HEAD}, proposal=True
+    )
+    check_proposal(route, replace(event, pulls=(Pull("17", OTHER),)), checkout, contained, tag)
+
+
+@pytest.mark.parametrize("route", [ProposedPath(), ReleasePath("1.3.0")], ids=["from-chart", "version"])
+def test_a_proposal_contains_what_it_proposes(route: ReleasePath | ProposedPath) -> None:
+    """HEAD must contain the base and every pull request; a refusal names what is not in it."""
+    propose(route, HEAD, OTHER)
+    with pytest.raises(NotARelease, match=f"pull request 17 is at {OTHER}"):
+        propose(route, HEAD)
+    with pytest.raises(NotARelease, match=f"the base main was at {HEAD}"):
+        propose(route, OTHER)
+
+
+def test_a_shallow_clone_does_not_say_what_is_released() -> None:
+    """The history is needed to read versions from charts, and not for a version that is given."""
+    shallow = replace(ON_STABLE, shallow=True)
+    propose(ReleasePath("1.3.0"), HEAD, OTHER, checkout=shallow)
+    with pytest.raises(HistoryMissing):
+        propose(ProposedPath(), HEAD, OTHER, checkout=shallow)
+
+
+def test_a_version_whose_tag_is_elsewhere_is_refused() -> None:
+    """A version whose tag is at HEAD may be planned; one whose tag is at another commit is a conflict."""
+    propose(ReleasePath("1.2.3"), HEAD, OTHER, tag=HEAD)
+    with pytest.raises(VersionTaken, match=f"v1.2.3 is a tag already, at {OTHER}") as caught:
+        propose(ReleasePath("1.2.3"), HEAD, OTHER, tag=OTHER)
+    assert caught.value.exit_code == ExitCode.CONFLICT

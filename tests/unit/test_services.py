@@ -21,7 +21,7 @@ from runner.errors import (
 from runner.event import read_event
 from runner.record import Record
 from runner.request import Request
-from runner.route import ReleasePath, Route, StablePath
+from runner.route import ReleasePath, StablePath
 from runner.selection import candidates, chart_file, check_any, select
 from runner.services import each_service
 from runner.settings import Options, resolve_settings
@@ -96,7 +96,7 @@ def test_services_are_worked_on_side_by_side_up_to_the_limit() -> None:
     assert most == 2
 
 
-def request(repository: str, route: Route, services: tuple[str, ...] = ()) -> Request:
+def request(repository: str, route: ReleasePath | StablePath, services: tuple[str, ...] = ()) -> Request:
     """A request for a push to a repository."""
     config: Config = parse_config(MONOREPO, Path("jobs.yaml"))
     ref = "stable" if isinstance(route, StablePath) else f"v{route.version}"
