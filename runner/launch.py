@@ -198,7 +198,8 @@ def _tell(log: Log, step: StepDocument) -> None:
 def _limits(environment: Mapping[str, str], *, proposal: bool) -> tuple[float | None, float]:
     """Return the seconds after which the run ends itself, and how many its end may take.
 
-    The latter is Prow's grace period, but never more than its default: what does not end by then will not end at all.
+    The latter is Prow's grace period, but never more than its default, since what does not end by then will not end at
+    all, and not more than is left between deadline and timeout.
     """
     try:
         event = read_event(environment, proposal=proposal)
@@ -207,7 +208,8 @@ def _limits(environment: Mapping[str, str], *, proposal: bool) -> tuple[float | 
     default = PROW_TIMEOUT_SECONDS if environment.get("JOB_SPEC") else None
     timeout = event.timeout or default
     seconds = None if timeout is None else max(timeout / 2, timeout - MARGIN_SECONDS)
-    return seconds, min(event.grace_period or DEFAULT_GRACE_SECONDS, DEFAULT_GRACE_SECONDS)
+    grace = min(event.grace_period or DEFAULT_GRACE_SECONDS, DEFAULT_GRACE_SECONDS)
+    return seconds, grace if timeout is None or seconds is None else min(grace, timeout - seconds)
 
 
 def _open_artifacts(folder: Path) -> tuple[Path | None, TextIO | None, str | None]:
