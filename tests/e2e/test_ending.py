@@ -1,74 +1,139 @@
-"""Ending well: a signal or the deadline at any step gives exit 9 and whole reports, and a rerun completes."""
+"""Ending well: whatever ends a run, wherever: exit 9, whole reports that say where, nobody left, a rerun completes."""
 
 from __future__ import annotations
 
+import http.client
 import json
-import signal
+import re
 import subprocess
-import threading
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
-from tests.support.releases import Bench, Running, crane, go_environment, open_bench
+from runner.lifetime import Lifetime
+from runner.oci.auth import DockerConfig
+from runner.oci.folder import INDEX
+from runner.oci.media import Repository, digest_of
+from runner.oci.registry import Registry
+from runner.oci.transport import Transport
+from runner.record import StepName
+from tests.support.ending import (
+    DEADLINE,
+    EITHER,
+    INT_AND_TERM,
+    WAYS,
+    Asked,
+    Child,
+    Ending,
+    Point,
+    SlowFile,
+    Way,
+    check_ended,
+    deaf,
+    end,
+    holds_signals,
+    left_behind,
+    left_running,
+    until,
+)
+from tests.support.images import BOTH, base_layout, push
+from tests.support.releases import Bench, Running, crane, open_bench, open_monorepo, part
 from tests.support.tools import require_tool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
-GRACE_SECONDS = 15.0
+    from runner.oci.layout import Layout
+    from tests.support.releases import Ended
+
 IMAGE, CHART, ALIAS = "ack/controller:widget-v1.2.3", "ack/chart:widget-v1.2.3", "ack/widget-chart:1.2.3"
+MOVING = {"chart": "widget-v1-stable", "widget-chart": "v1-stable"}
 
-WRAPPER = """#!/bin/sh
-case " $* " in
-  *" {command} "*)
-    sleep 300 & echo $! > {folder}/grandchild
-    touch {folder}/reached
-    wait
-    ;;
-esac
-exec {program} "$@"
-"""
+ON_BASE = ("--base-image", "{bench.host}/base/static:1")
+TAG_PATH = "/v2/ack/controller/manifests/widget-v1.2.3"
+TAG = f"{TAG_PATH}$"
+ALIAS_PATH = "/v2/ack/widget-chart/manifests/1.2.3"
+STABLE_PATH = "/v2/ack/widget-chart/manifests/v1-stable"
 
-SIGNALS = {
-    "SIGINT": (signal.SIGINT,),
-    "SIGTERM": (signal.SIGTERM,),
-    "both at once": (signal.SIGINT, signal.SIGTERM),
-    "twice": (signal.SIGTERM, signal.SIGTERM),
+SHARED: Mapping[str, Point] = {
+    "configuration": Point("configuration", None, SlowFile()),
+    "checkout": Point("checkout", None, Child("git", "status")),
+    "select": Point("select", None, Child("git", "cat-file --batch")),
+    "describe": Point("describe", None, Child("git", "cat-file --batch", nth=2)),
+    "tools": Point("tools", None, Child("helm", "version")),
+    "export, read": Point("export", None, Child("git", "read-tree")),
+    "export, write": Point("export", None, Child("git", "checkout-index")),
+    "chart, lint": Point("chart", "widget", Child("helm", "lint")),
+    "chart, render": Point("chart", "widget", Child("helm", "template")),
+    "chart, package": Point("chart", "widget", Child("helm", "package")),
 }
-REQUESTS = {
-    "observe": ("GET", r"/manifests/"),
-    "publish image: probe": ("GET", r"/v2/$"),
-    "publish image: blob": ("PUT", r"/ack/controller/blobs/uploads/"),
-    "publish image: child": ("PUT", r"/ack/controller/manifests/sha256:"),
-    "publish image: tag": ("PUT", r"/ack/controller/manifests/widget-"),
-    "publish chart: blob": ("POST", r"/ack/chart/blobs/uploads/"),
-    "publish chart: digest": ("PUT", r"/ack/chart/manifests/sha256:"),
-    "publish chart: tag": ("PUT", r"/ack/chart/manifests/widget-"),
-    "publish chart: last name": ("PUT", r"/ack/widget-chart/manifests/1.2.3"),
+"""What both paths do in the same way."""
+
+RELEASE: Mapping[str, Point] = {
+    **SHARED,
+    "observe": Point("observe", "widget", Asked("GET", r"/manifests/")),
+    "tools, go": Point("tools", None, Child("go", "env")),
+    "base image": Point("base image", None, Asked("GET", r"/base/static/manifests/1$"), ON_BASE),
+    "base image, config": Point("base image", None, Asked("GET", r"/base/static/blobs/"), ON_BASE),
+    "chart, go": Point("chart", "widget", Child("go", "env", nth=2)),
+    "build, go": Point("build", "widget", Child("go", "env", nth=3)),
+    "build, modules": Point("build", "widget", Child("go", "list")),
+    "build, compile": Point("build", "widget", Child("go", "build")),
+    "publish image, probe": Point("publish image", "widget", Asked("GET", r"/v2/$")),
+    "publish image, look": Point("publish image", "widget", Asked("HEAD", r"/ack/controller/blobs/")),
+    "publish image, begin": Point("publish image", "widget", Asked("POST", r"/ack/controller/blobs/")),
+    "publish image, blob": Point("publish image", "widget", Asked("PUT", r"/ack/controller/blobs/")),
+    "publish image, child": Point("publish image", "widget", Asked("PUT", r"/ack/controller/manifests/sha256:")),
+    "publish image, root": Point("publish image", "widget", Asked("PUT", r"/ack/controller/manifests/sha256:", skip=2)),
+    "publish image, read": Point("publish image", "widget", Asked("GET", r"/ack/controller/manifests/sha256:")),
+    "publish image, tag": Point("publish image", "widget", Asked("PUT", TAG)),
+    "publish image, read back": Point(
+        "publish image", "widget", Asked("GET", TAG, after=("PUT", TAG)), forget=TAG_PATH
+    ),
+    "publish chart, image": Point(
+        "publish chart",
+        "widget",
+        Asked("GET", r"/ack/controller/manifests/sha256:", after=("PUT", TAG)),
+        forget=TAG_PATH,
+    ),
+    "publish chart, blob": Point("publish chart", "widget", Asked("PUT", r"/ack/chart/blobs/")),
+    "publish chart, root": Point("publish chart", "widget", Asked("PUT", r"/ack/chart/manifests/sha256:")),
+    "publish chart, tag": Point("publish chart", "widget", Asked("PUT", r"/ack/chart/manifests/widget-")),
+    "publish chart, last name": Point("publish chart", "widget", Asked("PUT", ALIAS_PATH)),
+    "verify": Point("verify", None, Asked("GET", ALIAS_PATH, after=("PUT", ALIAS_PATH), skip=1), forget=ALIAS_PATH),
 }
 
+STABLE: Mapping[str, Point] = {
+    **SHARED,
+    "observe, tags": Point("observe", "widget", Asked("GET", r"/tags/list")),
+    "observe, image": Point("observe", "widget", Asked("GET", r"/ack/controller/manifests/widget-")),
+    "observe, config": Point("observe", "widget", Asked("GET", r"/ack/controller/blobs/")),
+    "chart, compare": Point("chart", "widget", Asked("GET", r"/ack/chart/blobs/", skip=1)),
+    "publish chart, blob": Point("publish chart", "widget", Asked("PUT", r"/ack/chart/blobs/")),
+    "publish chart, root": Point("publish chart", "widget", Asked("PUT", r"/ack/chart/manifests/sha256:")),
+    "publish chart, history": Point(
+        "publish chart", "widget", Asked("PUT", r"/ack/chart/manifests/widget-v1-stable-2")
+    ),
+    "publish chart, tag": Point("publish chart", "widget", Asked("PUT", r"/ack/chart/manifests/widget-v1-stable$")),
+    "publish chart, last name": Point("publish chart", "widget", Asked("PUT", f"{STABLE_PATH}$")),
+    "verify": Point(
+        "verify",
+        None,
+        Asked("GET", f"{STABLE_PATH}$", after=("PUT", f"{STABLE_PATH}$"), skip=1),
+        forget=STABLE_PATH,
+    ),
+}
 
-CHILDREN = {
-    **{f"build, {name}": ("go", "build", numbers) for name, numbers in SIGNALS.items()},
-    **{f"chart, {name}": ("helm", "lint", numbers) for name, numbers in SIGNALS.items()},
-    "checkout": ("git", "status", SIGNALS["both at once"]),
-    "export": ("git", "checkout-index", SIGNALS["both at once"]),
-    "tools": ("helm", "version", SIGNALS["both at once"]),
-    "render": ("helm", "template", SIGNALS["both at once"]),
-    "package": ("helm", "package", SIGNALS["both at once"]),
-    "modules": ("go", "list", SIGNALS["both at once"]),
+INTO_A_FOLDER = (*ON_BASE, "--to-layout", "{bench.folder}/layout")
+
+PURE = {
+    "event": "reads the environment",
+    "route": "decides from what was read",
+    "plan": "decides from what was read",
 }
-STABLE_REQUESTS = {
-    "tags": ("GET", r"/tags/list"),
-    "image": ("GET", r"/ack/controller/manifests/"),
-    "blob": ("POST", r"/ack/chart/blobs/uploads/"),
-    "history": ("PUT", r"/ack/chart/manifests/widget-v1-stable-2"),
-    "moving name": ("PUT", r"/ack/chart/manifests/widget-v1-stable$"),
-    "last name": ("PUT", r"/ack/widget-chart/manifests/v1-stable$"),
-}
+"""Steps in which nothing can be held up, and why: a sweep of moments passes through them."""
 
 
 @pytest.fixture
@@ -77,78 +142,23 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
         yield made
 
 
-def alive(pid: int) -> bool:
-    """Whether a process goes on (a zombie does not)."""
+def push_base(bench: Bench, folder: Path) -> Layout:
+    """Put a base image into the registry, past the proxy."""
+    layout = base_layout(folder, BOTH)
+    with Transport(Lifetime(), {}) as transport:
+        registry = Registry(transport, DockerConfig.find({}))
+        push(registry, Repository(bench.proxy.upstream, "base/static"), "1", layout)
+    return layout
+
+
+def take_out(bench: Bench, path: str) -> None:
+    """Delete a manifest by tag, past the proxy; one that is not there is no matter."""
+    connection = http.client.HTTPConnection(bench.proxy.upstream, timeout=10)
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def children_of(pid: int) -> list[int]:
-    """The processes that a process started and that go on."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if fields[1] == str(pid) and fields[0] != "Z":
-                found.append(int(entry.name))
-    return found
-
-
-def wait_for(file: Path) -> None:
-    """Wait until a file is there."""
-    deadline = time.monotonic() + 60
-    while not file.exists():
-        assert time.monotonic() < deadline, f"{file.name} did not come"
-        time.sleep(0.02)
-
-
-def end(running: Running, numbers: Sequence[signal.Signals]) -> None:
-    """Send signals one directly after the other, and check how the run ends."""
-    began = time.monotonic()
-    for number in numbers:
-        running.process.send_signal(number)
-    check_end(running, began, " and ".join(dict.fromkeys(number.name for number in numbers[:1])))
-
-
-def check_end(running: Running, began: float, by: str) -> None:
-    """Check that a run ended with 9, in time, with whole reports and one error line."""
-    ended = running.wait(GRACE_SECONDS)
-    assert time.monotonic() - began < GRACE_SECONDS
-    assert ended.code == 9, ended.out + ended.err
-    [line] = ended.errors
-    assert ended.lines[-1] == line
-    assert by in line
-    assert "code=run-ended" in line
-    assert ended.record["exit"] == 9
-    assert not [step for step in ended.record["steps"] if step["outcome"] == "running"]
-    assert ended.metadata["error"]
-    assert list(ended.junit.iter("failure"))
-    assert not list(ended.artifacts.glob(".*partial"))
-
-
-def check_complete(bench: Bench) -> None:
-    """Check that a rerun completes the release and that everything is whole."""
-    bench.proxy.clear()
-    ended = bench.run("v1.2.3")
-    assert ended.code == 0, ended.out
-    assert set(ended.digests) == {IMAGE, CHART, ALIAS}
-    crane("validate", "--insecure", "--remote", f"{bench.host}/{IMAGE}")
-    chart = json.loads(crane("manifest", "--insecure", f"{bench.host}/{CHART}"))
-    assert chart["annotations"]["dev.ack.release.image"].endswith(ended.digests[IMAGE])
-
-
-def check_nothing_incomplete(bench: Bench) -> None:
-    """Check that what has a name is whole: every chart's image answers."""
-    bench.proxy.clear()
-    for name in (CHART, ALIAS):
-        chart = held(f"{bench.host}/{name}")
-        if chart is not None:
-            crane("validate", "--insecure", "--remote", chart["annotations"]["dev.ack.release.image"])
+        connection.request("DELETE", path)
+        assert connection.getresponse().status in {200, 202, 404}
+    finally:
+        connection.close()
 
 
 def held(name: str) -> dict[str, Any] | None:
@@ -163,109 +173,217 @@ def held(name: str) -> dict[str, Any] | None:
     return document
 
 
-def stop_at(bench: Bench, method: str, path: str) -> threading.Event:
-    """Hold the first request of this kind back for two seconds; the event says when it came."""
-    reached = threading.Event()
-
-    def hold() -> None:
-        reached.set()
-        time.sleep(2)
-
-    bench.proxy.intervene(hold, method=method, path=path)
-    return reached
-
-
-@pytest.mark.parametrize(("tool", "command", "numbers"), CHILDREN.values(), ids=CHILDREN.keys())
-def test_a_signal_while_a_child_runs(
-    bench: Bench, tmp_path: Path, tool: str, command: str, numbers: Sequence[signal.Signals]
-) -> None:
-    """Ended while git, helm or go runs: the child and what it started end too, and a rerun completes."""
-    real = require_tool("helm4" if tool == "helm" else tool)
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    wrapper = folder / tool
-    wrapper.write_text(WRAPPER.format(command=command, folder=tmp_path, program=real))
-    wrapper.chmod(0o755)
-    config = tmp_path / "wrapped.yaml"
-    config.write_text(bench.config.read_text().replace(f"helm: {require_tool('helm4')}", "helm: helm"))
-    if tool != "helm":
-        (folder / "helm").symlink_to(require_tool("helm4"))
-    path = {"PATH": f"{folder}:{go_environment()['PATH']}"}
-    with bench.start("v1.2.3", config=config, extra=path) as running:
-        wait_for(tmp_path / "reached")
-        children = children_of(running.process.pid)
-        assert children
-        end(running, numbers)
-        grandchild = int((tmp_path / "grandchild").read_text())
-        assert [pid for pid in (*children, grandchild) if alive(pid)] == []
-    assert bench.proxy.writes == ()
-    check_complete(bench)
+def check_nothing_incomplete(bench: Bench) -> set[str]:
+    """Check that what has a name is whole, and return what has one: every chart's image answers."""
+    bench.proxy.clear()
+    found = {name: held(f"{bench.host}/{name}") for name in (IMAGE, CHART, ALIAS)}
+    if found[IMAGE] is not None:
+        crane("validate", "--insecure", "--remote", f"{bench.host}/{IMAGE}")
+    for name in (CHART, ALIAS):
+        chart = found[name]
+        if chart is not None:
+            crane("validate", "--insecure", "--remote", chart["annotations"]["dev.ack.release.image"])
+    return {name for name, manifest in found.items() if manifest is not None}
 
 
-@pytest.mark.parametrize("request_", STABLE_REQUESTS.values(), ids=STABLE_REQUESTS.keys())
-def test_a_signal_while_stable_moves(bench: Bench, request_: tuple[str, str]) -> None:
-    """Ended at any request of a move of stable: a rerun completes it, with one history for each name."""
+def check_complete(bench: Bench, *options: str) -> None:
+    """Check that a rerun completes the release, sends nothing of what has a name, and that everything is whole."""
+    there = check_nothing_incomplete(bench)
+    bench.proxy.clear()
+    ended = bench.run("v1.2.3", *options)
+    assert ended.code == 0, ended.out
+    for name in there:
+        repository, _, tag = name.partition(":")
+        assert bench.proxy.count("PUT", f"/{repository}/manifests/{tag}$") == 0
+        if name in {IMAGE, ALIAS}:
+            assert bench.proxy.count("PUT|POST|PATCH", f"/{repository}/") == 0
+    assert set(ended.digests) == {IMAGE, CHART, ALIAS}
+    assert check_nothing_incomplete(bench) == {IMAGE, CHART, ALIAS}
+
+
+def end_in_every_way(ending: Ending, point: Point, subtests: pytest.Subtests) -> None:
+    """End a run at a point in every way, one after the other; what was held is carried out after the last end only."""
+    usual = 1.0
+    for name, way in WAYS.items():
+        with subtests.test(way=name):
+            if point.forget is not None:
+                take_out(ending.bench, point.forget)
+            story = ending.end(point, way, carried_out=way is DEADLINE, usual=usual)
+            usual = story.reached_after
+
+
+@pytest.mark.parametrize("point", RELEASE.values(), ids=RELEASE.keys())
+def test_a_release_ended_at_a_step(bench: Bench, tmp_path: Path, point: Point, subtests: pytest.Subtests) -> None:
+    """Ended in every way: exit 9, the reports name the step, nobody is left, and a rerun completes the release."""
+    options = tuple(option.format(bench=bench) for option in point.options)
+    if options:
+        push_base(bench, tmp_path / "base")
+    end_in_every_way(Ending(bench, "v1.2.3"), point, subtests)
+    if isinstance(point.place, Child):
+        assert bench.proxy.writes == ()
+    check_complete(bench, *options)
+
+
+@pytest.mark.parametrize("point", STABLE.values(), ids=STABLE.keys())
+def test_a_move_of_stable_ended_at_a_step(bench: Bench, point: Point, subtests: pytest.Subtests) -> None:
+    """Ended in every way at any step: a rerun completes the move, with one history for each name."""
     assert bench.run("v1.2.3").code == 0
     bench.repository.stable("1.2.3")
-    bench.proxy.clear()
-    reached = stop_at(bench, *request_)
-    with bench.start("stable") as running:
-        assert reached.wait(60)
-        end(running, (signal.SIGTERM,))
-    time.sleep(2.2)
+    end_in_every_way(Ending(bench, "stable"), point, subtests)
     bench.proxy.clear()
     ended = bench.run("stable")
     assert ended.code == 0, ended.out
-    for repository, name in (("chart", "widget-v1-stable"), ("widget-chart", "v1-stable")):
+    for repository, name in MOVING.items():
         tags = crane("ls", "--insecure", f"{bench.host}/ack/{repository}").split()
         assert name in tags
         assert len([tag for tag in tags if tag.startswith(f"{name}-2")]) == 1
 
 
-@pytest.mark.parametrize("request_", REQUESTS.values(), ids=REQUESTS.keys())
-def test_a_signal_while_the_registry_is_spoken_to(bench: Bench, request_: tuple[str, str]) -> None:
-    """Ended at any request, which is carried out after the end: nothing incomplete is named, and a rerun completes."""
-    reached = stop_at(bench, *request_)
-    with bench.start("v1.2.3") as running:
-        assert reached.wait(60)
-        end(running, (signal.SIGTERM,))
-    check_nothing_incomplete(bench)
+def test_every_step_has_a_point(bench: Bench) -> None:
+    """Every step that either path takes, and every one there is, has a point at which it is ended here, or is pure."""
+    release = bench.run("v1.2.3")
+    bench.repository.stable("1.2.3")
+    stable = bench.run("stable")
+    for ended, points in ((release, RELEASE), (stable, STABLE)):
+        assert ended.code == 0, ended.out
+        taken = {step["name"] for step in ended.record["steps"] if step["outcome"] == "passed"}
+        assert taken - PURE.keys() <= {point.step for point in points.values()}
+    covered = {point.step for point in (*RELEASE.values(), *STABLE.values())}
+    assert covered | PURE.keys() == set(get_args(StepName))
+    assert not covered & PURE.keys()
+
+
+def test_a_signal_at_any_moment(bench: Bench) -> None:
+    """From the program's first line on, through imports and steps that hold nothing up, every moment ends with 9.
+
+    Before that line nobody can hold a signal back, so it is waited for. The run ends at the tools at the latest.
+    """
+    ending, seen = Ending(bench, "v1.2.3"), set[str]()
+    whole, moments = 0.0, 24
+    for number in range(moments + 1):
+        folder = bench.folder / f"sweep-{number}"
+        folder.mkdir()
+        halt = Child("helm", "version").halt(bench, folder)
+        way = Way((INT_AND_TERM,), EITHER) if number % 2 else Way((INT_AND_TERM[:1],), "SIGINT")
+        with ending.start(*halt.options(), extra=halt.environment(), timeout=1800) as running:
+            wait_for_hold(running)
+            began = time.monotonic()
+            if number == 0:
+                until(halt.is_reached)
+                whole = time.monotonic() - began
+            else:
+                time.sleep(whole * (number - 1) / (moments - 1))
+            ended = end(running, way, ending.grace)
+        check_ended(ended, way, "((during|after) .*|before its first step)")
+        assert left_running(bench) == []
+        assert left_behind(bench) == []
+        seen |= set(re.findall(r"(?:during|after|before) .*$", ended.record["error"]["cause"]))
+    assert len(seen) > 1, seen
     check_complete(bench)
+
+
+def wait_for_hold(running: Running) -> None:
+    """Wait until a run holds signals back."""
+    until(lambda: holds_signals(running.process.pid))
+
+
+def test_a_layout_folder_is_whole_or_as_it_was(bench: Bench, tmp_path: Path, subtests: pytest.Subtests) -> None:
+    """Ended while a layout folder is written, it reads as before, holds no half file, and a rerun completes it."""
+    folder = tmp_path / "layout"
+    assert bench.run("v1.2.3", "--to-layout", str(folder)).code == 0
+    before = (folder / INDEX).read_bytes()
+    base = push_base(bench, tmp_path / "base")
+    ending = Ending(bench, "v1.2.3")
+    configs = {manifest.blobs[0].digest for manifest in base.children}
+    layers = "|".join(blob.descriptor.digest for blob in base.blobs if blob.descriptor.digest not in configs)
+    point = Point("verify", None, Asked("GET", f"/base/static/blobs/({layers})", half=True), INTO_A_FOLDER)
+    for name, way in WAYS.items():
+        with subtests.test(way=name):
+            ending.end(point, way)
+            assert (folder / INDEX).read_bytes() == before
+            check_folder(folder)
+    options = [option.format(bench=bench) for option in point.options]
+    bench.proxy.clear()
+    ended = bench.run("v1.2.3", *options)
+    assert ended.code == 0, ended.out
+    check_folder(folder)
+    listed = {entry["digest"] for entry in json.loads((folder / INDEX).read_bytes())["manifests"]}
+    assert listed == set(ended.digests.values())
+    assert bench.proxy.writes == ()
+
+
+def check_folder(folder: Path) -> None:
+    """Check that every file among the blobs is what its name says, and that nothing else is there."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    blobs = [path for path in files if path.parent.name == "sha256"]
+    assert {path.name for path in files} - {path.name for path in blobs} == {"oci-layout", INDEX}
+    assert [path.name for path in blobs if digest_of(path.read_bytes()) != f"sha256:{path.name}"] == []
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
+def test_services_side_by_side_are_all_named(tmp_path: Path, way: Way) -> None:
+    """Ended while two services are built at once, every report names both steps, and both compilers end."""
+    with open_monorepo(tmp_path, "ecr", "s3") as bench:
+        for service in ("ecr", "s3"):
+            part(bench.repository, service).write_release("1.2.3")
+        bench.repository.commit("Release artifacts for release v1.2.3")
+        bench.repository.git("tag", "v1.2.3")
+        ending = Ending(bench, "v1.2.3")
+        folder = tmp_path / "halt"
+        folder.mkdir()
+        halt = Child("go", "list").halt(bench, folder)
+        with ending.start(*halt.options(), extra=halt.environment(), timeout=1800 if way.volleys else 10) as running:
+            until(lambda: (folder / "go.calls").exists() and (folder / "go.calls").read_text().count("\n") == 2)
+            ended = end(running, way, ending.grace)
+        check_both(ended, way)
+        assert left_running(bench) == []
+        assert left_behind(bench) == []
+        bench.proxy.clear()
+        assert bench.run("v1.2.3").code == 0
+
+
+def check_both(ended: Ended, way: Way) -> None:
+    """Check that the build of both services is named."""
+    cause = ended.record["error"]["cause"]
+    assert re.fullmatch(f"the run was ended by {way.reason} during build of (ecr, build of s3|s3, build of ecr)", cause)
+    assert sorted(ended.metadata["step"].split(", ")) == ["build of ecr", "build of s3"]
+    failed = {
+        (case.get("classname"), case.get("name"), failure.get("message"))
+        for case in ended.junit.iter("testcase")
+        for failure in case.iter("failure")
+    }
+    assert failed == {("ecr", "build", cause), ("s3", "build", cause)}
+    [line] = ended.errors
+    assert ended.lines[-1] == line
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
+def test_a_child_that_will_not_end_does_not_keep_the_run(bench: Bench, way: Way) -> None:
+    """A compiler that ignores the first signal is killed with all that it started, inside a short grace period."""
+    ending = Ending(bench, "v1.2.3", grace=6.0)
+    ending.end(deaf(RELEASE["build, compile"]), way)
 
 
 def test_the_deadline_ends_the_run_before_prow_does(bench: Bench) -> None:
-    """The run plans its own deadline from JOB_SPEC, ends itself before Prow's timeout, and says so."""
-    bench.proxy.delay(60, method="PUT", path=r"/blobs/")
-    workspace, sha = bench.clone("v1.2.3")
-    job = json.loads(bench.environment("v1.2.3", sha)["JOB_SPEC"])
-    job["decoration_config"] = {"timeout": "10s", "grace_period": "5s"}
+    """The run plans its own deadline from JOB_SPEC, and is over with all that it does before Prow's timeout."""
+    bench.proxy.hold(method="PUT", path=r"/blobs/")
+    ending = Ending(bench, "v1.2.3", grace=60.0)
     began = time.monotonic()
-    with bench.start("v1.2.3", clone=(workspace, sha), extra={"JOB_SPEC": json.dumps(job)}) as running:
-        check_end(running, began, "deadline")
-    assert time.monotonic() - began < 10
-    check_complete(bench)
+    with ending.start(extra={}, timeout=10) as running:
+        ended = running.wait(10)
+    assert 5 < time.monotonic() - began < 10
+    check_ended(ended, DEADLINE, "during publish image of widget")
 
 
 def test_a_kill_leaves_nothing_incomplete(bench: Bench) -> None:
     """Killed outright between image and chart, nothing incomplete is named, and a rerun completes without the image."""
-    reached = stop_at(bench, "PUT", r"/ack/chart/manifests/sha256:")
+    stopped = bench.proxy.hold(method="PUT", path=r"/ack/chart/manifests/sha256:")
     with bench.start("v1.2.3") as running:
-        assert reached.wait(60)
+        assert stopped.reached.wait(60)
         running.process.kill()
-    check_nothing_incomplete(bench)
+    stopped.let_go(forward=True)
+    assert check_nothing_incomplete(bench) == {IMAGE}
     bench.proxy.clear()
     ended = bench.run("v1.2.3")
     assert ended.actions == {IMAGE: "skip", CHART: "publish", ALIAS: "publish"}
     assert bench.proxy.count("PUT", r"/ack/controller/") == 0
-
-
-def test_a_signal_before_anything_is_started(bench: Bench) -> None:
-    """A signal that comes while modules are imported is answered like any other, never with 130."""
-    for pause in (0.05, 0.1, 0.2):
-        with bench.start("v1.2.3") as running:
-            time.sleep(pause)
-            running.process.send_signal(signal.SIGINT)
-            running.process.send_signal(signal.SIGTERM)
-            ended = running.wait(GRACE_SECONDS)
-        # Before the program's first line there is nobody to hold a signal back; from then on it is 9.
-        assert ended.code == 9 or (pause < 0.1 and ended.code in {-signal.SIGTERM, -signal.SIGINT}), ended.out
