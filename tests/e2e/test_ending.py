@@ -7,10 +7,13 @@ import json
 import re
 import subprocess
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
+from hack.prow_job import checkout_folder
+from runner.errors import RunEnded
 from runner.lifetime import Lifetime
 from runner.oci.auth import DockerConfig
 from runner.oci.folder import INDEX
@@ -21,6 +24,7 @@ from runner.record import StepName
 from tests.support.ending import (
     DEADLINE,
     EITHER,
+    GRACE_SECONDS,
     INT_AND_TERM,
     WAYS,
     Asked,
@@ -30,6 +34,7 @@ from tests.support.ending import (
     SlowFile,
     Way,
     check_ended,
+    check_reports,
     deaf,
     end,
     holds_signals,
@@ -38,7 +43,7 @@ from tests.support.ending import (
     until,
 )
 from tests.support.images import BOTH, base_layout, push
-from tests.support.releases import Bench, Running, crane, open_bench, open_monorepo, part
+from tests.support.releases import PROGRAM, Bench, Running, crane, open_bench, open_monorepo, part, start_program
 from tests.support.tools import require_tool
 
 if TYPE_CHECKING:
@@ -373,6 +378,52 @@ def test_the_deadline_ends_the_run_before_prow_does(bench: Bench) -> None:
         ended = running.wait(10)
     assert 5 < time.monotonic() - began < 10
     check_ended(ended, DEADLINE, "during publish image of widget")
+
+
+@dataclass(frozen=True)
+class UnderProw:
+    """How Prow's entrypoint ends a run: at its timeout, in seconds, or since it is itself asked to end so many times.
+
+    ``reason`` is what the run says ended it; ``marker`` what Prow then takes for the job's result.
+    """
+
+    timeout: int
+    terminations: int
+    reason: str
+    marker: str
+
+
+@pytest.mark.parametrize(
+    "prow",
+    [UnderProw(8, 0, "SIGINT", "127"), UnderProw(1800, 1, EITHER, "130"), UnderProw(1800, 2, EITHER, "130")],
+    ids=["timeout", "abort", "second abort"],
+)
+def test_prows_entrypoint_has_nothing_to_kill(bench: Bench, tmp_path: Path, prow: UnderProw) -> None:
+    """Ended in a compile by Prow's own entrypoint, a run is over inside the grace period, with whole reports."""
+    clone, sha = bench.clone("v1.2.3")
+    folder = tmp_path / "halt"
+    folder.mkdir()
+    halt = RELEASE["build, compile"].place.halt(bench, folder)
+    argv = (
+        *(require_tool("entrypoint"), f"--timeout={prow.timeout}s", f"--grace-period={GRACE_SECONDS:.0f}s"),
+        *(f"--process-log={tmp_path}/process-log.txt", f"--marker-file={tmp_path}/marker.txt"),
+        *("--", PROGRAM, "run", *halt.options()),
+    )
+    environment = {**bench.environment("v1.2.3", sha), **halt.environment()}
+    with start_program(*argv, env=environment, cwd=checkout_folder(clone, bench.repository)) as entrypoint:
+        until(halt.is_reached)
+        for _ in range(prow.terminations):
+            entrypoint.process.terminate()
+            time.sleep(0.03)
+        ended = entrypoint.wait(prow.timeout + 2 * GRACE_SECONDS)
+    assert f"Process gracefully exited before {GRACE_SECONDS:.0f}s grace period" in ended.out
+    assert (tmp_path / "marker.txt").read_text() == prow.marker
+    [line] = ended.errors
+    assert re.match(f"ERROR: the run was ended by {prow.reason} during build of widget[.] {RunEnded.remedy}", line)
+    check_reports(ended, RELEASE["build, compile"])
+    assert left_running(bench) == []
+    assert left_behind(bench) == []
+    check_complete(bench)
 
 
 def test_a_kill_leaves_nothing_incomplete(bench: Bench) -> None:

@@ -17,6 +17,7 @@ INSTALLED_BY = {
     "crane": "make tools",
     "helm3": "make tools",
     "helm4": "make tools",
+    "entrypoint": "make tools",
     "debootstrap": "apt-get install debootstrap",
     "docker-registry": "apt-get install docker-registry",
     "go": "https://go.dev/dl",
