@@ -7,7 +7,7 @@ BIN := .venv/bin
 TOOLS := crane helm3 helm4 prow kube-apiserver
 WORKERS ?= 2
 
-.PHONY: help setup tools demo picture bench image image-figures test check format clean
+.PHONY: help setup tools demo picture bench image pin-bases image-figures test check format clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,10 @@ bench: setup tools ## measure how long runs take, beside a bare start of Python
 
 image: setup ## build the runner's own image: make image [TAG=NAME] [BASE=IMAGE] [JOBS=FILE]
 	@$(BIN)/python -m hack.image $(if $(TAG),--tag $(TAG)) $(if $(BASE),--base $(BASE)) $(if $(JOBS),--jobs $(JOBS))
+
+pin-bases: setup ## write which digest the tag of each base image has now into the files that name it
+	@hack/build-tool crane
+	@$(BIN)/python -m hack.pin_bases
 
 image-figures: setup ## measure the runner's image: its size, and what a start of it costs (needs root)
 	@$(BIN)/python -m hack.image_figures

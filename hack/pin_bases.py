@@ -1,0 +1,129 @@
+"""Writes into the files that name base images which digest each tag has now: ``make pin-bases``.
+
+A digest is what a registry answers and nothing else: where one tag has none, no file is changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hack.processes import ProgramFailed, end_on_signals, read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+ROOT = Path(__file__).resolve().parents[1]
+CRANE = ROOT / ".tools" / "bin" / "crane"
+
+NAMED = re.compile(
+    r"""^(?P<before>ARG\ BASE=|\s+base_image:\ +)
+        (?P<name>[^\s@\#"']+:[^\s@\#"'/:]+)
+        (?:@(?P<digest>sha256:[0-9a-f]{64}))?(?=\s|$)""",
+    re.MULTILINE | re.VERBOSE,
+)
+"""A base with a tag: in a Dockerfile the default of BASE, in jobs.yaml build.base_image. A folder has none."""
+
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+ASKED_AT_ONCE = 4
+
+
+class NotPinned(Exception):
+    """A digest is not to be had; the message says of which base, and why. Nothing was written."""
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """A base in a file: its name with the tag, its digest now, and the one that stood there; None where none did."""
+
+    file: Path
+    name: str
+    digest: str
+    before: str | None
+
+    def __str__(self) -> str:
+        changed = "unchanged" if self.before == self.digest else f"was {self.before or 'not pinned'}"
+        return f"{self.file}: {self.name}@{self.digest} ({changed})"
+
+
+def default_files() -> tuple[Path, ...]:
+    """The files of this project that name bases."""
+    return (ROOT / "config" / "jobs.yaml", *sorted((ROOT / "images").glob("*/Dockerfile")))
+
+
+def pin(files: Iterable[Path], digest_of: Callable[[str], str]) -> tuple[Pinned, ...]:
+    """Write the digests of all bases that these files name by a tag; all of them, or nothing.
+
+    Args:
+        files: Dockerfiles and jobs.yaml.
+        digest_of: returns the digest of ``HOST/REPOSITORY:TAG``.
+
+    Raises:
+        NotPinned: a file names no base by a tag, or a digest is not to be had.
+    """
+    texts = {file: file.read_text(encoding="utf-8") for file in files}
+    found = [(file, match["name"], match["digest"]) for file, text in texts.items() for match in _named(text)]
+    without = [str(file) for file in texts if not any(file == named for named, _, _ in found)]
+    if without:
+        raise NotPinned(f"no base with a tag is named in {', '.join(without)}")
+    names = tuple(dict.fromkeys(name for _, name, _ in found))
+    with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
+        digests = dict(zip(names, pool.map(digest_of, names), strict=True))
+    for file, text in texts.items():
+        pinned = NAMED.sub(lambda match: _with_digest(match, digests), text)
+        if pinned != text:
+            partial = file.with_name(f".{file.name}.partial")
+            partial.write_text(pinned, encoding="utf-8")
+            partial.chmod(file.stat().st_mode)
+            partial.replace(file)
+    return tuple(Pinned(file, name, digests[name], before) for file, name, before in found)
+
+
+def registry_digest(name: str, *, crane: Path = CRANE, environment: Mapping[str, str] | None = None) -> str:
+    """Ask a name's registry for its digest, with the credentials of Docker's config file.
+
+    Raises:
+        NotPinned: it does not answer, has no such tag, or answers something else.
+    """
+    try:
+        said = read([crane, "digest", name], env=os.environ if environment is None else environment)
+    except ProgramFailed as error:
+        why = str(error).splitlines()[-1].strip().removeprefix("Error: ")
+        raise NotPinned(f"no digest is to be had for {name}, so nothing was changed; crane says: {why}") from error
+    if not DIGEST.fullmatch(said):
+        raise NotPinned(f"no digest is to be had for {name}, so nothing was changed; its registry says {said!r}")
+    return said
+
+
+def _named(text: str) -> Iterable[re.Match[str]]:
+    return (match for match in NAMED.finditer(text) if not match["name"].startswith("oci:"))
+
+
+def _with_digest(match: re.Match[str], digests: Mapping[str, str]) -> str:
+    name = match["name"]
+    return f"{match['before']}{name}@{digests[name]}" if name in digests else match[0]
+
+
+def main(arguments: list[str]) -> int:
+    """Pin the bases of the files given, and say what stands there now."""
+    end_on_signals()
+    parser = argparse.ArgumentParser(prog="make pin-bases", description=str(__doc__))
+    parser.add_argument("files", nargs="*", type=Path, help="Dockerfiles and jobs.yaml [default: this project's]")
+    given = parser.parse_args(arguments)
+    try:
+        for pinned in pin(tuple(given.files) or default_files(), registry_digest):
+            print(pinned)
+    except (NotPinned, OSError) as error:
+        print(f"pin-bases: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
