@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import sys
@@ -20,6 +21,19 @@ LEFT_OVERS = (
     *("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info"),
 )
 DEVICES = "dev"
+
+
+def kept_base(folder: Path) -> Path:
+    """Return the archive of a base's file system, made where the folder has none of these packages and this script.
+
+    Raises:
+        ProgramFailed: debootstrap or tar failed.
+    """
+    what = "\n".join((SUITE, *PACKAGES, Path(__file__).read_text(encoding="utf-8")))
+    archive = folder / f"debian-base-{hashlib.sha256(what.encode()).hexdigest()[:12]}.tar"
+    if not archive.exists():
+        make_base(archive)
+    return archive
 
 
 def make_base(archive: Path) -> None:

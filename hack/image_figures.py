@@ -12,12 +12,13 @@ import time
 from pathlib import Path
 
 from hack.bench import Machine
-from hack.debian_base import make_base
+from hack.debian_base import kept_base
 from hack.docker_daemon import DaemonUnusable, DockerDaemon, docker_daemon
-from hack.image import Built, ImageFailed, build_image
+from hack.image import ROOT, Built, ImageFailed, build_image
 from hack.processes import ProgramFailed, end_on_signals
 
 ROUNDS = 9
+TOOLS = ROOT / ".tools"
 PARTS = {
     "base: Debian, Python, git, CA certificates": (),
     "Go toolchain": ("/usr/local/go",),
@@ -36,9 +37,8 @@ def main() -> int:
     end_on_signals()
     try:
         with tempfile.TemporaryDirectory(prefix="image-figures-") as folder:
-            archive = Path(folder, "base.tar")
-            _say("debootstrap")
-            make_base(archive)
+            _say("debootstrap, if no base is kept")
+            archive = kept_base(TOOLS)
             with docker_daemon(Path(folder, "docker")) as daemon:
                 daemon.import_image(archive, "base:figures")
                 built = build_image(
