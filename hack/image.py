@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,7 @@ from hack.processes import ProgramFailed, end_on_signals, read
 from runner import __version__
 from runner.config import load_config
 from runner.errors import ReleaseError
+from runner.settings import BAKED_CONFIG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,6 +59,7 @@ def build_image(
     base: str | None = None,
     jobs: Path = ROOT / "config" / "jobs.yaml",
     environment: Mapping[str, str] | None = None,
+    cache: bool = True,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Built:
     """Build the image with whatever Docker daemon the environment names.
@@ -66,6 +69,7 @@ def build_image(
         base: what it is built on; the Dockerfile's default when left out.
         jobs: the jobs.yaml that goes into it.
         environment: that of docker's client; this process's own when left out.
+        cache: whether layers of an earlier build may be taken.
         tell: told what happens, a line each.
 
     Raises:
@@ -100,6 +104,7 @@ def build_image(
             tag,
             "--build-arg",
             f"BASE={base}",
+            *([] if cache else ["--no-cache"]),
         ]
         for key, value in _labels().items():
             arguments += ["--label", f"{key}={value}"]
@@ -170,12 +175,26 @@ def make_context(folder: Path, *, python: str, jobs: Path, tell: Callable[[str],
     shutil.copy(uv, folder / "uv")
     go_root, version = _go()
     tell(f"Go, {version}")
-    copy_go(go_root, folder / "go")
+    copy_go(go_root, folder / "toolchain" / "usr" / "local" / "go")
     tell("helm")
     read([ROOT / "hack" / "build-tool", HELM], env=environment)
-    shutil.copy(ROOT / ".tools" / "bin" / HELM, folder / "helm")
-    shutil.copyfile(jobs, folder / "jobs.yaml")
-    (folder / "jobs.yaml").chmod(0o644)
+    programs = folder / "tools" / "usr" / "local" / "bin"
+    programs.mkdir(parents=True)
+    shutil.copy(ROOT / ".tools" / "bin" / HELM, programs / "helm")
+    (programs / "ack-release").symlink_to("/opt/ack-release/bin/ack-release")
+    baked = folder / "jobs" / BAKED_CONFIG.relative_to("/")
+    baked.parent.mkdir(parents=True)
+    shutil.copyfile(jobs, baked)
+    settle(folder)
+
+
+def settle(folder: Path) -> None:
+    """Take from all that is below a folder what is of this machine and moment: dates, and rights beside executable."""
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink():
+            executable = path.is_dir() or path.stat().st_mode & stat.S_IXUSR
+            path.chmod(0o755 if executable else 0o644)
+        os.utime(path, (0, 0), follow_symlinks=False)
 
 
 def copy_go(source: Path, destination: Path) -> None:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hack.debian_base import make_base
+from hack.debian_base import kept_base
 from hack.docker_daemon import DockerDaemon, docker_daemon
 from hack.image import Built, build_image
 from tests.support.docker import DEBIAN_BASE, require_docker
+from tests.support.left_overs import SECRET, SECRET_VARIABLE
 from tests.support.tools import BUILT, require_tool
 
 if TYPE_CHECKING:
@@ -22,9 +23,7 @@ def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerDaemon]:
     """A daemon that has the base image, as DEBIAN_BASE."""
     require_docker()
     require_tool("debootstrap")
-    archive = BUILT.parent / "debian-base.tar"
-    if not archive.exists():
-        make_base(archive)
+    archive = kept_base(BUILT.parent)
     data = tmp_path_factory.mktemp("docker")
     with docker_daemon(data) as daemon:
         daemon.import_image(archive, DEBIAN_BASE)
@@ -34,5 +33,7 @@ def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerDaemon]:
 
 @pytest.fixture(scope="session")
 def runner_image(docker: DockerDaemon) -> Built:
-    """The runner's image with the checked-in jobs.yaml."""
-    return build_image("ack-release:test", base=DEBIAN_BASE, environment=docker.environment)
+    """The runner's image with the checked-in jobs.yaml, built where a secret is in the environment."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(SECRET_VARIABLE, SECRET)
+        return build_image("ack-release:test", base=DEBIAN_BASE, environment=docker.environment)

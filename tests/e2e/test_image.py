@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import tarfile
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from hack.image import build_image
 from hack.prow_job import checkout_folder
 from runner import __version__
 from runner.oci.media import digest_of
-from tests.support.docker import go_cache, with_jobs
+from tests.support.docker import DEBIAN_BASE, go_cache, with_jobs
+from tests.support.left_overs import SECRET, ExportedImage
 from tests.support.releases import Bench, Ended, crane, open_bench
 from tests.support.tools import ROOT
 
@@ -90,9 +90,10 @@ def job(docker: DockerDaemon, runner_image: Built, bench: Bench) -> Job:
     return Job(docker, image, bench)
 
 
-def test_a_release_in_the_image(job: Job, bench: Bench) -> None:
+@pytest.mark.parametrize("before", [(), ("env", "--unset=HOME")], ids=["as started", "without HOME"])
+def test_a_release_in_the_image(job: Job, bench: Bench, before: tuple[str, ...]) -> None:
     """Any uid without a home, on a read-only root and without capabilities, releases by the jobs.yaml baked in."""
-    ended = job.run("ack-release", "run")
+    ended = job.run(*before, "ack-release", "run")
     assert (ended.code, ended.errors) == (0, []), ended.out + ended.err
     assert ended.lines[-1].startswith("RELEASED: widget 1.2.3 (release, 3 names written)")
     crane("validate", "--insecure", "--remote", f"{bench.host}/ack/controller:widget-v1.2.3")
@@ -100,7 +101,7 @@ def test_a_release_in_the_image(job: Job, bench: Bench) -> None:
     assert settings["config"] == {"value": "/etc/ack-release/jobs.yaml", "from": "the runner's image"}
     assert settings["config digest"]["value"] == digest_of(bench.config.read_bytes())
     assert {path.stat().st_uid for path in ended.artifacts.iterdir()} == {USER}
-    again = job.run("ack-release", "run")
+    again = job.run(*before, "ack-release", "run")
     assert set(again.actions.values()) == {"skip"}
 
 
@@ -144,39 +145,55 @@ def test_the_programs(docker: DockerDaemon, runner_image: Built) -> None:
 
 def test_no_left_overs(docker: DockerDaemon, runner_image: Built, tmp_path: Path) -> None:
     """Nothing of the build is left: no tool, cache, list or secret; and nobody but root may write what is ours."""
-    container = docker.docker("create", runner_image.tag)
-    archive = tmp_path / "image.tar"
-    try:
-        docker.docker("export", "--output", archive, container)
-    finally:
-        docker.docker("rm", container)
-    with tarfile.open(archive) as files:
-        members = {f"/{member.name}".rstrip("/"): member for member in files}
-        jobs = files.extractfile(members["/etc/ack-release/jobs.yaml"])
-        assert jobs is not None
-        assert jobs.read() == (ROOT / "config" / "jobs.yaml").read_bytes()
-    ours = {
-        path: member for path, member in members.items() if path.startswith(("/opt", "/usr/local", "/etc/ack-release"))
-    }
-    assert {"/opt/ack-release/bin/ack-release", "/usr/local/bin/helm", "/usr/local/go/bin/go"} <= set(ours)
-    for path, member in ours.items():
-        assert member.issym() or not member.mode & 0o022, f"{path} can be written by others"
-        assert not member.mode & 0o6000, f"{path} changes the user"
-        assert (member.uid, member.gid) == (0, 0), path
-    for left in ("/context", "/root/.cache", "/wheels"):
-        assert left not in members
-    tails = (".whl", "/uv", "/pip", "_test.go", "/testdata", "/.git", "/.venv")
-    assert not [path for path in ours if path.endswith(tails)]
-    assert not [path for path in members if path.startswith(("/tmp/", "/var/lib/apt/lists/", "/var/cache/apt/"))]  # noqa: S108 - the image's own
+    image = ExportedImage.of(docker, runner_image.tag, tmp_path)
+    assert image.left_overs() == []
+    assert image.read("/etc/ack-release/jobs.yaml") == (ROOT / "config" / "jobs.yaml").read_bytes()
+    assert {"/opt/ack-release/bin/ack-release", "/usr/local/bin/helm", "/usr/local/go/bin/go"} <= set(image.ours)
     packages = "/opt/ack-release/lib/"
-    sources = {path for path in members if path.startswith(packages) and path.endswith(".py")}
-    compiled = {path for path in members if path.startswith(packages) and path.endswith(".pyc")}
+    sources = {path for path in image.ours if path.startswith(packages) and path.endswith(".py")}
+    compiled = {path for path in image.ours if path.startswith(packages) and path.endswith(".pyc")}
     runner = [path for path in sources if "/site-packages/runner/" in path]
     assert runner
     for path in runner:
         folder, _, name = path.rpartition("/")
         assert any(one.startswith(f"{folder}/__pycache__/{name[:-3]}.") for one in compiled), path
-    history = docker.docker("history", "--no-trunc", "--format", "{{.CreatedBy}}", runner_image.tag)
-    configured = docker.docker("image", "inspect", "--format", "{{json .Config}}", runner_image.tag)
-    secrets = [value for key, value in os.environ.items() if "TOKEN" in key or "PASSWORD" in key or "SECRET" in key]
-    assert not [secret for secret in secrets if len(secret) > 8 and secret in history + configured]
+
+
+PLANTED = {
+    "COPY pip.conf /etc/pip.conf": "/etc/pip.conf holds a secret",
+    f"ENV INDEX=https://user:{SECRET}@index.example/": "the configuration holds a secret",
+    f"RUN true {SECRET}": "the history holds a secret",
+    "COPY program-1.0-py3-none-any.whl /opt/ack-release/": "/opt/ack-release/program-1.0-py3-none-any.whl is left over",
+    "RUN mkdir -p /root/.cache/uv": "/root/.cache/uv is left over",
+    "COPY . /context/": "/context/pip.conf is left over",
+    "RUN touch /tmp/left": "/tmp/left is left over",  # noqa: S108 - the image's own
+    "RUN mkdir -p /var/lib/apt/lists && touch /var/lib/apt/lists/list": "/var/lib/apt/lists/list is left over",
+    "RUN mkdir /opt/ack-release/.git": "/opt/ack-release/.git is left over",
+    "RUN chmod o+w /usr/local/bin/helm": "/usr/local/bin/helm can be written by others",
+    "RUN chmod u+s /usr/local/go/bin/go": "/usr/local/go/bin/go changes the user or the group",
+    "RUN chown 4711 /etc/ack-release/jobs.yaml": "/etc/ack-release/jobs.yaml belongs to 4711:0",
+}
+"""What a build could leave behind, as lines of a Dockerfile, and what the check then says."""
+
+
+def test_what_is_left_over_is_found(docker: DockerDaemon, runner_image: Built, tmp_path: Path) -> None:
+    """The check of left-overs finds each that is planted on top of the image, a secret of the context among them."""
+    context = tmp_path / "context"
+    context.mkdir()
+    (context / "program-1.0-py3-none-any.whl").touch()
+    (context / "pip.conf").write_text(f"index-url = https://user:{SECRET}@index.example/\n")
+    (context / "Dockerfile").write_text("\n".join((f"FROM {runner_image.tag}", "USER 0:0", *PLANTED, "")))
+    docker.docker("build", "--quiet", "--network", "host", "--tag", "ack-release:planted", context)
+    found = ExportedImage.of(docker, "ack-release:planted", tmp_path).left_overs()
+    assert set(PLANTED.values()) <= set(found)
+
+
+def test_two_builds_give_the_same_layers(docker: DockerDaemon, runner_image: Built) -> None:
+    """A second build, from a context of its own and later, gives layers of the same content."""
+    again = build_image("ack-release:again", base=DEBIAN_BASE, environment=docker.environment, cache=False)
+    layers = [
+        json.loads(docker.docker("image", "inspect", "--format", "{{json .RootFS.Layers}}", tag))
+        for tag in (runner_image.tag, again.tag)
+    ]
+    assert len(layers[0]) > 4
+    assert layers[0] == layers[1]

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hack.image import DOCKERFILE, ROOT, ImageFailed, build_image, copy_go, default_base
-from runner.settings import BAKED_CONFIG
+from hack import debian_base
+from hack.image import ROOT, ImageFailed, build_image, copy_go, default_base, settle
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,15 +53,46 @@ def test_a_go_toolchain_is_copied_without_what_compiling_never_reads(tmp_path: P
 
 def test_the_default_base_is_exact() -> None:
     """The Dockerfile's base has an exact tag: a version of three numbers, never a moving one."""
-    name, _, tag = default_base().rpartition(":")
+    name, _, tag = default_base().partition("@")[0].rpartition(":")
     assert name
     assert len(tag.partition("-")[0].split(".")) == 3
     assert "latest" not in tag
 
 
-def test_jobs_are_baked_in_where_the_runner_looks() -> None:
-    """The Dockerfile puts jobs.yaml where a run without --config finds it."""
-    assert f"COPY jobs.yaml {BAKED_CONFIG}\n" in DOCKERFILE.read_text(encoding="utf-8")
+def test_dates_and_rights_of_the_machine_are_left_behind(tmp_path: Path) -> None:
+    """Whatever umask and moment files were made in, they are dated 1970, and only their owner may write them."""
+    program, text, link = tmp_path / "folder" / "program", tmp_path / "folder" / "text", tmp_path / "link"
+    program.parent.mkdir(mode=0o700)
+    for file, mode in ((program, 0o4711), (text, 0o666)):
+        file.touch()
+        file.chmod(mode)
+    link.symlink_to("/nowhere")
+    settle(tmp_path)
+    assert {path.lstat().st_mtime for path in (tmp_path, program.parent, program, text, link)} == {0}
+    modes = [path.stat().st_mode & 0o7777 for path in (tmp_path, program.parent, program, text)]
+    assert modes == [0o755, 0o755, 0o755, 0o644]
+
+
+def test_a_base_is_made_once_for_what_goes_into_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kept base is taken again until suite, packages or the script that makes it change."""
+    made: list[Path] = []
+
+    def make(archive: Path) -> None:
+        archive.touch()
+        made.append(archive)
+
+    monkeypatch.setattr(debian_base, "make_base", make)
+    first = debian_base.kept_base(tmp_path)
+    assert debian_base.kept_base(tmp_path) == first
+    monkeypatch.setattr(debian_base, "PACKAGES", (*debian_base.PACKAGES, "curl"))
+    second = debian_base.kept_base(tmp_path)
+    monkeypatch.setattr(debian_base, "SUITE", "trixie")
+    third = debian_base.kept_base(tmp_path)
+    copy = tmp_path / "debian_base.py"
+    copy.write_text("another script")
+    monkeypatch.setattr(debian_base, "__file__", str(copy))
+    assert made == [first, second, third, debian_base.kept_base(tmp_path)]
+    assert len(set(made)) == 4
 
 
 def test_a_wrong_jobs_file_is_refused_before_anything_is_built(tmp_path: Path) -> None:
