@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support.tools import require_tool
+from hack.debian_base import kept_base
+from hack.docker_daemon import DockerDaemon, docker_daemon
+from tests.support.apiserver import apiserver
+from tests.support.docker import DEBIAN_BASE, require_docker
+from tests.support.tools import BUILT, require_tool
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 # A machine under load must not fail a test: time limits belong to the tests that measure time.
@@ -60,3 +66,23 @@ def helm4() -> Path:
 def helm(request: pytest.FixtureRequest) -> Path:
     """Each helm that the runner supports, one after the other."""
     return require_tool(request.param)
+
+
+@pytest.fixture(scope="session")
+def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerDaemon]:
+    """A daemon that has the base image, as DEBIAN_BASE."""
+    require_docker()
+    require_tool("debootstrap")
+    archive = kept_base(BUILT.parent)
+    data = tmp_path_factory.mktemp("docker")
+    with docker_daemon(data) as daemon:
+        daemon.import_image(archive, DEBIAN_BASE)
+        yield daemon
+    shutil.rmtree(data)
+
+
+@pytest.fixture(scope="session")
+def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The administrator's way to an apiserver without nodes."""
+    with apiserver(tmp_path_factory.mktemp("apiserver")) as made:
+        yield made

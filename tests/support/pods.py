@@ -81,7 +81,13 @@ def decorated_pod(
         "refs": [refs],
     }
     wrapped = {"timeout": timeout * SECOND, "grace_period": grace * SECOND, "artifact_dir": "/logs/artifacts", **entry}
-    sidecar = {"gcs_options": {"items": ["/logs/artifacts"], **storage}, "entries": [entry], "censoring_options": {}}
+    sidecar = {
+        "gcs_options": {"items": ["/logs/artifacts"], **storage},
+        "entries": [entry],
+        "censoring_options": {},
+        # Else it races with itself: it uploads at once what there is, and again when the job has ended.
+        "ignore_interrupts": True,
+    }
 
     def utility(called: str, program: str, mounts: list[Any], *args: str, **environment: Any) -> dict[str, Any]:
         return {

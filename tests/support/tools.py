@@ -18,6 +18,8 @@ INSTALLED_BY = {
     "helm3": "make tools",
     "helm4": "make tools",
     "entrypoint": "make tools",
+    "kube-apiserver": "make tools",
+    "etcd": "apt-get install etcd-server",
     "debootstrap": "apt-get install debootstrap",
     "docker-registry": "apt-get install docker-registry",
     "go": "https://go.dev/dl",

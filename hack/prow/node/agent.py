@@ -8,10 +8,10 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import kubernetes
-from docker.errors import NotFound
 from kubernetes.client.exceptions import ApiException
 
 from hack.prow.node.cluster import GONE, Cluster
+from hack.prow.node.engine import Engine, NoContainer
 from hack.prow.node.logs import LogRequest, NoLog, log_server, make_certificate
 from hack.prow.node.volumes import remove_volumes
 from hack.prow.node.worker import Site, Worker, now
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from hack.prow.node.engine import Engine
 
 HEARTBEAT_SECONDS = 10.0
 RETRY_SECONDS = 1.0
@@ -37,6 +36,7 @@ class Agent:
         self._workers: dict[str, Worker] = {}
         self._pods: dict[tuple[str, str], dict[str, Any]] = {}
         self._stopped = threading.Event()
+        self._taking = threading.Lock()
         self._watch = kubernetes.watch.Watch()
 
     def stop(self) -> None:
@@ -69,7 +69,10 @@ class Agent:
                 self._stopped.wait()
             finally:
                 self.stop()
-                for worker in list(self._workers.values()):
+                # Whoever takes a pod at this moment has taken it by now, and nobody takes another.
+                with self._taking:
+                    workers = list(self._workers.values())
+                for worker in workers:
                     worker.abandon()
                 self._engine.remove_all()
                 remove_volumes(self._data / "pods")
@@ -110,6 +113,11 @@ class Agent:
             self._take(site, "ADDED", document)
 
     def _take(self, site: Site, kind: str, document: dict[str, Any]) -> None:
+        with self._taking:
+            if not self._stopped.is_set():
+                self._take_one(site, kind, document)
+
+    def _take_one(self, site: Site, kind: str, document: dict[str, Any]) -> None:
         about = document["metadata"]
         key, uid = (about["namespace"], about["name"]), about["uid"]
         if kind == "DELETED":
@@ -132,20 +140,22 @@ class Agent:
             self._workers[uid] = Worker(site, document)
             self._workers[uid].start()
 
-    def _open_log(self, request: LogRequest) -> Iterator[bytes]:
+    @contextlib.contextmanager
+    def _open_log(self, request: LogRequest) -> Iterator[Iterator[bytes]]:
         document = self._pods.get((request.namespace, request.pod))
         if document is None:
             raise NoLog(f'pod "{request.pod}" is not on this node')
         try:
-            return self._engine.logs(
+            with self._engine.logs(
                 document["metadata"]["uid"],
                 request.container,
                 follow=request.follow,
                 timestamps=request.timestamps,
                 tail=request.tail_lines,
                 since=request.since,
-            )
-        except NotFound as error:
+            ) as chunks:
+                yield chunks
+        except NoContainer as error:
             raise NoLog(
                 f'container "{request.container}" in pod "{request.pod}" is waiting to start: PodInitializing'
             ) from error

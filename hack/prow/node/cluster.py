@@ -31,7 +31,7 @@ class Cluster:
         # A pod has a thread of its own, and each of them asks.
         self._api.rest_client.pool_manager.connection_pool_kw["maxsize"] = 50
         # The client's types do not know that it takes plain JSON, and gives it.
-        self._core: Any = kubernetes.client.CoreV1Api(self._api)
+        self.core: Any = kubernetes.client.CoreV1Api(self._api)
 
     def close(self) -> None:
         """Give the connections back."""
@@ -45,7 +45,7 @@ class Cluster:
         """
         name = node["metadata"]["name"]
         try:
-            self._core.create_node(node, _request_timeout=REQUEST_SECONDS)
+            self.core.create_node(node, _request_timeout=REQUEST_SECONDS)
         except ApiException as error:
             if error.status != CONFLICT:
                 raise
@@ -57,15 +57,15 @@ class Cluster:
         Raises:
             ApiException: the apiserver refuses.
         """
-        self._core.patch_node_status(name, {"status": status}, _request_timeout=REQUEST_SECONDS)
+        self.core.patch_node_status(name, {"status": status}, _request_timeout=REQUEST_SECONDS)
 
     def unregister(self, name: str) -> None:
         """Take the Node away."""
-        self._core.delete_node(name, _request_timeout=REQUEST_SECONDS)
+        self.core.delete_node(name, _request_timeout=REQUEST_SECONDS)
 
     def pods(self) -> tuple[list[Document], str]:
         """All pods, and the version that they are of."""
-        answer = self._core.list_pod_for_all_namespaces(_preload_content=False, _request_timeout=REQUEST_SECONDS)
+        answer = self.core.list_pod_for_all_namespaces(_preload_content=False, _request_timeout=REQUEST_SECONDS)
         found = json.loads(answer.data)
         return found["items"], found["metadata"]["resourceVersion"]
 
@@ -76,7 +76,7 @@ class Cluster:
             ApiException: among others with status 410, when that version is too old.
         """
         for event in watch.stream(
-            self._core.list_pod_for_all_namespaces,
+            self.core.list_pod_for_all_namespaces,
             resource_version=since,
             timeout_seconds=WATCH_SECONDS,
             _request_timeout=WATCH_SECONDS + REQUEST_SECONDS,
@@ -86,7 +86,7 @@ class Cluster:
     def pod(self, namespace: str, name: str) -> Document | None:
         """A pod as it is now; None where there is none."""
         try:
-            answer = self._core.read_namespaced_pod(
+            answer = self.core.read_namespaced_pod(
                 name, namespace, _preload_content=False, _request_timeout=REQUEST_SECONDS
             )
         except ApiException as error:
@@ -110,7 +110,7 @@ class Cluster:
         }
         try:
             # The answer is a Status, which the client would read as a Binding without a target.
-            self._core.create_namespaced_pod_binding(
+            self.core.create_namespaced_pod_binding(
                 name, namespace, binding, _preload_content=False, _request_timeout=REQUEST_SECONDS
             )
         except ApiException as error:
@@ -125,7 +125,7 @@ class Cluster:
         """
         change = {"metadata": {"uid": uid}, "status": status}
         try:
-            self._core.patch_namespaced_pod_status(name, namespace, change, _request_timeout=REQUEST_SECONDS)
+            self.core.patch_namespaced_pod_status(name, namespace, change, _request_timeout=REQUEST_SECONDS)
         except ApiException as error:
             if error.status not in (NOT_FOUND, CONFLICT):
                 raise
@@ -138,7 +138,7 @@ class Cluster:
         """
         options = {"gracePeriodSeconds": 0, "preconditions": {"uid": uid}}
         try:
-            self._core.delete_namespaced_pod(
+            self.core.delete_namespaced_pod(
                 name, namespace, body=options, _preload_content=False, _request_timeout=REQUEST_SECONDS
             )
         except ApiException as error:
@@ -152,16 +152,16 @@ class Cluster:
             ApiException: the apiserver refuses, or there is no such pod.
         """
         change = {"metadata": {"annotations": dict(annotations)}}
-        self._core.patch_namespaced_pod(name, namespace, change, _request_timeout=REQUEST_SECONDS)
+        self.core.patch_namespaced_pod(name, namespace, change, _request_timeout=REQUEST_SECONDS)
 
     def secret(self, namespace: str, name: str) -> dict[str, bytes] | None:
         """The keys of a secret; None where there is none."""
-        found = self._read(self._core.read_namespaced_secret, namespace, name)
+        found = self._read(self.core.read_namespaced_secret, namespace, name)
         return None if found is None else {key: base64.b64decode(one) for key, one in (found.get("data") or {}).items()}
 
     def config_map(self, namespace: str, name: str) -> dict[str, bytes] | None:
         """The keys of a config map; None where there is none."""
-        found = self._read(self._core.read_namespaced_config_map, namespace, name)
+        found = self._read(self.core.read_namespaced_config_map, namespace, name)
         if found is None:
             return None
         binary = {key: base64.b64decode(one) for key, one in (found.get("binaryData") or {}).items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from hack.prow.node.plan import NotConfigured
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from docker.types.daemon import CancellableStream
+
     from hack.prow.node.plan import Launch
 
 NODE_LABEL = "dev.ack.release.node"
@@ -25,6 +28,10 @@ NEVER = "0001-01-01T00:00:00Z"
 
 class ImageMissing(Exception):
     """The engine has no image of this name, and nothing is pulled."""
+
+
+class NoContainer(Exception):
+    """The engine has no such container."""
 
 
 class NotStarted(Exception):
@@ -55,7 +62,7 @@ class Engine:
 
     def __init__(self, host: str, node: str) -> None:
         self._client = docker.DockerClient(base_url=host, timeout=REQUEST_SECONDS, max_pool_size=50)
-        self._node = node
+        self._host, self._node = host, node
 
     @property
     def version(self) -> str:
@@ -151,7 +158,7 @@ class Engine:
         failed = state["Status"] == "created" and bool(state["Error"])
         return Look(
             id=f"docker://{found['Id']}",
-            image_id=f"docker-pullable://{found['Config']['Image']}@{found['Image']}",
+            image_id=f"docker://{found['Image']}",
             running=bool(state["Running"]),
             exit_code=int(state["ExitCode"]),
             out_of_memory=bool(state["OOMKilled"]),
@@ -185,6 +192,7 @@ class Engine:
             except NotFound:
                 continue
 
+    @contextlib.contextmanager
     def logs(
         self,
         pod: str,
@@ -194,8 +202,8 @@ class Engine:
         timestamps: bool = False,
         tail: int | None = None,
         since: int | None = None,
-    ) -> Iterator[bytes]:
-        """What a container printed, stdout and stderr in the order in which it came.
+    ) -> Iterator[Iterator[bytes]]:
+        """Open what a container printed: stdout and stderr in the order in which it came.
 
         Args:
             pod: the pod's uid.
@@ -206,17 +214,37 @@ class Engine:
             since: begin at this time, in seconds since 1970.
 
         Raises:
-            NotFound: there is no such container.
+            NoContainer: there is no such container.
         """
-        streamed: Iterator[bytes] = self._client.api.logs(
-            _name(pod, container),
-            stream=True,
-            follow=follow,
-            timestamps=timestamps,
-            tail="all" if tail is None else tail,
-            since=since,
-        )
-        return streamed
+        if self.look(pod, container) is None:
+            raise NoContainer(container)
+        wanted: dict[str, Any] = {"timestamps": timestamps, "tail": "all" if tail is None else tail, "since": since}
+        if not follow:
+            yield iter([self._client.api.logs(_name(pod, container), **wanted)])
+            return
+        # A client of its own: closing what is read half must not touch a connection that others use.
+        client = docker.APIClient(base_url=self._host, timeout=REQUEST_SECONDS)
+        try:
+            chunks = client.logs(_name(pod, container), stream=True, follow=True, **wanted)
+            with contextlib.closing(_Followed(chunks)) as followed:
+                yield iter(followed)
+        finally:
+            client.close()
+
+
+class _Followed:
+    """A log that is followed; one that is not read to its end is cut off when it is closed."""
+
+    def __init__(self, chunks: CancellableStream[bytes]) -> None:
+        self._chunks, self._over = chunks, False
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self._chunks
+        self._over = True
+
+    def close(self) -> None:
+        if not self._over:
+            self._chunks.close()
 
 
 def _name(pod: str, container: str) -> str:

@@ -18,7 +18,11 @@ from hack.processes import read
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
+
+    OpenLog = Callable[["LogRequest"], AbstractContextManager[Iterator[bytes]]]
+    """Opens a log, whose bytes come as they are printed."""
 
 IDLE_SECONDS = 60
 TRUE = ("true", "1")
@@ -124,23 +128,24 @@ def make_certificate(folder: Path, host: str) -> tuple[Path, Path]:
 
 
 @contextlib.contextmanager
-def log_server(
-    address: tuple[str, int], certificate: tuple[Path, Path], open_log: Callable[[LogRequest], Iterator[bytes]]
-) -> Iterator[int]:
+def log_server(address: tuple[str, int], certificate: tuple[Path, Path], open_log: OpenLog) -> Iterator[int]:
     """Serve logs during the block; gives the port.
 
     Args:
         address: host and port; port 0 takes a free one.
         certificate: the files of certificate and key.
-        open_log: gives a log's bytes as they come, or raises NoLog.
+        open_log: opens a log, or raises NoLog.
 
     Raises:
-        OSError: the port is taken.
+        OSError: the port is taken; the message names it.
     """
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(*certificate)
 
-    server = _Server(address, _Handler)
+    try:
+        server = _Server(address, _Handler)
+    except OSError as error:
+        raise OSError(error.errno, f"{address[0]}:{address[1]}: {error.strerror}") from error
     server.context, server.open_log = context, open_log
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, name="logs", daemon=True)
     thread.start()
@@ -155,7 +160,7 @@ def log_server(
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     context: ssl.SSLContext
-    open_log: Callable[[LogRequest], Iterator[bytes]]
+    open_log: OpenLog
 
     def get_request(self) -> tuple[socket.socket, object]:
         connection, address = super().get_request()
@@ -176,20 +181,17 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         try:
             request = read_request(self.path, now=datetime.now(UTC).timestamp())
-            chunks = iter(limited(self.server.open_log(request), request.limit_bytes))
-            first = next(chunks, b"") if not request.follow else b""
-        except BadRequest as error:
+            with self.server.open_log(request) as chunks:
+                self._answer(limited(chunks, request.limit_bytes))
+        except (BadRequest, NoLog) as error:
             self._refuse(HTTPStatus.BAD_REQUEST, str(error))
-            return
-        except NoLog as error:
-            self._refuse(HTTPStatus.BAD_REQUEST, str(error))
-            return
+
+    def _answer(self, chunks: Iterator[bytes]) -> None:
         self.send_response(HTTPStatus.OK)
         self.send_header("Content-Type", "text/plain")
         self.send_header("Transfer-Encoding", "chunked")
         self.send_header("Connection", "close")
         self.end_headers()
-        self._chunk(first)
         for chunk in chunks:
             self._chunk(chunk)
         self.wfile.write(b"0\r\n\r\n")

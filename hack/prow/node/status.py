@@ -117,7 +117,6 @@ def pod_status(
     now = phase(pod, states, ending)
     initialized = all(_succeeded(states, one) for one in pod.spec.init_containers)
     ready = now == "Running" and all(isinstance(states.get(one.name), Running) for one in pod.spec.containers)
-    over = now in ("Succeeded", "Failed")
     why = {"Succeeded": "PodCompleted", "Failed": "PodFailed"}.get(now, "")
     status: dict[str, Any] = {
         "phase": now,
@@ -132,9 +131,9 @@ def pod_status(
             _condition("ContainersReady", ready, "" if ready else why or "ContainersNotReady"),
             _condition("Ready", ready, "" if ready else why or "ContainersNotReady"),
         ],
-        "initContainerStatuses": [_container(one, states, over=over, waits="PodInitializing") for one in _first(pod)],
+        "initContainerStatuses": [_container(one, states, first=True, waits="PodInitializing") for one in _first(pod)],
         "containerStatuses": [
-            _container(one, states, over=over, waits="ContainerCreating" if initialized else "PodInitializing")
+            _container(one, states, first=False, waits="ContainerCreating" if initialized else "PodInitializing")
             for one in pod.spec.containers
         ],
     }
@@ -152,7 +151,7 @@ def _condition(kind: str, holds: bool, reason: str) -> dict[str, Any]:  # noqa: 
     return {"type": kind, "status": str(holds), **({"reason": reason} if reason else {})}
 
 
-def _container(container: Container, states: Mapping[str, State], *, over: bool, waits: str) -> dict[str, Any]:
+def _container(container: Container, states: Mapping[str, State], *, first: bool, waits: str) -> dict[str, Any]:
     state = states.get(container.name, Waiting(waits))
     given: dict[str, Any] = {
         "name": container.name,
@@ -171,7 +170,7 @@ def _container(container: Container, states: Mapping[str, State], *, over: bool,
             given["state"] = {"running": {"startedAt": state.started}}
         case Terminated():
             given |= {"containerID": state.id, "imageID": state.image_id} if state.id else {}
-            given["ready"] = state.succeeded and not over
+            given["ready"] = state.succeeded and first
             ended = {"exitCode": state.exit_code, "reason": state.reason, "message": state.message}
             times = {"startedAt": state.started, "finishedAt": state.ended, "containerID": state.id}
             given["state"] = {"terminated": {key: value for key, value in {**ended, **times}.items() if value != ""}}

@@ -22,9 +22,8 @@ if TYPE_CHECKING:
 
 OPEN_TO_ALL = 0o777
 FOLDER = 0o755
-GROUP_READS_AND_WRITES = 0o060
-GROUP_ENTERS = 0o010
-SOCKET_IN = (stat.S_ISSOCK, "a socket")
+GROUP_READS, GROUP_READS_AND_WRITES, ENTERED = 0o440, 0o660, 0o110
+"""What an fsGroup adds to modes: of files that are only read, of others, and to those of folders."""
 
 
 def make_volumes(folder: Path, pod: Pod, *, secrets: Keys, config_maps: Keys) -> Mapping[str, Path]:
@@ -80,7 +79,8 @@ def _make(folder: Path, volume: Volume, pod: Pod, *, secrets: Keys, config_maps:
     if volume.config_map is not None:
         _write(partial, "configmap", volume.config_map.name, volume.config_map, config_maps)
     if pod.spec.security_context.fs_group is not None:
-        _give(partial, pod.spec.security_context.fs_group)
+        added = GROUP_READS_AND_WRITES if volume.empty_dir is not None else GROUP_READS
+        _give(partial, pod.spec.security_context.fs_group, added)
     partial.rename(folder)
     return folder
 
@@ -105,13 +105,13 @@ def _write(folder: Path, kind: str, name: str, source: SecretSource | ConfigMapS
         file.chmod(source.default_mode if mode is None else mode)
 
 
-def _give(folder: Path, group: int) -> None:
+def _give(folder: Path, group: int, added: int) -> None:
     for parent, _, files in os.walk(folder):
         os.chown(parent, -1, group)
-        Path(parent).chmod(Path(parent).stat().st_mode | stat.S_ISGID | GROUP_READS_AND_WRITES | GROUP_ENTERS)
+        Path(parent).chmod(Path(parent).stat().st_mode | stat.S_ISGID | added | ENTERED)
         for file in (Path(parent, name) for name in files):
             os.chown(file, -1, group)
-            file.chmod(file.stat().st_mode | GROUP_READS_AND_WRITES)
+            file.chmod(file.stat().st_mode | added)
 
 
 def _host_path(asked: HostPath) -> Path:

@@ -190,7 +190,8 @@ class Worker:
         file = self._folder / "messages" / container.name
         log = b""
         if failed and container.termination_message_policy == "FallbackToLogsOnError":
-            log = b"".join(self._site.engine.logs(self.uid, container.name, tail=FALLBACK_LINES))
+            with self._site.engine.logs(self.uid, container.name, tail=FALLBACK_LINES) as chunks:
+                log = b"".join(chunks)
         return termination_message(
             file.read_bytes() if file.exists() else b"",
             log,
@@ -204,8 +205,8 @@ class Worker:
             self._end(Ending("", "", 0))
         elif "deletionTimestamp" in about:
             self._end(Ending("", "", about.get("deletionGracePeriodSeconds") or 0))
-        elif self._ending is None and EVICT in pod.annotations:
-            self._end(Ending("Evicted", pod.annotations[EVICT], EVICTED_GRACE))
+        elif self._ending is None and EVICT in (about.get("annotations") or {}):
+            self._end(Ending("Evicted", about["annotations"][EVICT], EVICTED_GRACE))
         elif self._ending is None and (over := self._over_limit(pod)):
             self._end(Ending("Evicted", over, EVICTED_GRACE))
         elif self._ending is None and self._past_deadline(pod):
@@ -236,7 +237,7 @@ class Worker:
         for volume in pod.spec.volumes:
             limit = None if volume.empty_dir is None else volume.empty_dir.size_limit
             if limit is not None and used(self._folder / "volumes" / volume.name) > limit:
-                return f'Usage of EmptyDir volume "{volume.name}" exceeds the limit "{limit}".'
+                return f'Usage of EmptyDir volume "{volume.name}" exceeds the limit of {limit:f} bytes.'
         return ""
 
     def _do(self, pod: Pod, step: Start | Signal) -> None:
