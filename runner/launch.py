@@ -148,19 +148,30 @@ class Finish:
             if self._code is None:
                 document = self._record.close()
                 self._code = int(ExitCode.BUG if document.exit is None else document.exit)
-                # Neither a full disk nor a closed stdout changes how the run ended.
-                for part in (self._report, self._conclude, self._show or _nothing):
+                # A disk that hangs takes nobody the last line, and a reader that hangs takes nobody the reports.
+                reports = threading.Thread(target=self._report, args=[document], daemon=True)
+                reports.start()
+                for part in (self._conclude, self._show or _nothing):
+                    # A closed stdout does not change how the run ended.
                     with suppress(OSError, ValueError):
                         part(document)
-                # Workers that have not noticed the end yet say nothing after the last line.
-                self._out.close()
+                reports.join()
             return self._code
 
     def _report(self, document: RecordDocument) -> None:
-        if self._folder is not None:
+        if self._folder is None:
+            return
+        self._record.wait_for_save()
+        # Nor does a full disk.
+        with suppress(OSError, ValueError):
             write_reports(self._folder, document)
 
     def _conclude(self, document: RecordDocument) -> None:
+        self._say_last(document)
+        # Workers that have not noticed the end yet say nothing after the last line.
+        self._out.close()
+
+    def _say_last(self, document: RecordDocument) -> None:
         for error in document.errors:
             self._log.debug("failed", service=error.service, code=error.code, cause=error.cause, remedy=error.remedy)
             for line in error_lines(error):

@@ -273,13 +273,17 @@ class Record:
         end("skipped" if handle.skipped else "passed", handle.skipped)
 
     def close(self) -> RecordDocument:
-        """Finish the record: decide the exit code, take no further change, and return it; nothing is saved any more."""
+        """Finish the record: decide the exit code, take no further change, and return it."""
         with self._lock:
             if not self._closed:
                 self._finish()
                 self._closed = True
-        with self._saving:
             return self._document
+
+    def wait_for_save(self) -> None:
+        """Wait until a save that is under way has come to its end; once the record is closed none begins."""
+        with self._saving:
+            pass
 
     def _leave(self, place: int, outcome: str, reason: str | None) -> StepDocument:
         steps = self._document.steps

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
 import subprocess
 import time
@@ -424,6 +425,36 @@ def test_prows_entrypoint_has_nothing_to_kill(bench: Bench, tmp_path: Path, prow
     assert left_running(bench) == []
     assert left_behind(bench) == []
     check_complete(bench)
+
+
+def test_an_ended_plan_is_still_one_document(bench: Bench) -> None:
+    """A plan that is ended prints its one JSON document all the same, which says where it ended."""
+    stopped = bench.proxy.hold(path=r"/manifests/")
+    with bench.start("v1.2.3", "--json", command="plan") as running:
+        assert stopped.reached.wait(60)
+        running.process.terminate()
+        ended = running.wait(GRACE_SECONDS)
+    assert ended.code == ended.plan["exit"] == 9
+    assert ended.plan["error"]["cause"] == "the run was ended by SIGTERM during observe of widget"
+    assert ended.plan["error"] == ended.record["error"]
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
+def test_reports_that_cannot_be_written_do_not_keep_the_run(bench: Bench, tmp_path: Path, way: Way) -> None:
+    """On a disk that takes what is written and never answers, a run is over inside a short grace period, with 9."""
+    ending = Ending(bench, "v1.2.3", grace=3.0)
+    artifacts = tmp_path / "ended-v1.2.3-1"
+    artifacts.mkdir()
+    os.mkfifo(artifacts / ".record.json.partial")
+    log = artifacts / "release-log.jsonl"
+    with ending.start(extra={}, timeout=1800 if way.volleys else 6) as running:
+        until(lambda: log.exists() and '"step": "event"' in log.read_text())
+        ended = end(running, way, ending.grace + (0 if way.volleys else 6))
+    assert ended.code == 9
+    [line] = ended.errors
+    assert re.match(f"ERROR: the run was ended by {way.reason} after event[.] ", line)
+    assert left_running(bench) == []
+    assert left_behind(bench) == []
 
 
 def test_a_kill_leaves_nothing_incomplete(bench: Bench) -> None:

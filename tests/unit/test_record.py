@@ -202,7 +202,7 @@ def test_a_name_written_as_the_run_ends_is_remembered() -> None:
 
 
 def test_a_disk_that_hangs_keeps_nobody_from_ending_the_run() -> None:
-    """While the record is being saved, a run can be ended and steps can begin; only who closes it waits."""
+    """While the record is being saved, a run can be ended and its record closed; who waits for the save waits."""
     saving, go_on = threading.Event(), threading.Event()
 
     def save(_: RecordDocument) -> None:
@@ -215,14 +215,15 @@ def test_a_disk_that_hangs_keeps_nobody_from_ending_the_run() -> None:
     assert saving.wait(5)
     with record.step("event"):
         record.end("SIGTERM")
-    closed = threading.Thread(target=record.close)
-    closed.start()
-    closed.join(0.1)
-    assert closed.is_alive()
+    assert record.close().exit == ExitCode.ENDED
+    waiting = threading.Thread(target=record.wait_for_save)
+    waiting.start()
+    waiting.join(0.1)
+    assert waiting.is_alive()
     go_on.set()
-    closed.join(5)
+    waiting.join(5)
     worker.join(5)
-    assert not closed.is_alive()
+    assert not waiting.is_alive()
 
 
 def test_entries_of_services_do_not_disturb_each_other() -> None:
