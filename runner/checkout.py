@@ -144,7 +144,8 @@ def read_files(
 ) -> dict[str, bytes | None]:
     """Return files as they are at HEAD, or at another commit; None for those that are not there or are no files.
 
-    Symbolic links are followed as long as they stay in the commit. A clone without blobs has those of HEAD only.
+    Symbolic links are followed as long as they stay in the commit. In a clone without blobs the files of another commit
+    are mostly not there: then all are None.
 
     Raises:
         CheckoutMissing: git cannot read the clone.
@@ -154,8 +155,11 @@ def read_files(
     wanted = [path for path in files if "\n" not in path and not path.startswith(_RELATIVE)]
     asked = "".join(f"{at or checkout.commit}:{path}\n" for path in wanted)
     git = _Git(checkout.folder, run, environment)
-    output = git("cat-file", "--batch", "--follow-symlinks", stdin=asked.encode()).output
-    return files | dict(zip(wanted, _contents(output), strict=True))
+    finished = git("cat-file", "--batch", "--follow-symlinks", stdin=asked.encode(), may_fail=at is not None)
+    if not finished.ok:
+        # git ends at the first blob that a clone without blobs would have to fetch.
+        return files
+    return files | dict(zip(wanted, _contents(finished.output), strict=True))
 
 
 def resolve(

@@ -235,9 +235,12 @@ def test_by_hand_on_a_branch(proposal: Proposal) -> None:
 def test_a_clone_without_blobs(proposal: Proposal, bench: Bench) -> None:
     """A clone that has only HEAD's files, as Prow makes it with blobless_fetch, tells the same."""
     bench.repository.git("config", "uploadpack.allowFilter", "true")
+    bench.repository.commit("Describe", {CHART: lambda text: f"{text}# earlier\n"})
     proposal.refs = {"blobless_fetch": True}
-    proposal.open(edits={VALUES: lambda text: f"{text}# more\n", CHART: lambda text: f"{text}# more\n"})
-    ended = proposal.plan()
+    proposal.open(edits={VALUES: lambda text: f"{text}# more\n"})
+    clone = proposal.clone()
+    bench.repository.folder.rename(bench.folder / "gone")
+    ended = proposal.plan(clone=clone)
     assert (ended.code, ended.errors) == (0, []), ended.out
     assert "the chart differs" in ended.record["warnings"][0]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hack.processes import ProgramFailed
-from runner.checkout import Checkout, find_checkout, is_ancestor, read_checkout, read_files
+from runner.checkout import Checkout, find_checkout, is_ancestor, read_checkout, read_files, resolve
 from runner.errors import (
     CheckoutMissing,
     HistoryMissing,
@@ -659,3 +659,38 @@ def test_real_releases_are_released(bench: Bench) -> None:
         pushed = origin.resolve(f"refs/tags/{tag}")
         assert origin.git("cat-file", "-t", pushed) == kind
         assert Bench(bench.folder / tag, origin).route(tag, pushed) == ReleasePath(tag[1:])
+
+
+def test_objects_are_named_by_tag_commit_and_folder(bench: Bench, origin: Origin) -> None:
+    """Tags give their commits, folders of any commit their trees, and what is not there nothing."""
+    checkout = bench.read("v1.10.0", origin.resolve("refs/tags/v1.10.0"))
+    names = (
+        "refs/tags/v1.2.3^{commit}",
+        "refs/tags/v1.2.3^{commit}:helm",
+        f"{checkout.commit}:helm",
+        "refs/tags/v9.9.9^{commit}",
+        "refs/tags/v9.9.9^{commit}:helm",
+        f"{checkout.commit}:services/s3/helm",
+    )
+    found = resolve(checkout, names, bench.run, bench.environment(checkout.folder))
+    assert found == {name: origin.resolve(name) for name in names[:3]} | dict.fromkeys(names[3:])
+    assert len(set(found.values())) == 4
+
+
+def test_files_of_another_commit(bench: Bench, origin: Origin) -> None:
+    """A file is read as it is at another commit; None where it is not there."""
+    checkout = bench.read("v1.10.0", origin.resolve("refs/tags/v1.10.0"))
+    at = origin.resolve("refs/tags/v1.2.3^{commit}")
+    files = read_files(checkout, ["helm/Chart.yaml", "new"], bench.run, bench.environment(checkout.folder), at=at)
+    assert files == {"helm/Chart.yaml": b"version: 1.2.3\n", "new": None}
+
+
+def test_other_commits_of_a_clone_without_blobs(bench: Bench, origin: Origin) -> None:
+    """A blobless clone has the trees of every commit, and of other commits no files; nothing is fetched for either."""
+    checkout = bench.read("v1.10.0", origin.resolve("refs/tags/v1.10.0"), blobless=True)
+    environment = bench.environment(checkout.folder)
+    at = origin.resolve("refs/tags/v1.2.3^{commit}")
+    origin.folder.rename(origin.folder.with_name("gone"))
+    folder = f"{at}:helm"
+    assert resolve(checkout, [folder], bench.run, environment)[folder] is not None
+    assert read_files(checkout, ["helm/Chart.yaml"], bench.run, environment, at=at) == {"helm/Chart.yaml": None}
