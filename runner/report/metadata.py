@@ -28,6 +28,7 @@ def _lines(document: RecordDocument) -> Iterator[tuple[str, str | None]]:
         yield "remedy", document.error.remedy
         yield "error code", f"{document.error.code} (exit {document.error.exit})"
     yield "ref", document.ref
+    yield "as tag", document.as_tag
     yield "commit", document.commit
     yield "version", document.version
     yield "path", document.path
@@ -35,6 +36,9 @@ def _lines(document: RecordDocument) -> Iterator[tuple[str, str | None]]:
     at = "running" if document.exit is None else "failed"
     yield "step", ", ".join(step_in_words(step) for step in document.steps if step.outcome == at)
     yield "layout folder", document.layout_folder
+    for step in document.steps:
+        if step.name == "select" and step.service is not None and step.outcome == "skipped":
+            yield step.service, f"not released: {step.reason}"
     for entry in document.entries:
         at = f" @{entry.digest}" if entry.digest else ""
         yield f"{entry.service} {entry.name}", f"{_done(document, entry)}: {entry.reason}{at}"

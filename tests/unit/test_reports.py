@@ -153,6 +153,21 @@ def test_nothing_is_said_to_be_written_that_was_not(fields: dict[str, object], r
     assert result in released_line(document)
 
 
+def test_metadata_says_why_a_change_releases_nothing() -> None:
+    """A change that was judged and releases nothing is told as that, with what it was planned as and the reason."""
+    record = Record(lambda _: None)
+    record.update(command="plan", as_tag="from-chart")
+    record.set_service(ServiceDocument(name="s3", selected=False, reason="v1.2.3 is tagged already"))
+    with record.step("select"), record.step("select", "s3") as step:
+        step.skip("v1.2.3 is tagged already")
+    parsed = json.loads(render_metadata(record.close()))
+    assert parsed == {
+        "result": "planned, nothing was changed: this change releases nothing",
+        "as tag": "from-chart",
+        "s3": "not released: v1.2.3 is tagged already",
+    }
+
+
 def test_metadata_says_staging_and_digest() -> None:
     """A staging registry is said to be one, and a published name stands with its digest."""
     parsed = json.loads(render_metadata(good_run()))
