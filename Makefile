@@ -47,6 +47,7 @@ check: setup ## formatting, lint, types, the direction of imports, generated fil
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m hack.generate --check
+	$(BIN)/ack-release prowjobs check --config config/jobs.yaml
 
 format: setup ## format the code and apply the fixes that lint can make
 	$(BIN)/ruff format .

@@ -13,7 +13,7 @@ import click
 
 from runner import __version__
 from runner.errors import ExitCode, UsageInvalid
-from runner.settings import BUILDERS, Options
+from runner.settings import BUILDERS, Options, config_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,6 +69,14 @@ SCHEMA_EXAMPLES = """
 \b
 Examples:
   ack-release schema > jobs.schema.json            for an editor that checks jobs.yaml
+"""
+
+
+PROWJOBS_EXAMPLES = """
+\b
+Examples:
+  ack-release prowjobs generate                    write prowjobs/ from config/jobs.yaml
+  ack-release prowjobs check                       is it what config/jobs.yaml gives?
 """
 
 
@@ -137,6 +145,36 @@ def schema() -> None:
     from runner.config import json_schema  # noqa: PLC0415 - the other commands load it when they need it
 
     click.echo(json.dumps(json_schema(), indent=2))
+
+
+@cli.group(epilog=PROWJOBS_EXAMPLES)
+def prowjobs() -> None:
+    """Prow's job configuration, made from jobs.yaml."""
+
+
+def prowjobs_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that ``prowjobs generate`` and ``prowjobs check`` share."""
+    config = click.option("--config", type=FILE, help="jobs.yaml. [default: the image's own, else config/jobs.yaml]")
+    folder = click.option("--folder", type=FOLDER, default=Path("prowjobs"), help="[default: prowjobs]")
+    return config(folder(command))
+
+
+@prowjobs.command(epilog=PROWJOBS_EXAMPLES)
+@prowjobs_options
+def generate(config: Path | None, folder: Path) -> None:
+    """Write the folder anew; of what is in it, only generated files are changed or removed."""
+    from runner.prow.command import generate as command  # noqa: PLC0415 - a run needs none of it
+
+    _leave(command(Path(config_file(Options(config=config)).value), folder, sys.stdout, sys.stderr))
+
+
+@prowjobs.command(epilog=PROWJOBS_EXAMPLES)
+@prowjobs_options
+def check(config: Path | None, folder: Path) -> None:
+    """Compare the folder with what would be written; exit 2 when it differs."""
+    from runner.prow.command import check as command  # noqa: PLC0415 - a run needs none of it
+
+    _leave(command(Path(config_file(Options(config=config)).value), folder, sys.stdout, sys.stderr))
 
 
 def start() -> None:

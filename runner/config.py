@@ -17,6 +17,7 @@ from runner.errors import ConfigurationInvalid, ServiceUnknown
 from runner.jobsfile import BuildSection, JobsFile, SchemeSection, ServiceSection, json_schema, read_jobs
 from runner.naming import PRESETS, TAG_LENGTH, RegistryAddress, Scheme
 from runner.oci.media import Platform, digest_of
+from runner.prowsection import ProwSection, ServiceProwSection, contradictions, merged
 from runner.yamlfile import Document, Problem, read_yaml
 
 if TYPE_CHECKING:
@@ -39,7 +40,10 @@ _SIZE_LIMIT = 1 << 20
 
 @dataclass(frozen=True)
 class Service:
-    """Where one service lives and how its releases are named; ``chart`` and ``main`` are relative to ``path``."""
+    """Where one service lives and how its releases are named; ``chart`` and ``main`` are relative to ``path``.
+
+    ``prow`` is what its jobs have of their own.
+    """
 
     name: str
     repo: str
@@ -47,6 +51,7 @@ class Service:
     chart: str
     main: str
     naming: tuple[Scheme, ...]
+    prow: ServiceProwSection | None = None
 
     @property
     def chart_folder(self) -> str:
@@ -87,6 +92,7 @@ class Config:
     path: Path
     digest: str
     given: frozenset[str] = frozenset()
+    prow: ProwSection | None = None
 
     def chart_names_of(self, service: str) -> tuple[str, ...]:
         """The names that the Chart.yaml of this service may have."""
@@ -121,7 +127,11 @@ def parse_config(body: bytes, path: Path) -> Config:
         _refuse(path, (*document.problems, *problems))
     schemes = _Schemes()
     config = _config(jobs, schemes, path, digest_of(body))
-    conflicts = [*_shared_charts(config, document), *_name_conflicts(config, document, schemes)]
+    conflicts = [
+        *_shared_charts(config, document),
+        *_name_conflicts(config, document, schemes),
+        *_job_conflicts(config, document),
+    ]
     if conflicts:
         _refuse(path, conflicts)
     return config
@@ -199,6 +209,7 @@ def _config(jobs: JobsFile, schemes: _Schemes, path: Path, digest: str) -> Confi
         path=path,
         digest=digest,
         given=frozenset({*jobs.model_fields_set, *(f"build.{key}" for key in build.model_fields_set)}),
+        prow=jobs.prow,
     )
 
 
@@ -208,7 +219,7 @@ def _service(name: str, section: ServiceSection, schemes: _Schemes, naming: tupl
 
     path, chart, main = (posixpath.normpath(filled(text)) for text in (section.path, section.chart, section.main))
     own = schemes.make(section.naming, "services", name, "naming") if section.naming else naming
-    return Service(name, filled(section.repo), path, chart, main, own)
+    return Service(name, filled(section.repo), path, chart, main, own, section.prow)
 
 
 def _shared_charts(config: Config, document: Document) -> Iterator[Problem]:
@@ -220,6 +231,31 @@ def _shared_charts(config: Config, document: Document) -> Iterator[Problem]:
                 document.line(("services", service.name)),
                 f"services {owner} and {service.name} have one chart, {service.chart_folder} in {service.repo}:"
                 " give each its own path",
+            )
+
+
+def _job_conflicts(config: Config, document: Document) -> Iterator[Problem]:
+    if config.prow is None:
+        for service in config.services.values():
+            if service.prow is not None:
+                yield Problem(
+                    document.line(("services", service.name, "prow")),
+                    f"services.{service.name}.prow changes prow, which is not there",
+                )
+        return
+    for text in contradictions(config.prow):
+        yield Problem(document.line(("prow",)), f"prow: {text}")
+    for service in config.services.values():
+        if service.prow is None:
+            continue
+        line = document.line(("services", service.name, "prow"))
+        for text in contradictions(merged(config.prow, service.prow)):
+            yield Problem(line, f"services.{service.name}.prow: {text}")
+        if config.prow.monorepo == "one-job" and len(services_in(config, service.repo)) > 1:
+            yield Problem(
+                line,
+                f"services.{service.name}.prow: the services of {service.repo} have one job (prow.monorepo), which"
+                " takes what stands under prow",
             )
 
 

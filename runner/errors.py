@@ -99,6 +99,20 @@ class ConfigurationInvalid(ReleaseError):
     remedy = "Correct jobs.yaml at the line named here; ack-release schema prints what it may hold."
 
 
+class GeneratedFilesDiffer(ReleaseError):
+    """The folder of Prow's job configuration is not what jobs.yaml gives: a file differs, is missing or left over."""
+
+    exit_code = ExitCode.USAGE
+    remedy = "Run ack-release prowjobs generate, look at what it changed, and commit that."
+
+
+class FolderUnusable(ReleaseError):
+    """The folder of Prow's job configuration cannot be used, or another file is in the place of a generated one."""
+
+    exit_code = ExitCode.USAGE
+    remedy = "Move that file away or make the folder writable, then run ack-release prowjobs generate."
+
+
 class ServiceUnknown(ReleaseError):
     """No service in ``jobs.yaml`` lives in this repository, or --service names one that is not configured."""
 

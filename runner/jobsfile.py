@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
+from pydantic import AfterValidator, BaseModel, Discriminator, Field, Tag, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
 from runner.naming import PRESETS, SERVICE, Kind, RegistryAddress, check_fields, check_template
 from runner.oci.media import DIGEST, HOST, REPOSITORY_PATH, TAG, Platform
+from runner.prowsection import ProwSection, ServiceProwSection  # noqa: TC001 - pydantic reads the annotations
+from runner.section import Listed, Section, nearest
 from runner.yamlfile import Document, Foreign, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from pydantic_core import ErrorDetails
 
@@ -26,8 +27,6 @@ LINUX_ARCHITECTURES: Final = (
     *("ppc64", "ppc64le", "riscv64", "s390x"),
 )
 """What Go compiles for on Linux, from ``go tool dist list`` of Go 1.26."""
-
-Item = TypeVar("Item")
 
 
 def _registry(text: str) -> str:
@@ -64,7 +63,7 @@ def _platform(text: str) -> str:
     platform = Platform.parse(text)
     if platform.os != "linux" or platform.architecture not in LINUX_ARCHITECTURES:
         known = [f"linux/{architecture}" for architecture in LINUX_ARCHITECTURES]
-        raise ValueError(f"{text!r} is not a platform that Go compiles controllers for{_nearest(text, known)}")
+        raise ValueError(f"{text!r} is not a platform that Go compiles controllers for{nearest(text, known)}")
     return text
 
 
@@ -96,7 +95,7 @@ def _service_name(text: str) -> str:
 
 def _preset(text: str) -> str:
     if text not in PRESETS:
-        raise ValueError(f"{text!r} is not a naming scheme{_nearest(text, PRESETS)}")
+        raise ValueError(f"{text!r} is not a naming scheme{nearest(text, PRESETS)}")
     return text
 
 
@@ -108,32 +107,8 @@ def _template(kind: Kind) -> Callable[[str], str]:
     return check
 
 
-def _distinct(items: tuple[Item, ...]) -> tuple[Item, ...]:
-    if not items:
-        raise ValueError("at least one entry is needed")
-    for index, item in enumerate(items):
-        if item in items[:index]:
-            raise ValueError(f"{item!r} stands in this list twice")
-    return items
-
-
-def _nearest(word: str, valid: Iterable[str]) -> str:
-    listed = list(valid)
-    near = get_close_matches(word, listed, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(listed)}"
-
-
-class Section(BaseModel):
-    """Base of all sections: strict types, no unknown keys, frozen."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-
 _RELEASE_PATTERN = {"pattern": r"^[^:]+:[^:]*\{version\}[^:]*$"}
 _STABLE_PATTERN = {"pattern": r"^[^:]+:[^:]*\{major\}[^:]*$"}
-_List = Annotated[
-    tuple[Item, ...], AfterValidator(_distinct), Field(json_schema_extra={"minItems": 1, "uniqueItems": True})
-]
 _ImageTemplate = Annotated[str, AfterValidator(_template("image")), Field(json_schema_extra=_RELEASE_PATTERN)]
 _ChartTemplate = Annotated[str, AfterValidator(_template("chart")), Field(json_schema_extra=_RELEASE_PATTERN)]
 _StableTemplate = Annotated[str, AfterValidator(_template("stable")), Field(json_schema_extra=_STABLE_PATTERN)]
@@ -142,16 +117,16 @@ _StableTemplate = Annotated[str, AfterValidator(_template("stable")), Field(json
 class SchemeSection(Section):
     """A naming scheme of one's own: templates REPOSITORY:TAG below the registry, the primary one of each list first."""
 
-    image: _List[_ImageTemplate] = Field(
+    image: Listed[_ImageTemplate] = Field(
         description="Names of the controller's image; {service} and {version} are filled in. The chart's values must "
         "name the first.",
         examples=[["{service}-controller:{version}"]],
     )
-    chart: _List[_ChartTemplate] = Field(
+    chart: Listed[_ChartTemplate] = Field(
         description="Names of the release's chart; {service} and {version} are filled in.",
         examples=[["chart:{service}-v{version}", "{service}-chart:{version}"]],
     )
-    stable: _List[_StableTemplate] = Field(
+    stable: Listed[_StableTemplate] = Field(
         description="Names of the stable chart; {service} and {major} are filled in.",
         examples=[["{service}-chart:v{major}-stable"]],
     )
@@ -164,7 +139,7 @@ _Scheme = Annotated[
     Discriminator(lambda value: _LISTS if isinstance(value, (dict, SchemeSection)) else _PRESET),
 ]
 _Naming = Annotated[
-    Annotated[_Scheme, Tag(_ONE)] | Annotated[_List[_Scheme], Tag(_SEVERAL)],
+    Annotated[_Scheme, Tag(_ONE)] | Annotated[Listed[_Scheme], Tag(_SEVERAL)],
     Discriminator(lambda value: _SEVERAL if isinstance(value, (tuple, list)) else _ONE),
 ]
 _Path = Annotated[str, AfterValidator(_path)]
@@ -201,6 +176,7 @@ class ServiceSection(Section):
         examples=["./cmd/controller"],
     )
     naming: _Naming | None = Field(None, description="Accepted naming schemes of this service; without: those above.")
+    prow: ServiceProwSection | None = Field(None, description="What is different for the jobs of this service.")
 
 
 _ChartName = Annotated[str, AfterValidator(_chart_name), Field(json_schema_extra={"pattern": r"\{service\}"})]
@@ -230,12 +206,12 @@ class JobsFile(Section):
         "them. A scheme is a preset's name or three lists of templates.",
         examples=["seed", ["seed", "repo-per-service"]],
     )
-    chart_names: _List[_ChartName] = Field(
+    chart_names: Listed[_ChartName] = Field(
         ("{service}-chart", "ack-{service}-controller"),
         description="The names that a Chart.yaml may have; {service} is filled in.",
         examples=[["{service}-chart"]],
     )
-    platforms: _List[_Platform] = Field(
+    platforms: Listed[_Platform] = Field(
         ("linux/amd64", "linux/arm64"),
         description="The platforms that every image is built for.",
         examples=[["linux/amd64", "linux/arm64"]],
@@ -248,7 +224,7 @@ class JobsFile(Section):
     )
     adopt: EmptySection | None = Field(None, description="Reserved: nothing can be set here yet.")
     aws: EmptySection | None = Field(None, description="Reserved: nothing can be set here yet.")
-    prow: EmptySection | None = Field(None, description="Reserved: nothing can be set here yet.")
+    prow: ProwSection | None = Field(None, description="How the release jobs run in Prow; without: none are generated.")
 
 
 def read_jobs(document: Document) -> tuple[JobsFile | None, tuple[Problem, ...]]:
@@ -286,7 +262,7 @@ def _message(detail: ErrorDetails, keys: tuple[str | int, ...]) -> str:
     match kind:
         case "extra_forbidden":
             valid = _keys_beside(detail["loc"])
-            hint = _nearest(str(keys[-1]), valid) if valid else "; nothing can be set here yet"
+            hint = nearest(str(keys[-1]), valid) if valid else "; nothing can be set here yet"
             text = f"unknown key {keys[-1]!r}{_inside(keys[:-1])}{hint}"
         case "missing":
             text = f"the key {detail['loc'][-1]!r} is missing{_inside(keys)}"
@@ -307,6 +283,7 @@ _WANTED: Final = {
     "tuple_type": "a list",
     "dict_type": "a mapping of keys",
     "model_type": "a mapping of keys",
+    "bool_type": "true or false",
 }
 
 

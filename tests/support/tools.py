@@ -13,6 +13,7 @@ BUILT = ROOT / ".tools" / "bin"
 SHARED = ROOT.parent / "shared"
 
 INSTALLED_BY = {
+    "checkconfig": "make tools",
     "clonerefs": "make tools",
     "crane": "make tools",
     "helm3": "make tools",
