@@ -189,6 +189,18 @@ def test_a_version_whose_tag_is_elsewhere_shows(proposal: Proposal, bench: Bench
     assert "v1.3.0 is a tag already" in ended.errors[0]
 
 
+def test_a_check_that_is_repeated_after_the_release(proposal: Proposal, bench: Bench) -> None:
+    """The same pull request checked again, once it is merged and tagged, releases nothing more."""
+    base = bench.repository.resolve("refs/heads/main")
+    proposal.open("1.3.0")
+    bench.repository.git("merge", "--quiet", "--no-ff", "--message", "Merge", "refs/heads/change-1")
+    bench.repository.git("tag", "v1.3.0")
+    proposal.refs = {"base_sha": base}
+    ended = proposal.plan()
+    assert (ended.code, ended.errors) == (0, []), ended.out
+    assert reason(ended) == "v1.3.0 is tagged already, with this chart"
+
+
 def test_a_version_below_the_highest_is_warned_of(proposal: Proposal) -> None:
     """A new version below one that the branch holds passes with a warning."""
     proposal.open("1.2.0")
@@ -328,6 +340,14 @@ def test_one_bad_chart_hides_no_other(several: Proposal) -> None:
     check(ended, 4, "chart-missing")
     assert ended.record["error"]["service"] == "bellows"
     assert "ack/chisel-chart:v1.4.0" in ended.actions
+
+
+def test_a_given_version_that_no_chart_has(several: Proposal) -> None:
+    """With a version, a repository of several services is planned as its tag: one that releases nothing is exit 4."""
+    several.open(bellows="1.3.0")
+    check(several.plan(as_tag="v9.9.9"), 4, "nothing-in-tag")
+    ended = several.plan(as_tag="v1.3.0")
+    assert (ended.code, {name for name, (selected, _) in rows(ended.record).items() if selected}) == (0, {"bellows"})
 
 
 def test_only_what_is_asked_for_is_checked(several: Proposal) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hack.pin_bases import NotPinned, default_files, pin, registry_digest
+from hack.pin_bases import NotPinned, default_files, main, pin, registry_digest
 from runner.lifetime import Lifetime
 from runner.oci.auth import DockerConfig
 from runner.oci.media import Repository
@@ -138,3 +138,18 @@ def test_the_project_names_bases_that_can_be_pinned() -> None:
         pin(default_files(), stop)
     assert [file.name for file in default_files()][:2] == ["jobs.yaml", "Dockerfile"]
     assert asked
+
+
+def test_the_command_says_what_it_did(bases: Bases, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command prints a line for each base; where one has no digest it prints why, and ends with 1."""
+    require_tool("crane")
+    digest = bases.push("base:1.0")
+    jobs = bases.write("jobs.yaml", JOBS, f"{bases.host}/base:1.0")
+    assert main([str(jobs)]) == 0
+    assert capsys.readouterr().out == f"{jobs}: {bases.host}/base:1.0@{digest} (was not pinned)\n"
+    absent = bases.write("Dockerfile", DOCKERFILE, f"{bases.host}/base:2.0")
+    assert main([str(jobs), str(absent)]) == 1
+    out, said = capsys.readouterr()
+    assert out == ""
+    assert said.startswith(f"pin-bases: no digest is to be had for {bases.host}/base:2.0")
+    assert main([str(bases.folder / "nowhere")]) == 1
