@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.test_services import rows, write
-from tests.support.git import git
-from tests.support.proposals import Proposal
-from tests.support.releases import Bench, Ended, open_bench, open_monorepo
+from tests.support.git import git, open_bundle
+from tests.support.proposals import Proposal, clone_by_prow, presubmit_environment
+from tests.support.registry import crane_registry
+from tests.support.releases import PROGRAM, Bench, Ended, go_environment, open_bench, open_monorepo, run_program
+from tests.support.tools import require_bundle, require_tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -367,3 +369,49 @@ def test_a_repository_without_releases(several: Proposal) -> None:
     ended = several.plan()
     assert (ended.code, len(ended.actions)) == (0, 6), ended.out
     assert [warning for warning in ended.record["warnings"] if "no tags" in warning]
+
+
+REAL = """\
+registry: public.ecr.aws/aws-controllers-k8s
+naming: [seed, repo-per-service-v, repo-per-service]
+platforms: [linux/amd64]
+build: {{base_image: scratch, helm: {helm}}}
+services: {{s3: {{}}, ecr: {{}}}}
+"""
+
+
+@pytest.mark.parametrize(("service", "version"), [("s3", "1.10.0"), ("ecr", "1.8.1")])
+def test_a_real_release_as_its_pull_request(tmp_path: Path, service: str, version: str) -> None:
+    """A real controller's release, proposed on the commit before it, is planned; once it is tagged, nothing is."""
+    bundle = require_bundle(f"{service}-controller")
+    origin = open_bundle(bundle, tmp_path / "origin")
+    origin.git("config", "uploadpack.allowAnySHA1InWant", "true")
+    config = tmp_path / "jobs.yaml"
+    config.write_text(REAL.format(helm=require_tool("helm4")))
+    head = origin.resolve(f"refs/tags/v{version}^{{commit}}")
+    refs = {
+        "org": origin.owner,
+        "repo": origin.name,
+        "repo_link": f"https://{origin.path}",
+        "clone_uri": origin.url,
+        "base_ref": "main",
+        "base_sha": origin.resolve(f"{head}^"),
+        "pulls": [{"number": 1, "author": "somebody", "sha": head}],
+    }
+    tagged, untagged = tmp_path / "tagged", tmp_path / "untagged"
+    clone_by_prow(tagged, refs)
+    origin.git("tag", "--delete", f"v{version}")
+    clone_by_prow(untagged, refs)
+    with crane_registry(tmp_path / "registry") as registry:
+        ended = [
+            run_program(
+                *(PROGRAM, "plan", "--as-tag", "from-chart", "--config", config),
+                *("--registry", f"{registry.host}/staging", "--artifacts", root / "artifacts"),
+                env={**go_environment(), **presubmit_environment(refs), "ARTIFACTS": str(root / "artifacts")},
+                cwd=root / "src" / origin.path,
+            )
+            for root in (tagged, untagged)
+        ]
+    assert [one.code for one in ended] == [0, 0], [one.out for one in ended]
+    assert reason(ended[0]) == f"v{version} is tagged already, with this chart"
+    assert (ended[1].record["version"], set(ended[1].actions.values())) == (version, {"publish"})
