@@ -17,7 +17,15 @@ from runner.errors import ConfigurationInvalid, ServiceUnknown
 from runner.jobsfile import BuildSection, JobsFile, SchemeSection, ServiceSection, json_schema, read_jobs
 from runner.naming import PRESETS, TAG_LENGTH, RegistryAddress, Scheme
 from runner.oci.media import Platform, digest_of
-from runner.prowsection import ProwSection, ServiceProwSection, contradictions, merged
+from runner.prowsection import (
+    NAME_LENGTH,
+    ProwSection,
+    ServiceProwSection,
+    check_job,
+    contradictions,
+    merged,
+    release_job,
+)
 from runner.yamlfile import Document, Problem, read_yaml
 
 if TYPE_CHECKING:
@@ -235,28 +243,36 @@ def _shared_charts(config: Config, document: Document) -> Iterator[Problem]:
 
 
 def _job_conflicts(config: Config, document: Document) -> Iterator[Problem]:
-    if config.prow is None:
+    prow = config.prow
+    if prow is None:
         for service in config.services.values():
             if service.prow is not None:
-                yield Problem(
-                    document.line(("services", service.name, "prow")),
-                    f"services.{service.name}.prow changes prow, which is not there",
-                )
+                line = document.line(("services", service.name, "prow"))
+                yield Problem(line, f"services.{service.name}.prow changes prow, which is not there")
         return
-    for text in contradictions(config.prow):
-        yield Problem(document.line(("prow",)), f"prow: {text}")
+    yield from (Problem(document.line(("prow",)), f"prow: {text}") for text in contradictions(prow))
+    jobs: dict[str, str] = {}
     for service in config.services.values():
-        if service.prow is None:
-            continue
-        line = document.line(("services", service.name, "prow"))
-        for text in contradictions(merged(config.prow, service.prow)):
-            yield Problem(line, f"services.{service.name}.prow: {text}")
-        if config.prow.monorepo == "one-job" and len(services_in(config, service.repo)) > 1:
+        one_job = prow.monorepo == "one-job" and len(services_in(config, service.repo)) > 1
+        if service.prow is not None:
+            line = document.line(("services", service.name, "prow"))
+            problems = _own_job_problems(service, merged(prow, service.prow), one_job=one_job)
+            yield from (Problem(line, f"services.{service.name}.prow: {text}") for text in problems)
+        name = service.repo if one_job else service.name
+        line = document.line(("services", service.name))
+        if len(check_job(name)) > NAME_LENGTH:
+            yield Problem(line, f"the job {check_job(name)} would have more than {NAME_LENGTH} characters in its name")
+        owner = jobs.setdefault(name, service.repo)
+        if owner != service.repo:
             yield Problem(
-                line,
-                f"services.{service.name}.prow: the services of {service.repo} have one job (prow.monorepo), which"
-                " takes what stands under prow",
+                line, f"the repositories {owner} and {service.repo} would each have a job {release_job(name)}"
             )
+
+
+def _own_job_problems(service: Service, prow: ProwSection, *, one_job: bool) -> Iterator[str]:
+    yield from contradictions(prow)
+    if one_job:
+        yield f"the services of {service.repo} have one job (prow.monorepo), which takes what stands under prow"
 
 
 def _name_conflicts(config: Config, document: Document, schemes: _Schemes) -> Iterator[Problem]:

@@ -33,6 +33,20 @@ _RESERVED_LABELS = ("created-by-prow", "prow.k8s.io/type", "prow.k8s.io/id")
 """Labels that Prow sets itself and refuses in a job (pkg/config/config.go, validateLabels)."""
 
 
+NAME_LENGTH: Final = 63
+"""A job's longer name is cut in the label that jobs are found by (pkg/pod-utils/decorate/podspec.go)."""
+
+
+def release_job(name: str) -> str:
+    """The name of the postsubmit that releases the service, or all services of the repository, of this name."""
+    return f"{name}-release"
+
+
+def check_job(name: str) -> str:
+    """The name of the presubmit beside ``release_job(name)``."""
+    return f"{name}-release-check"
+
+
 def seconds(duration: str) -> int:
     """Return the seconds of a duration such as ``1h30m``."""
     match = _DURATION.fullmatch(duration)
@@ -240,6 +254,9 @@ class CheckSection(Section):
     """The presubmit that says, before a merge, what a release of it would do."""
 
     enabled: bool = Field(True, description="Whether there is one.")
+    labels: Annotated[dict[str, str], AfterValidator(_labels)] = Field(
+        {}, description="Labels of the presubmits and their pods; those of the releases are not theirs."
+    )
     optional: bool = Field(False, description="Whether a pull request may be merged when it fails.")
     timeout: _Duration = Field("15m", description="After how long Prow ends it.")
     grace_period: _Duration = Field("30s", description="How long it then may take to end.")
@@ -292,7 +309,10 @@ class JobSection(Section):
         None, description="Mount the node's Docker socket into the release; without: no daemon."
     )
     labels: Annotated[dict[str, str], AfterValidator(_labels)] = Field(
-        {}, description="Labels of the jobs and their pods.", examples=[{"preset-proxy": "true"}]
+        {},
+        description="Labels of the releases and their pods. A preset that they choose is not the presubmits', which "
+        "run what a pull request says.",
+        examples=[{"preset-proxy": "true"}],
     )
     annotations: Annotated[dict[str, str], AfterValidator(_annotations)] = Field(
         {}, description="Annotations of the jobs.", examples=[{"testgrid-dashboards": "ack-releases"}]

@@ -23,7 +23,7 @@ def prow_files(config: Config, folder: Path) -> dict[str, str]:
     """Return the text of every file, by its path relative to the folder that it will lie in.
 
     Raises:
-        ConfigurationInvalid: the configuration has no section prow, or cannot become jobs.
+        ConfigurationInvalid: the configuration has no section prow.
     """
     jobs = job_config(config)
     assert config.prow is not None  # noqa: S101 - job_config has refused it

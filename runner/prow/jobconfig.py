@@ -37,7 +37,7 @@ from runner.prow.document import (
     Volume,
     VolumeMount,
 )
-from runner.prowsection import RerunSection, merged
+from runner.prowsection import RerunSection, check_job, merged, release_job
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -48,9 +48,6 @@ if TYPE_CHECKING:
 _NUMBER = r"(0|[1-9]\d*)"
 RELEASED_REFS: Final = (rf"^v{_NUMBER}\.{_NUMBER}\.{_NUMBER}$", "^stable$")
 """What a push must be to; Prow searches these in the ref's short name, a tag's like a branch's."""
-
-NAME_LENGTH: Final = 63
-"""A longer name is cut in the label that jobs are found by (pkg/pod-utils/decorate/podspec.go)."""
 
 TEMPORARY: Final = "/tmp"  # noqa: S108 - the pod's own volume
 CREDENTIALS: Final = "/etc/ack-release-credentials"
@@ -65,7 +62,7 @@ def job_config(config: Config) -> dict[str, JobConfig]:
     """Return the jobs of every repository, by the repository's name.
 
     Raises:
-        ConfigurationInvalid: the file has no section prow, or a job would have a name that is too long.
+        ConfigurationInvalid: the file has no section prow.
     """
     if config.prow is None:
         raise ConfigurationInvalid(
@@ -73,17 +70,15 @@ def job_config(config: Config) -> dict[str, JobConfig]:
             remedy="Add prow: with the runner's image to jobs.yaml; ack-release schema prints what it may hold.",
         )
     repositories = groupby(sorted(config.services.values(), key=lambda one: (one.repo, one.name)), lambda one: one.repo)
-    return {repo: _repository(repo, tuple(services), config, config.prow) for repo, services in repositories}
+    return {repo: _repository(repo, tuple(services), config.prow) for repo, services in repositories}
 
 
-def _repository(repo: str, services: tuple[Service, ...], config: Config, prow: ProwSection) -> JobConfig:
+def _repository(repo: str, services: tuple[Service, ...], prow: ProwSection) -> JobConfig:
     groups: list[tuple[str, tuple[Service, ...], ProwSection]]
     if len(services) == 1 or prow.monorepo == "one-job-per-service":
         groups = [(service.name, (service,), merged(prow, service.prow)) for service in services]
     else:
         groups = [(repo, services, prow)]
-    for name, _, _ in groups:
-        _check_name(config, f"{name}-release-check")
     alone = len(groups) == 1
     key = f"{prow.org}/{repo}"
     checks = tuple(_check(name, of, alone=alone, job=job) for name, of, job in groups if job.check.enabled)
@@ -93,19 +88,10 @@ def _repository(repo: str, services: tuple[Service, ...], config: Config, prow: 
     )
 
 
-def _check_name(config: Config, name: str) -> None:
-    if len(name) > NAME_LENGTH:
-        raise ConfigurationInvalid(
-            f"{config.path}: the job {name} would have a name of {len(name)} characters, and Prow finds jobs by"
-            f" {NAME_LENGTH}",
-            remedy="Give the service a shorter name in jobs.yaml.",
-        )
-
-
 def _release(name: str, services: tuple[Service, ...], *, alone: bool, job: ProwSection) -> Postsubmit:
     volumes = tuple(_volumes(job))
     return Postsubmit(
-        name=f"{name}-release",
+        name=release_job(name),
         cluster=job.cluster,
         branches=RELEASED_REFS,
         max_concurrency=1,
@@ -130,13 +116,13 @@ def _release(name: str, services: tuple[Service, ...], *, alone: bool, job: Prow
 def _check(name: str, services: tuple[Service, ...], *, alone: bool, job: ProwSection) -> Presubmit:
     check = job.check
     return Presubmit(
-        name=f"{name}-release-check",
+        name=check_job(name),
         cluster=job.cluster,
         run_if_changed=release_files(services),
         optional=check.optional or None,
         decorate=True,
         decoration_config=DecorationConfig(timeout=check.timeout, grace_period=check.grace_period, censor_secrets=True),
-        labels=dict(job.labels) or None,
+        labels=dict(check.labels) or None,
         annotations=dict(job.annotations) or None,
         rerun_auth_config=_rerun(job),
         # A pull request is anybody's: neither credentials nor a service account nor a volume that releases use.
