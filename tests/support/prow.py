@@ -47,10 +47,10 @@ def with_prow(prow: str = "", services: str = "s3: {}") -> Config:
     return jobs_of(f"prow: {{image: '{IMAGE}'{between}{prow}}}\nservices: {{{services}}}\n")
 
 
-def write_installation(folder: Path, deck: Path) -> Path:
-    """Write Prow's own configuration with these lenses, and return its path."""
+def write_installation(folder: Path, deck: Path, **settings: object) -> Path:
+    """Write Prow's own configuration with these lenses and settings, and return its path."""
     path = folder / "config.yaml"
-    merged = {**INSTALLATION, **yaml.safe_load(deck.read_bytes())}
+    merged = {**INSTALLATION, **yaml.safe_load(deck.read_bytes()), **settings}
     path.write_text(yaml.safe_dump(merged), encoding="utf-8")
     return path
 

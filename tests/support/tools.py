@@ -23,6 +23,8 @@ INSTALLED_BY = {
     "etcd": "apt-get install etcd-server",
     "debootstrap": "apt-get install debootstrap",
     "docker-registry": "apt-get install docker-registry",
+    "deck": "make tools",
+    "hook": "make tools",
     "go": "https://go.dev/dl",
     "git": "apt-get install git",
 }
