@@ -257,6 +257,9 @@ class CheckSection(Section):
     labels: Annotated[dict[str, str], AfterValidator(_labels)] = Field(
         {}, description="Labels of the presubmits and their pods; those of the releases are not theirs."
     )
+    annotations: Annotated[dict[str, str], AfterValidator(_annotations)] = Field(
+        {}, description="Annotations of the presubmits and their pods; those of the releases are not theirs."
+    )
     optional: bool = Field(False, description="Whether a pull request may be merged when it fails.")
     timeout: _Duration = Field("15m", description="After how long Prow ends it.")
     grace_period: _Duration = Field("30s", description="How long it then may take to end.")
@@ -315,7 +318,9 @@ class JobSection(Section):
         examples=[{"preset-proxy": "true"}],
     )
     annotations: Annotated[dict[str, str], AfterValidator(_annotations)] = Field(
-        {}, description="Annotations of the jobs.", examples=[{"testgrid-dashboards": "ack-releases"}]
+        {},
+        description="Annotations of the releases and their pods; in some clusters they give a pod an AWS role.",
+        examples=[{"testgrid-dashboards": "ack-releases"}],
     )
     check: CheckSection = Field(CheckSection(), description="The presubmit.")
 

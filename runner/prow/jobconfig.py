@@ -123,7 +123,7 @@ def _check(name: str, services: tuple[Service, ...], *, alone: bool, job: ProwSe
         decorate=True,
         decoration_config=DecorationConfig(timeout=check.timeout, grace_period=check.grace_period, censor_secrets=True),
         labels=dict(check.labels) or None,
-        annotations=dict(job.annotations) or None,
+        annotations=dict(check.annotations) or None,
         rerun_auth_config=_rerun(job),
         # A pull request is anybody's: neither credentials nor a service account nor a volume that releases use.
         spec=_pod(

@@ -8,6 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runner.cli import cli
 from runner.config import Service
 from runner.errors import ConfigurationInvalid
 from runner.prow.deck import HIGHLIGHTED, deck_config
@@ -189,10 +190,11 @@ def test_who_may_rerun_is_who_is_configured(rerun: str, config: dict[str, Any]) 
 
 
 def test_the_check_plans_and_gets_nothing_that_a_release_has() -> None:
-    """The presubmit runs what a pull request says: no credentials, no account, no volume, no label of releases."""
+    """The presubmit runs what a pull request says: no credentials, account, volume, label or annotation of releases."""
     everything = (
         "credentials: {secret: registry}, service_account: releaser, build_cache: {claim: go},"
-        " docker_socket: {group: 998}, labels: {preset-registry: 'true'}, slack: {channel: '#ack'}"
+        " docker_socket: {group: 998}, labels: {preset-registry: 'true'}, slack: {channel: '#ack'},"
+        " annotations: {iam.amazonaws.com/role: publish}"
     )
     job = check_of(everything)
     assert job == check_of()
@@ -203,11 +205,26 @@ def test_the_check_plans_and_gets_nothing_that_a_release_has() -> None:
     assert "optional" not in job
 
 
+@pytest.mark.parametrize("monorepo", ["one-job-per-service", "one-job"])
+def test_the_program_takes_what_its_jobs_give_it(monorepo: str) -> None:
+    """Command and arguments of every job are ones that the command line has."""
+    given = [
+        container_of(job)["args"]
+        for kind in ("presubmits", "postsubmits")
+        for job in written(f"monorepo: {monorepo}", MONOREPO, "tools")[kind]["aws-controllers-k8s/tools"]
+    ]
+    assert given
+    for command, *options in given:
+        cli.commands[command].make_context(command, list(options))
+
+
 def test_the_check_can_be_changed_and_left_out() -> None:
     """The presubmit may be optional, have labels and limits of its own, or not be there."""
-    job = check_of("check: {optional: true, labels: {preset-proxy: 'true'}, timeout: 5m}")
+    job = check_of(
+        "check: {optional: true, labels: {preset-proxy: 'true'}, annotations: {description: x}, timeout: 5m}"
+    )
     assert (job["optional"], job["labels"]) == (True, {"preset-proxy": "true"})
-    assert job["decoration_config"]["timeout"] == "5m"
+    assert (job["annotations"], job["decoration_config"]["timeout"]) == ({"description": "x"}, "5m")
     assert "presubmits" not in written("check: {enabled: false}")
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runner.config import json_schema
 from runner.errors import ConfigurationInvalid
 from runner.prowsection import (
     AmountsSection,
@@ -248,6 +249,15 @@ def test_a_service_replaces_keys_as_a_whole() -> None:
     assert s3.credentials == CredentialsSection(secret="own", key=".dockerconfigjson")  # noqa: S106 - an object's name
     assert (sns.image, sns.slack) == ("a.b/c:2", SlackSection(channel="#own", states=("error",)))
     assert sqs == jobs_of(text).prow
+
+
+def test_an_editor_shows_no_default_for_a_service() -> None:
+    """A service's key that is left out is that of all services: the schema says no default for it, and none is lost."""
+    sections = json_schema()["$defs"]
+    own, all_services = sections["ServiceProwSection"]["properties"], sections["ProwSection"]["properties"]
+    assert all("default" not in key for key in own.values())
+    assert all_services["timeout"]["default"] == "1h"
+    assert set(all_services) - set(own) == {"org", "monorepo", "prowjob_namespace", "pod_namespace", "operators"}
 
 
 @given(st.integers(0, 9999), st.integers(0, 9999), st.integers(0, 9999))
