@@ -77,6 +77,11 @@ PROWJOBS_EXAMPLES = """
 Examples:
   ack-release prowjobs generate                    write prowjobs/ from config/jobs.yaml
   ack-release prowjobs check                       is it what config/jobs.yaml gives?
+
+\b
+Exit codes:
+  0  done, or up to date
+  2  the folder is not up to date or cannot be used, or jobs.yaml is wrong
 """
 
 
@@ -162,7 +167,10 @@ def prowjobs_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @prowjobs.command(epilog=PROWJOBS_EXAMPLES)
 @prowjobs_options
 def generate(config: Path | None, folder: Path) -> None:
-    """Write the folder anew; of what is in it, only generated files are changed or removed."""
+    """Write prowjobs/ from jobs.yaml.
+
+    Of what is in the folder, only generated files are changed or removed.
+    """
     from runner.prow.command import generate as command  # noqa: PLC0415 - a run needs none of it
 
     _leave(command(Path(config_file(Options(config=config)).value), folder, sys.stdout, sys.stderr))
@@ -171,7 +179,10 @@ def generate(config: Path | None, folder: Path) -> None:
 @prowjobs.command(epilog=PROWJOBS_EXAMPLES)
 @prowjobs_options
 def check(config: Path | None, folder: Path) -> None:
-    """Compare the folder with what would be written; exit 2 when it differs."""
+    """Say whether prowjobs/ is up to date.
+
+    It exits 2 when a file differs, is missing or is left over, and shows the difference.
+    """
     from runner.prow.command import check as command  # noqa: PLC0415 - a run needs none of it
 
     _leave(command(Path(config_file(Options(config=config)).value), folder, sys.stdout, sys.stderr))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-DETAIL_LINES = 60
+DETAIL_LINES = 30
 """How many lines about differences are printed."""
 
 

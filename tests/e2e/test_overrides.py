@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TAG = "v1.2.3"
-COMMANDS = ("plan", "run", "schema")
+COMMANDS = ("plan", "prowjobs", "run", "schema")
 DOCUMENT = {
     *("schema", "ref", "commit", "path", "version", "registry", "staging", "services", "entries", "settings"),
     *("warnings", "exit", "error"),
@@ -428,6 +428,8 @@ def test_help_has_examples(command: str) -> None:
         pytest.param(("run", "--as-tag", "1.2.3"), "--as-tag", id="option of plan alone"),
         pytest.param(("plan", "--json", "--as-tga", "1.2.3"), "--as-tga", id="option that is not there"),
         pytest.param(("plan", "--config", str(ROOT)), "directory", id="folder for a file"),
+        pytest.param(("prowjobs",), "no command", id="no command of a group"),
+        pytest.param(("prowjobs", "check", "--registry", "h.example/n"), "--registry", id="option of a release"),
     ],
 )
 def test_a_mistake_on_the_command_line_is_one_error_line(arguments: tuple[str, ...], says: str) -> None:
@@ -442,3 +444,20 @@ def test_a_mistake_on_the_command_line_is_one_error_line(arguments: tuple[str, .
     assert line.startswith("ERROR: ")
     assert says in line
     assert "--help shows what it takes. exit=2 code=usage-invalid" in line
+
+
+def test_generated_jobs_are_checked_by_the_program(tmp_path: Path) -> None:
+    """Generate writes the checked-in jobs into any folder; check accepts them, and not once one of them is changed."""
+    folder = tmp_path / "prowjobs"
+    given = ("--config", str(ROOT / "config" / "jobs.yaml"), "--folder", str(folder))
+    generated = ack_release("prowjobs", "generate", *given)
+    assert (generated.returncode, generated.stderr) == (0, "")
+    assert len(list(folder.rglob("*.yaml"))) == 79
+    assert ack_release("prowjobs", "check", *given).returncode == 0
+    job = folder / "jobs" / "s3-controller.yaml"
+    job.write_text(job.read_text(encoding="utf-8").replace("timeout: 1h", "timeout: 9h"), encoding="utf-8")
+    checked = ack_release("prowjobs", "check", *given)
+    assert checked.returncode == 2
+    *shown, line = checked.stderr.splitlines()
+    assert any("-      timeout: 9h" in one for one in shown)
+    assert line.startswith(f"ERROR: {job} differs. Run ack-release prowjobs generate")
