@@ -155,6 +155,7 @@ _Name = Annotated[str, AfterValidator(_object_name)]
 _Account = Annotated[str, AfterValidator(_account)]
 _Team = Annotated[str, AfterValidator(_team)]
 _Path = Annotated[str, AfterValidator(_absolute)]
+_Known = Annotated[str, Field(min_length=1)]
 _Id = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 
@@ -328,8 +329,10 @@ class JobSection(Section):
 class OperatorsSection(Section):
     """Users and groups that are bound to the operators' roles."""
 
-    users: Listed[str] | None = Field(None, description="Users, as the cluster knows them.", examples=[["alice"]])
-    groups: Listed[str] | None = Field(None, description="Groups, as the cluster knows them.")
+    users: Listed[_Known] | None = Field(None, description="Users, as the cluster knows them.", examples=[["alice"]])
+    groups: Listed[_Known] | None = Field(
+        None, description="Groups, as the cluster knows them.", examples=[["ack-release-operators"]]
+    )
 
     @model_validator(mode="after")
     def _somebody(self) -> OperatorsSection:

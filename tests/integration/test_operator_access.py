@@ -76,6 +76,8 @@ def applied(kubeconfig: Path) -> Iterator[Path]:
         assert administrator.jobs("create_namespaced_custom_object", JOB) == 200
         administrator.core.create_namespaced_pod(PODS, POD)
         yield kubeconfig
+        # A node that other tests start on this apiserver must not find it.
+        administrator.core.delete_namespaced_pod("one", PODS, grace_period_seconds=0)
 
 
 @pytest.fixture(params=[{"user": "alice"}, {"user": "bob", "group": "operators"}], ids=["by user", "by group"])

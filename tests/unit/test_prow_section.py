@@ -209,6 +209,11 @@ def test_an_image_that_can_change_is_refused(image: str, problem: str) -> None:
             in_prow("annotations: {'a b': c}"), "4: prow.annotations: 'a b' is not an annotation's key", id="annotation"
         ),
         pytest.param(in_prow("operators: {}"), "4: prow.operators: nobody is named", id="no operators"),
+        pytest.param(
+            in_prow("operators: {groups: ['']}"),
+            "4: prow.operators.groups[0]: String should have at least 1 character",
+            id="operators without a name",
+        ),
         pytest.param(in_prow("monorepo: all"), "4: prow.monorepo: 'all' is not supported", id="monorepo"),
         pytest.param(
             f"prow: {{image: '{IMAGE}', monorepo: one-job}}\nservices:\n  a: {{repo: r, path: a}}\n"
