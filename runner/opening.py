@@ -150,11 +150,11 @@ def choose_services(request: Request, around: Surroundings) -> tuple[Chosen, ...
         version=",".join(sorted(versions)) or around.record.document.version,
         registry=str(settings.registry),
     )
-    if proposed:
-        failed = {error.service for error in around.record.document.errors}
-        for row in rows:
-            if row.version is None and row.service.name not in failed:
-                around.log.info("not released", service=row.service.name, reason=row.reason)
+    failed = {error.service for error in around.record.document.errors}
+    asked = set(settings.services) or {row.service.name for row in rows if proposed}
+    for row in rows:
+        if row.version is None and row.service.name in asked - failed:
+            around.log.info("not released", service=row.service.name, reason=row.reason)
     for warning in around.record.document.warnings:
         around.log.warning(warning)
     return chosen

@@ -282,6 +282,9 @@ def test_a_service_that_is_not_in_the_tag_is_no_failure(tmp_path: Path) -> None:
             "chisel": (False, "no services/chisel/helm/Chart.yaml in this commit"),
         }
         assert ended.lines[-1].startswith("RELEASED: nothing 1.2.3")
+        told = [line for line in ended.lines if 'event="not released"' in line]
+        assert ["service=bellows" in told[0], "service=chisel" in told[1], len(told)] == [True, True, 2]
+        assert 'reason="its chart has v1.1.0"' in told[0]
         assert bench.proxy.requests == ()
 
 
