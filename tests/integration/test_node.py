@@ -25,6 +25,7 @@ from hack.prow.node.cluster import Cluster
 from hack.prow.node.engine import Engine
 from hack.prow.node.worker import evict
 from tests.support.docker import DEBIAN_BASE
+from tests.support.nodes import running
 from tests.support.pods import decorated_pod, pod, shell
 from tests.support.tools import ROOT
 
@@ -112,32 +113,6 @@ def state(status: dict[str, Any], container: int = 0, kind: str = "containerStat
     return found
 
 
-@contextlib.contextmanager
-def node(bench: Bench, data: Path) -> Iterator[None]:
-    """A node in this process."""
-    agent = Agent(bench.cluster, Engine(bench.daemon.host, NODE), name=NODE, data=data)
-    ready, failures = threading.Event(), []
-
-    def run() -> None:
-        try:
-            agent.run(("127.0.0.1", 0), ready=lambda _: ready.set())
-        except BaseException as error:
-            failures.append(error)
-            ready.set()
-            raise
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        assert ready.wait(LONG)
-        assert not failures
-        yield
-    finally:
-        agent.stop()
-        thread.join(LONG)
-        assert not thread.is_alive()
-
-
 @pytest.fixture(scope="module")
 def idle(kubeconfig: Path, docker: DockerDaemon) -> Iterator[Bench]:
     """A cluster without a node."""
@@ -149,7 +124,8 @@ def idle(kubeconfig: Path, docker: DockerDaemon) -> Iterator[Bench]:
 @pytest.fixture(scope="module")
 def bench(idle: Bench, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """A cluster with a node."""
-    with node(idle, tmp_path_factory.mktemp("node")):
+    data = tmp_path_factory.mktemp("node")
+    with running(Agent(idle.cluster, Engine(idle.daemon.host, NODE), name=NODE, data=data)):
         yield idle
 
 

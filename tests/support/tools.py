@@ -20,6 +20,7 @@ INSTALLED_BY = {
     "helm4": "make tools",
     "entrypoint": "make tools",
     "kube-apiserver": "make tools",
+    "prow-controller-manager": "make tools",
     "etcd": "apt-get install etcd-server",
     "debootstrap": "apt-get install debootstrap",
     "docker-registry": "apt-get install docker-registry",

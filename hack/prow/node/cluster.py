@@ -27,15 +27,15 @@ class Cluster:
     """One apiserver, as one node sees it."""
 
     def __init__(self, kubeconfig: Path) -> None:
-        self._api = kubernetes.config.new_client_from_config(str(kubeconfig))
+        self.client = kubernetes.config.new_client_from_config(str(kubeconfig))
         # A pod has a thread of its own, and each of them asks.
-        self._api.rest_client.pool_manager.connection_pool_kw["maxsize"] = 50
+        self.client.rest_client.pool_manager.connection_pool_kw["maxsize"] = 50
         # The client's types do not know that it takes plain JSON, and gives it.
-        self.core: Any = kubernetes.client.CoreV1Api(self._api)
+        self.core: Any = kubernetes.client.CoreV1Api(self.client)
 
     def close(self) -> None:
         """Give the connections back."""
-        self._api.close()
+        self.client.close()
 
     def register(self, node: Document) -> None:
         """Create a Node, or take over the one of this name, and set its status.
