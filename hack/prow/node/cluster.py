@@ -85,16 +85,7 @@ class Cluster:
 
     def pod(self, namespace: str, name: str) -> Document | None:
         """A pod as it is now; None where there is none."""
-        try:
-            answer = self.core.read_namespaced_pod(
-                name, namespace, _preload_content=False, _request_timeout=REQUEST_SECONDS
-            )
-        except ApiException as error:
-            if error.status == NOT_FOUND:
-                return None
-            raise
-        found: Document = json.loads(answer.data)
-        return found
+        return self._read(self.core.read_namespaced_pod, namespace, name)
 
     def bind(self, namespace: str, name: str, node: str) -> None:
         """Give a pod to a node; one that is gone or given already is left.

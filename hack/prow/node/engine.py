@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import docker
@@ -94,7 +95,7 @@ class Engine:
         except ImageNotFound as error:
             raise ImageMissing(f'image "{launch.image}" is not present, and this node pulls none') from error
         except APIError as error:
-            if error.status_code != 409:  # noqa: PLR2004  # it is there already
+            if error.status_code != HTTPStatus.CONFLICT:  # it is there already
                 raise NotStarted(str(error.explanation or error)) from error
 
     def _configuration(self, pod: str, launch: Launch, mounts: list[Mount]) -> dict[str, Any]:
@@ -174,7 +175,7 @@ class Engine:
         except NotFound:
             return
         except APIError as error:
-            if error.status_code != 409:  # noqa: PLR2004  # it does not run any more
+            if error.status_code != HTTPStatus.CONFLICT:  # it does not run any more
                 raise
 
     def remove(self, pod: str) -> None:
