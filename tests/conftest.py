@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
+from hack.browser import Browser, browser
 from hack.debian_base import kept_base
 from hack.docker_daemon import DockerDaemon, docker_daemon
 from tests.support.apiserver import apiserver
@@ -85,4 +86,13 @@ def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerDaemon]:
 def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The administrator's way to an apiserver without nodes."""
     with apiserver(tmp_path_factory.mktemp("apiserver")) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """A browser for all tests of a worker, one page after the other."""
+    require_tool("chromium")
+    require_tool("chromedriver")
+    with browser() as made:
         yield made

@@ -22,6 +22,8 @@ INSTALLED_BY = {
     "kube-apiserver": "make tools",
     "prow-controller-manager": "make tools",
     "etcd": "apt-get install etcd-server",
+    "chromium": "apt-get install chromium",
+    "chromedriver": "apt-get install chromium-driver",
     "debootstrap": "apt-get install debootstrap",
     "docker-registry": "apt-get install docker-registry",
     "deck": "make tools",
