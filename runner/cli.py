@@ -127,7 +127,8 @@ def run(**given: Any) -> None:
 @click.option(
     "--as-tag",
     metavar="VERSION|from-chart",
-    help="Plan HEAD as if it were tagged, also in a presubmit; from-chart: by the version in each chart.",
+    help="Plan HEAD as if it were tagged, also in a presubmit; from-chart: by each chart's version, or as what it would"
+    " make of stable.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout; the log goes to stderr.")
 def plan(*, as_json: bool, **given: Any) -> None:

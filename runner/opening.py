@@ -18,7 +18,16 @@ from runner.means import Means, Surroundings
 from runner.proposing import propose_services
 from runner.record import ServiceDocument, SettingDocument
 from runner.request import Chosen, Request, Selected
-from runner.route import FROM_CHART, ProposedPath, ReleasePath, StablePath, check_proposal, decide_route, read_as_tag
+from runner.route import (
+    FROM_CHART,
+    ProposedPath,
+    ReleasePath,
+    StablePath,
+    check_proposal,
+    decide_route,
+    propose_route,
+    read_as_tag,
+)
 from runner.selection import candidates, chart_file, check_any, select
 from runner.settings import Options, config_file, resolve_settings
 from runner.workspace import child_environment
@@ -66,7 +75,7 @@ def read_request(options: Options, around: Surroundings) -> Request:
         if changed:
             record.warn(f"the work tree differs from HEAD and is not read: {', '.join(changed)}")
     with record.step("route"):
-        route = decide_route(event, checkout) if proposed is None else proposed
+        route = decide_route(event, checkout) if proposed is None else propose_route(proposed, event, checkout)
         record.update(
             path="stable" if isinstance(route, StablePath) else "release",
             version=None if isinstance(route, ProposedPath) else route.version,

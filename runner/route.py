@@ -71,6 +71,18 @@ def read_as_tag(text: str) -> ReleasePath | ProposedPath:
     return ReleasePath(version)
 
 
+def propose_route(proposed: ReleasePath | ProposedPath, event: Event, checkout: Checkout) -> Route:
+    """Decide which path a change takes once it is merged: one of stable moves stable, as the push of its merge does.
+
+    Raises:
+        NoReleaseMerged: the change is of stable, and stable holds no release.
+        HistoryMissing: the change is of stable, and the clone lacks the tags or the history to decide.
+    """
+    if isinstance(proposed, ProposedPath) and event.base_ref == STABLE:
+        return _stable_path(checkout)
+    return proposed
+
+
 def check_proposal(
     route: ReleasePath | ProposedPath, event: Event, checkout: Checkout, contained: Container[str], tag: str | None
 ) -> None:

@@ -112,14 +112,51 @@ def test_what_earlier_changes_did_to_the_chart_is_no_later_ones_warning(proposal
     assert reason(ended) == "v1.2.3 is tagged already: nothing is released until the version rises"
 
 
-def test_a_change_of_stable_releases_nothing(proposal: Proposal, bench: Bench) -> None:
-    """A pull request to stable, whose chart has v1-stable, passes with the reason."""
-    bench.repository.stable("1.2.3")
-    proposal.base = "stable"
-    proposal.open(edits={"README.md": "# Better\n"})
+def test_a_stable_chart_on_another_branch_releases_nothing(proposal: Proposal) -> None:
+    """A pull request to main that gives the chart the version of stable's passes with the reason."""
+    proposal.open(edits={CHART: lambda text: text.replace("version: v1.2.3", "version: v1-stable", 1)})
     ended = proposal.plan()
     assert (ended.code, ended.errors) == (0, []), ended.out
     assert "v1-stable" in reason(ended)
+
+
+def test_a_change_of_stable_is_planned_as_its_move(proposal: Proposal, bench: Bench) -> None:
+    """A pull request to stable plans the move that its merge would be, and writes nothing."""
+    assert bench.run("v1.2.3").code == 0
+    bench.repository.stable("1.2.3")
+    proposal.base = "stable"
+    proposal.open(edits={VALUES: lambda text: f"{text}# more\n"})
+    writes = bench.proxy.count(WRITES)
+    ended = proposal.plan()
+    assert (ended.code, ended.errors) == (0, []), ended.out
+    assert (ended.record["path"], ended.record["as_tag"], ended.record["version"]) == ("stable", "from-chart", "1.2.3")
+    assert [name.rpartition(":")[2] for name in ended.actions if name.endswith("-stable")] == [
+        "widget-v1-stable",
+        "v1-stable",
+    ]
+    assert set(ended.actions.values()) == {"publish"}
+    assert bench.proxy.count(WRITES) == writes
+
+
+def test_a_change_of_stable_before_its_image_shows(proposal: Proposal, bench: Bench) -> None:
+    """A pull request to stable whose image is not in the registry is exit 4 before the merge."""
+    bench.repository.stable("1.2.3")
+    proposal.base = "stable"
+    proposal.open(edits={VALUES: lambda text: f"{text}# more\n"})
+    check(proposal.plan(), 4, "stable-image-absent")
+
+
+def test_a_change_that_would_move_stable_backwards_shows(proposal: Proposal, bench: Bench) -> None:
+    """A pull request to stable that points it at an older image is exit 5 before the merge."""
+    bench.repository.release("1.3.0")
+    for version in ("1.2.3", "1.3.0"):
+        assert bench.run(f"v{version}").code == 0
+    bench.repository.stable("1.3.0")
+    assert bench.run("stable").code == 0
+    bench.repository.stable("1.2.3")
+    proposal.base = "stable"
+    proposal.open(edits={VALUES: lambda text: f"{text}# more\n"})
+    check(proposal.plan(), 5, "stable-backwards")
 
 
 @pytest.mark.parametrize(

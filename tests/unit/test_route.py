@@ -30,6 +30,7 @@ from runner.route import (
     check_proposal,
     decide_route,
     highest_release,
+    propose_route,
     read_as_tag,
     release_version,
 )
@@ -355,6 +356,32 @@ def test_head_is_planned_as_nothing_else(text: str) -> None:
     with pytest.raises(UsageInvalid, match=r"--as-tag .* neither") as caught:
         read_as_tag(text)
     assert "from-chart" in caught.value.remedy
+
+
+def proposed(text: str, base: str, checkout: Checkout = ON_STABLE) -> Route:
+    """Decide the path of a change of this branch."""
+    event = read_event({"REPO_OWNER": "octo", "REPO_NAME": "widget", "PULL_BASE_REF": base}, proposal=True)
+    return propose_route(read_as_tag(text), event, checkout)
+
+
+def test_a_change_of_stable_is_a_move_of_stable() -> None:
+    """By each chart's version, a change of the branch stable is judged as the push that its merge is."""
+    assert proposed("from-chart", "stable") == StablePath(1, "1.2.3")
+    with pytest.raises(NoReleaseMerged):
+        proposed("from-chart", "stable", replace(ON_STABLE, merged_tags=()))
+    with pytest.raises(HistoryMissing):
+        proposed("from-chart", "stable", replace(ON_STABLE, shallow=True))
+
+
+@pytest.mark.parametrize("base", ["main", "unstable", "stable-2", "refs/heads/stable", "Stable"])
+def test_a_change_of_another_branch_is_left_to_the_charts(base: str) -> None:
+    """A change of any other branch is judged by the version in each chart."""
+    assert proposed("from-chart", base) == ProposedPath()
+
+
+def test_a_given_version_is_released_from_stable_too() -> None:
+    """A version that is given is planned as its release, whatever branch the change is of."""
+    assert proposed("v1.3.0", "stable") == ReleasePath("1.3.0")
 
 
 def propose(
