@@ -5,6 +5,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 TOOLS := crane helm3 helm4 prow kube-apiserver
+ENVIRONMENTS := moto_server
 WORKERS ?= 2
 
 .PHONY: help setup tools demo picture bench image pin-bases image-figures test check format clean
@@ -15,8 +16,9 @@ help: ## list these commands
 setup: ## make .venv from the lock file
 	@hack/setup
 
-tools: ## build the pinned Go tools that tests need: crane, both helms, Prow's programs, kube-apiserver
+tools: ## build the pinned tools that tests need: crane, both helms, Prow's programs, kube-apiserver, an S3 server
 	@hack/build-tool $(TOOLS)
+	@hack/build-environment $(ENVIRONMENTS)
 
 demo: setup ## release a sample controller to a registry on this machine, and show what was published
 	@$(BIN)/python -m hack.demo

@@ -13,7 +13,23 @@ from tests.support.tools import ROOT, require_tool
 if TYPE_CHECKING:
     from pathlib import Path
 
-COMMANDS = ("sh", "cat", "dirname", "git", "tr", "ls", "xargs", "mkdir", "date", "mv", "rm", "echo", "chmod")
+COMMANDS = (
+    "sh",
+    "basename",
+    "cat",
+    "dirname",
+    "git",
+    "tr",
+    "ls",
+    "xargs",
+    "mkdir",
+    "date",
+    "mv",
+    "rm",
+    "echo",
+    "chmod",
+    "ln",
+)
 ANY_GO = '[ "$*" = "env GOVERSION" ] && echo {version}'
 
 
@@ -22,7 +38,9 @@ def project(tmp_path: Path) -> Path:
     """A copy of the scripts and of what they read, with nothing set up."""
     folder = tmp_path / "project"
     (folder / "hack" / "tools").mkdir(parents=True)
-    for name in ("hack/setup", "hack/build-tool", "uv.lock", "pyproject.toml"):
+    for name in ("setup", "pinned-uv", "build-tool", "build-environment"):
+        shutil.copy(ROOT / "hack" / name, folder / "hack" / name)
+    for name in ("uv.lock", "pyproject.toml"):
         shutil.copy(ROOT / name, folder / name)
     return folder
 
@@ -40,6 +58,14 @@ def programs(tmp_path: Path) -> Path:
 def add(programs: Path, name: str, script: str) -> None:
     (programs / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
     (programs / name).chmod(0o755)
+
+
+def add_uv(project: Path, script: str) -> None:
+    """Put a uv where the pinned one is looked for; it writes down how it is called, then runs the script."""
+    pinned = (project / "hack" / "pinned-uv").read_text(encoding="utf-8")
+    folder = project / f".tools/uv-{re.findall(r'^UV=([0-9.]+)', pinned, re.MULTILINE)[0]}" / "bin"
+    folder.mkdir(parents=True)
+    add(folder, "uv", f"echo $* >>calls; {script}")
 
 
 def call(project: Path, programs: Path, *argv: str) -> subprocess.CompletedProcess[str]:
@@ -79,16 +105,13 @@ def test_set_up_again_does_nothing(project: Path, programs: Path) -> None:
     """Set-up runs uv with the lock file as it is, and again only when the lock file or the interpreter changed."""
     add(programs, "go", ANY_GO.format(version="go1.26.8"))
     add(programs, "python3", '[ "$1" = --version ] && echo Python 3.11.7; exit 0')
-    script = (project / "hack" / "setup").read_text(encoding="utf-8")
-    uv = project / f".tools/uv-{re.findall(r'^UV=([0-9.]+)', script, re.MULTILINE)[0]}" / "bin"
-    uv.mkdir(parents=True)
     interpreter = ".venv/bin/python"
-    add(uv, "uv", f"echo $* >>calls; mkdir -p .venv/bin; echo 'echo 3.11.7' >{interpreter}; chmod +x {interpreter}")
+    add_uv(project, f"mkdir -p .venv/bin; echo 'echo 3.11.7' >{interpreter}; chmod +x {interpreter}")
 
     def syncs() -> int:
         finished = call(project, programs, "hack/setup")
         assert finished.returncode == 0, finished.stderr
-        return (project / "calls").read_text(encoding="utf-8").count("sync --frozen")
+        return (project / "calls").read_text(encoding="utf-8").count(f"sync --project {project} --frozen")
 
     assert (syncs(), syncs()) == (1, 1)
     with (project / "uv.lock").open("a", encoding="utf-8") as lock:
@@ -169,6 +192,45 @@ def test_a_folder_of_several_programs(project: Path) -> None:
     assert "pair built in" in build()
     assert sorted(file.name for file in (project / ".tools/bin").iterdir()) == ["left", "right"]
     assert not list((project / ".tools").glob("new-*"))
+
+
+def test_an_environment_is_made_once(project: Path, programs: Path) -> None:
+    """An environment is made by uv with its own lock file, and again only when that, the program or Python changed."""
+    add(programs, "python3", "exit 0")
+    made = ".tools/server/bin"
+    add_uv(
+        project,
+        f"mkdir -p {made}; for name in python server; do echo 'echo hello' >{made}/$name; chmod +x {made}/$name; done",
+    )
+    folder = project / "hack" / "tools" / "server"
+    folder.mkdir()
+    for name in ("pyproject.toml", "uv.lock"):
+        (folder / name).write_text("")
+
+    def syncs() -> int:
+        finished = call(project, programs, "hack/build-environment", "server")
+        assert finished.returncode == 0, finished.stderr
+        calls = (project / "calls").read_text(encoding="utf-8")
+        return calls.count(f"sync --project {folder} --frozen")
+
+    assert (syncs(), syncs()) == (1, 1)
+    assert subprocess.run(["sh", project / ".tools/bin/server"], capture_output=True, check=True).stdout == b"hello\n"
+    (folder / "uv.lock").write_text("\n")
+    assert (syncs(), syncs()) == (2, 2)
+    (project / ".tools/bin/server").unlink()
+    assert (syncs(), syncs()) == (3, 3)
+    (project / made / "python").unlink()
+    assert (syncs(), syncs()) == (4, 4)
+
+
+def test_an_unknown_environment_is_refused(project: Path, programs: Path) -> None:
+    """A program without a lock file of uv is refused with the names of those that have one."""
+    for name in ("moto_server", "crane"):
+        (project / "hack" / "tools" / name).mkdir()
+    (project / "hack" / "tools" / "moto_server" / "uv.lock").write_text("")
+    finished = call(project, programs, "hack/build-environment", "crane")
+    assert finished.returncode == 2
+    assert finished.stderr == "build-environment: no such program: crane (there are: moto_server)\n"
 
 
 def test_an_unknown_tool_is_refused(project: Path, programs: Path) -> None:

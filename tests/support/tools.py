@@ -28,6 +28,8 @@ INSTALLED_BY = {
     "docker-registry": "apt-get install docker-registry",
     "deck": "make tools",
     "hook": "make tools",
+    "moto_server": "make tools",
+    "sidecar": "make tools",
     "go": "https://go.dev/dl",
     "git": "apt-get install git",
 }
