@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from hack.processes import Argv, started
+from hack.prow.cluster import prow_source
 from tests.support.prow import write_installation
-from tests.support.prowjobs import prow_source
 from tests.support.tools import ROOT, require_tool
 
 if TYPE_CHECKING:

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import time
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 import kubernetes
 import pytest
-import yaml
-from kubernetes.client.exceptions import ApiException
 
 from hack.processes import Argv, started
+from hack.prow.cluster import define_prowjobs
 from hack.prow.node.agent import Agent
 from hack.prow.node.cluster import Cluster
 from hack.prow.node.engine import Engine
 from hack.prow.node.worker import evict
-from tests.support.apiserver import free_ports
+from hack.prow.servers import free_ports
 from tests.support.docker import DEBIAN_BASE
 from tests.support.nodes import running
 from tests.support.pods import shell
-from tests.support.tools import ROOT, require_tool
+from tests.support.tools import require_tool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -99,7 +97,7 @@ def plank(kubeconfig: Path, docker: DockerDaemon, tmp_path_factory: pytest.TempP
     folder = tmp_path_factory.mktemp("plank")
     program = require_tool("prow-controller-manager")
     cluster = Cluster(kubeconfig)
-    define_prowjobs(cluster)
+    define_prowjobs(cluster.client)
     (folder / "config.yaml").write_text(json.dumps(CONFIG))
     ports = dict(zip(("health", "metrics", "pprof"), free_ports(3), strict=True))
     argv: Argv = [
@@ -114,36 +112,6 @@ def plank(kubeconfig: Path, docker: DockerDaemon, tmp_path_factory: pytest.TempP
     ):
         yield Plank(cluster)
     cluster.close()
-
-
-def define_prowjobs(cluster: Cluster) -> None:
-    """Define the kind ProwJob, as the pinned Prow has it, and wait until it can be used."""
-    module = subprocess.run(
-        ["go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/prow"],
-        cwd=ROOT / "hack" / "tools" / "prow",
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=LONG,
-    ).stdout.strip()
-    file = f"{module}/config/prow/cluster/prowjob-crd/prowjob_customresourcedefinition.yaml"
-    with open(file, "rb") as source:  # noqa: PTH123  # a module's file
-        definition = yaml.load(source, yaml.CSafeLoader)  # it is a safe loader
-    kubernetes.client.ApiextensionsV1Api(cluster.client).create_custom_resource_definition(
-        definition, _preload_content=False
-    )
-    jobs: Any = kubernetes.client.CustomObjectsApi(cluster.client)
-    deadline = time.monotonic() + LONG
-    while True:
-        try:
-            # A kind can be listed before discovery, which plank asks, knows of it.
-            jobs.get_api_resources(*PROWJOBS[:2])
-            jobs.list_namespaced_custom_object(*PROWJOBS)
-        except ApiException:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        else:
-            return
 
 
 @pytest.mark.parametrize(("script", "state"), [("true", "success"), ("exit 3", "failure")])

@@ -9,10 +9,11 @@ import pytest
 import yaml
 from kubernetes.client.exceptions import ApiException
 
+from hack.prow.cluster import PROWJOBS, define_prowjobs
 from runner.prow.document import to_yaml
 from runner.prow.rbac import access
 from tests.support.prow import with_prow
-from tests.support.prowjobs import PROWJOBS, client, create_namespace, define_prowjobs
+from tests.support.prowjobs import client, create_namespace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import hmac
-import http.client
-import json
-import os
-import time
-import urllib.request
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import TYPE_CHECKING
-from urllib.error import HTTPError
 
 import yaml
 
-from hack.processes import Argv, started
-from tests.support.apiserver import free_ports
+from hack.prow.push import push_event, send
+from hack.prow.servers import Servers, answers, free_ports
+from hack.sample_controller import OWNER
 from tests.support.tools import require_tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-READY_SECONDS = 60.0
-OWNER = "aws-controllers-k8s"
+    from hack.processes import Argv
 
 
 @dataclass(frozen=True)
@@ -41,41 +33,7 @@ class Hook:
 
         A tag's push lists no commits. ``secret`` is one that GitHub does not have.
         """
-        link = f"https://github.com/{OWNER}/{repository}"
-        event = {
-            "ref": ref,
-            "before": "0" * 40,
-            "after": sha,
-            "created": True,
-            "deleted": False,
-            "compare": f"{link}/compare/{ref.removeprefix('refs/tags/').removeprefix('refs/heads/')}",
-            "commits": [],
-            "repository": {
-                "name": repository,
-                "full_name": f"{OWNER}/{repository}",
-                "html_url": link,
-                "owner": {"name": OWNER, "login": OWNER},
-            },
-            "sender": {"login": "octocat"},
-        }
-        body = json.dumps(event).encode()
-        signature = hmac.new((secret or self.secret).encode(), body, hashlib.sha1).hexdigest()
-        request = urllib.request.Request(  # noqa: S310 - the loopback
-            self.address,
-            data=body,
-            headers={
-                "Content-Type": "application/json",
-                "X-GitHub-Event": "push",
-                "X-GitHub-Delivery": token_hex(8),
-                "X-Hub-Signature": f"sha1={signature}",
-            },
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - as above
-                return int(answer.status)
-        except HTTPError as refused:
-            with refused:
-                return refused.code
+        return send(self.address, push_event(OWNER, repository, ref, sha), secret or self.secret)
 
 
 @contextlib.contextmanager
@@ -101,22 +59,7 @@ def hook(folder: Path, kubeconfig: Path, config: Path, jobs: Path, repositories:
         # Nothing that a push needs is asked of GitHub, and nothing answers here.
         *("--github-endpoint=http://127.0.0.1:1", "--grace-period=10s"),
     ]
-    with (
-        (folder / "hook.log").open("wb") as log,
-        started(argv, env={"PATH": os.environ["PATH"], "HOME": str(folder)}, output=log) as child,
-    ):
-        deadline = time.monotonic() + READY_SECONDS
-        while not _answers(health, "/healthz/ready"):
-            if child.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError((folder / "hook.log").read_text()[-4000:])
-            time.sleep(0.1)
+    with Servers(folder) as servers:
+        servers.start("hook", argv, ready=answers(health, "/healthz/ready"), environment={"HOME": str(folder)})
+        servers.wait()
         yield Hook(f"http://127.0.0.1:{port}/hook", secret)
-
-
-def _answers(port: int, path: str) -> bool:
-    try:
-        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as asked:
-            asked.request("GET", path)
-            return asked.getresponse().status == http.client.OK
-    except (OSError, http.client.HTTPException):
-        return False
