@@ -16,13 +16,15 @@ from runner.means import Surroundings
 from runner.process import Children
 from runner.record import Record, RecordDocument, StepDocument, summary
 from runner.release import release
-from runner.report.files import write_progress, write_reports
+from runner.report.files import PROGRESS, REPORTS, write_reports
 from runner.settings import Options, artifacts_folder, is_quiet
 from runner.supervisor import DEFAULT_GRACE_SECONDS, supervise
 from runner.workspace import open_workspace, remove_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+
+    from runner.report.files import Report
 
 MARGIN_SECONDS = 15.0
 """How long before Prow's own timeout a run ends itself, so that it ends with reports and exit code 9."""
@@ -64,7 +66,8 @@ def launch(
         log.warning("reports are not written", reason=problem)
     record = Record(Reports(artifacts, log).save, tell=lambda step: _tell(log, step))
     record.update(command="plan" if only_plan else "run", runner=__version__)
-    finish = Finish(record, log, outlet, artifacts, only_plan=only_plan, show=show)
+    patience = grace * REPORTS_SHARE / 2
+    finish = Finish(record, log, outlet, artifacts, patience=patience, only_plan=only_plan, show=show)
     folders: list[Path] = []
     unwound = threading.Event()
 
@@ -98,30 +101,40 @@ def launch(
 
 
 class Reports:
-    """Keeps the record in the artifacts folder; a disk that is full or gone is told once and stops nothing.
+    """Keeps what must be there at any moment; what cannot be written is told once, and stops nothing.
 
     Args:
         folder: where to; None to keep nothing.
-        log: told when it cannot be written.
+        log: told what cannot be written.
     """
 
     def __init__(self, folder: Path | None, log: Log) -> None:
         self._folder = folder
         self._log = log
+        self._kept: tuple[Report, ...] = PROGRESS
 
     def save(self, document: RecordDocument) -> None:
         """Write what must be there at any moment."""
         if self._folder is None:
             return
-        try:
-            write_progress(self._folder, document)
-        except OSError as error:
-            self._log.warning("reports are no longer written", reason=f"{self._folder}: {error.strerror}")
-            self._folder = None
+        problems = dict(write_reports(self._folder, document, self._kept))
+        self._kept = tuple(report for report in self._kept if report.name not in problems)
+        for name, reason in problems.items():
+            self._log.warning("report is no longer kept", report=name, reason=reason)
 
 
 class Finish:
-    """Closes the record once, writes every report, and prints the last lines."""
+    """Closes the record once, writes every report, and prints the last lines.
+
+    Args:
+        record: what is told.
+        log: told which report is missing.
+        out: where the last lines go.
+        folder: where the reports go; None for none.
+        patience: seconds for which the last lines wait, so that what is said of reports stands before them.
+        only_plan: whether nothing was to be published.
+        show: given the record at the end.
+    """
 
     def __init__(
         self,
@@ -130,6 +143,7 @@ class Finish:
         out: Outlet,
         folder: Path | None,
         *,
+        patience: float,
         only_plan: bool,
         show: Callable[[RecordDocument], None] | None,
     ) -> None:
@@ -137,6 +151,7 @@ class Finish:
         self._log = log
         self._out = out
         self._folder = folder
+        self._patience = patience
         self._only_plan = only_plan
         self._show = show
         self._lock = threading.Lock()
@@ -149,8 +164,12 @@ class Finish:
                 document = self._record.close()
                 self._code = int(ExitCode.BUG if document.exit is None else document.exit)
                 # A disk that hangs takes nobody the last line, and a reader that hangs takes nobody the reports.
-                reports = threading.Thread(target=self._report, args=[document], daemon=True)
+                problems: list[tuple[str, str]] = []
+                reports = threading.Thread(target=self._report, args=[document, problems], daemon=True)
                 reports.start()
+                reports.join(self._patience)
+                for name, reason in tuple(problems):
+                    self._log.warning("report is not written", report=name, reason=reason)
                 for part in (self._conclude, self._show or _nothing):
                     # A closed stdout does not change how the run ended.
                     with suppress(OSError, ValueError):
@@ -158,13 +177,10 @@ class Finish:
                 reports.join()
             return self._code
 
-    def _report(self, document: RecordDocument) -> None:
-        if self._folder is None:
-            return
-        self._record.wait_for_save()
-        # Nor does a full disk.
-        with suppress(OSError, ValueError):
-            write_reports(self._folder, document)
+    def _report(self, document: RecordDocument, problems: list[tuple[str, str]]) -> None:
+        if self._folder is not None:
+            self._record.wait_for_save()
+            problems.extend(write_reports(self._folder, document, REPORTS))
 
     def _conclude(self, document: RecordDocument) -> None:
         self._say_last(document)

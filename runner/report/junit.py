@@ -1,7 +1,8 @@
 """``junit_release.xml``: one case per service and step.
 
 Prow's junit lens shows ``<failure>`` and renders ``<error>`` as ``<nil>`` (pkg/spyglass/lenses/junit), so a failed
-step is always a failure; it groups by name, so a step stands once per service.
+step is always a failure; it groups by name, so a step stands once per service. It draws a failure as
+``{message type text}`` and keeps line breaks: the cause stands in the first line, the remedy in one of its own.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def _case_of_step(step: StepDocument, errors: tuple[ErrorDocument, ...]) -> Test
 
 def _failure(error: ErrorDocument) -> Failure:
     failure = Failure(_text(error.cause), error.code)
-    failure.text = _text("\n".join((error.remedy, *error.detail)))
+    failure.text = _text("\n".join(("", error.remedy, *(("", *error.detail) if error.detail else ()))))
     return failure
 
 

@@ -1,6 +1,7 @@
 """``metadata.json``: what Prow merges into ``finished.json`` and shows at the top of its page.
 
-Prow's metadata lens drops everything but strings (pkg/spyglass/lenses/metadata/lens.go), so everything is a string.
+Prow's metadata lens drops everything but strings, and lists keys in the order of their bytes, capitals first
+(pkg/spyglass/lenses/metadata). So everything is a string, and what an operator wants first begins with a capital.
 """
 
 from __future__ import annotations
@@ -18,37 +19,44 @@ if TYPE_CHECKING:
 
 def render_metadata(document: RecordDocument) -> str:
     """Return the file's text: one JSON object of non-empty strings."""
-    return json.dumps({key: value for key, value in _lines(document) if value}, indent=2, ensure_ascii=False) + "\n"
+    lines = sorted((key, value) for key, value in _lines(document) if value)
+    return json.dumps(dict(lines), indent=2, ensure_ascii=False) + "\n"
 
 
 def _lines(document: RecordDocument) -> Iterator[tuple[str, str | None]]:
-    yield "result", _result(document)
-    if document.error is not None:
-        yield "error", document.error.cause
-        yield "remedy", document.error.remedy
-        yield "error code", f"{document.error.code} (exit {document.error.exit})"
+    for error in document.errors:
+        of = "" if error == document.error else f" of {error.service or error.code}"
+        yield f"Cause{of}", error.cause
+        yield f"Remedy{of}", error.remedy
+    yield "Result", _result(document)
+    at = "running" if document.exit is None else "failed"
+    yield "Step", ", ".join(step_in_words(step) for step in document.steps if step.outcome == at)
     yield "ref", document.ref
     yield "as tag", document.as_tag
     yield "commit", document.commit
     yield "version", document.version
     yield "path", document.path
     yield "registry", f"{document.registry} (staging)" if document.staging else document.registry
-    at = "running" if document.exit is None else "failed"
-    yield "step", ", ".join(step_in_words(step) for step in document.steps if step.outcome == at)
     yield "layout folder", document.layout_folder
     for step in document.steps:
         if step.name == "select" and step.service is not None and step.outcome == "skipped":
-            yield step.service, f"not released: {step.reason}"
+            yield f"service {step.service}", f"not released: {step.reason}"
     for entry in document.entries:
-        at = f" @{entry.digest}" if entry.digest else ""
-        yield f"{entry.service} {entry.name}", f"{_done(document, entry)}: {entry.reason}{at}"
+        yield _entry_line(document, entry)
     yield "warnings", "; ".join(document.warnings)
     yield "notes", "; ".join(document.notes)
 
 
+def _entry_line(document: RecordDocument, entry: EntryDocument) -> tuple[str, str]:
+    """The name without its registry, which has a line of its own; what became of it; the whole name, to copy."""
+    holds = f": {entry.name}@{entry.digest}" if entry.digest else ""
+    name = entry.name.removeprefix(f"{document.registry}/")
+    return f"{entry.kind} {name}", f"{_done(document, entry)} ({entry.reason}){holds}"
+
+
 def _done(document: RecordDocument, entry: EntryDocument) -> str:
     if entry.action != "publish":
-        return entry.action
+        return {"skip": "skipped", "refuse": "refused"}[entry.action]
     if document.command == "plan":
         return "to publish"
     return "written" if entry.written else "not written"
@@ -57,6 +65,6 @@ def _done(document: RecordDocument, entry: EntryDocument) -> str:
 def _result(document: RecordDocument) -> str:
     if document.exit is None:
         return "running"
-    if document.exit:
-        return "failed"
+    if document.error is not None:
+        return f"failed: {document.error.code} (exit {document.error.exit})"
     return summary(document)

@@ -370,7 +370,7 @@ def check_both(ended: Ended, way: Way) -> None:
     """Check that the build of both services is named."""
     cause = ended.record["error"]["cause"]
     assert re.fullmatch(f"the run was ended by {way.reason} during build of (ecr, build of s3|s3, build of ecr)", cause)
-    assert sorted(ended.metadata["step"].split(", ")) == ["build of ecr", "build of s3"]
+    assert sorted(ended.metadata["Step"].split(", ")) == ["build of ecr", "build of s3"]
     failed = {
         (case.get("classname"), case.get("name"), failure.get("message"))
         for case in ended.junit.iter("testcase")

@@ -224,8 +224,8 @@ def check_refusal(ended: Ended, code: int, name: str, says: str) -> None:
     assert (error["exit"], error["code"]) == (code, name)
     assert error["cause"]
     assert error["remedy"].split()[0] in line
-    assert ended.metadata["error"] == error["cause"]
-    assert ended.metadata["remedy"] == error["remedy"]
+    assert ended.metadata["Cause"] == error["cause"]
+    assert ended.metadata["Remedy"] == error["remedy"]
     failures = list(ended.junit.iter("failure"))
     assert len(failures) == 1
     assert error["remedy"] in (failures[0].text or "")

@@ -138,7 +138,7 @@ def test_plan_changes_nothing_and_says_what_run_would_do(bench: Bench) -> None:
         ALIAS: "publish",
     }
     assert planned.plan["settings"]["registry"]["from"].endswith("jobs.yaml")
-    assert planned.metadata["result"] == "planned, nothing was changed: 3 to publish, 0 to skip"
+    assert planned.metadata["Result"] == "planned, nothing was changed: 3 to publish, 0 to skip"
     assert bench.run("v1.2.3").code == 0
     after = bench.run("v1.2.3", "--json", command="plan")
     assert {entry["action"] for entry in after.plan["entries"]} == {"skip"}
@@ -164,7 +164,7 @@ def test_image_without_chart_gets_its_chart(bench: Bench) -> None:
     bench.proxy.fail(500, method="PUT", path=r"/manifests/", skip=3 + 1)
     failed = bench.run("v1.2.3")
     assert failed.code == 7
-    assert failed.metadata["result"] == "failed"
+    assert failed.metadata["Result"] == "failed: registry-failed (exit 7)"
     assert {entry["name"].partition("/")[2]: entry["written"] for entry in failed.record["entries"]} == {
         IMAGE: True,
         CHART: False,

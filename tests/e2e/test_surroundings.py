@@ -112,13 +112,25 @@ def test_a_temporary_folder_that_cannot_be_used_is_exit_2(bench: Bench, extra: d
 
 
 def test_artifacts_that_vanish_do_not_stop_the_release(bench: Bench) -> None:
-    """When the artifacts folder is gone in the middle, the release is finished and says once that reports are not."""
+    """When the artifacts folder is gone in the middle, the release goes on and says once what is missing."""
     artifacts = bench.folder / "artifacts-1"
     bench.proxy.intervene(lambda: shutil.rmtree(artifacts), method="PUT", path=r"/ack/controller/manifests/sha256")
     ended = bench.run("v1.2.3")
     assert ended.code == 0, ended.out
-    assert sum("reports are no longer written" in line for line in ended.lines) == 1
+    assert sum("report is no longer kept" in line for line in ended.lines) == 2
     assert ended.lines[-1].startswith("RELEASED:")
+
+
+def test_a_report_that_cannot_be_written_takes_nobody_the_others(bench: Bench) -> None:
+    """A report whose place is taken is told in a line before the last; the others are there, the code is right."""
+    clone = bench.clone("v1.2.3")
+    (bench.folder / "artifacts-1" / "junit_release.xml").mkdir(parents=True)
+    ended = bench.run("v1.2.3", "--config", "/nowhere.yaml", clone=clone)
+    assert ended.code == 2, ended.out
+    assert "report=junit_release.xml" in ended.lines[-2]
+    assert ended.lines[-1].startswith("ERROR:")
+    assert ended.record["exit"] == 2
+    assert ended.metadata["Cause"] == ended.record["error"]["cause"]
 
 
 @pytest.mark.parametrize("folder", ["/proc/layout", "/dev/null/layout"], ids=["read-only", "below a file"])

@@ -356,8 +356,8 @@ def check_ended(ended: Ended, way: Way, place: str) -> None:
     cause = ended.record["error"]["cause"]
     assert re.fullmatch(f"the run was ended by {way.reason} {place}", cause), cause
     assert line.startswith(f"ERROR: {cause}. {RunEnded.remedy} exit=9 code=run-ended")
-    assert ended.metadata["error"] == cause
-    assert ended.metadata["remedy"] == RunEnded.remedy
+    assert ended.metadata["Cause"] == cause
+    assert ended.metadata["Remedy"] == RunEnded.remedy
     assert [failure.get("message") for failure in ended.junit.iter("failure")] == [cause]
     assert ended.record["exit"] == 9
     assert [error["code"] for error in ended.record["errors"]] == ["run-ended"]
@@ -373,7 +373,7 @@ def check_reports(ended: Ended, point: Point) -> None:
     assert failed == [(point.step, point.service)]
     error = ended.record["error"]
     assert (error["step"], error["service"]) == (point.step, point.service)
-    assert ended.metadata["step"] == point.words.removeprefix("during ")
+    assert ended.metadata["Step"] == point.words.removeprefix("during ")
     [case] = [case for case in ended.junit.iter("testcase") if case.find("failure") is not None]
     assert (case.get("name"), case.get("classname")) == (point.step, point.service or "run")
     [failure] = case.iter("failure")

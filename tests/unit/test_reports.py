@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from runner.errors import BuildFailed, CredentialsRefused, RunEnded
 from runner.log import LINE_BYTES, Outlet, error_lines, open_log, released_line
 from runner.record import EntryDocument, Record, RecordDocument, ServiceDocument, error_document
-from runner.report.files import write_reports, write_whole
+from runner.report.files import REPORTS, write_reports, write_whole
 from runner.report.junit import render_junit
 from runner.report.metadata import render_metadata
 
@@ -73,7 +74,7 @@ def test_junit_failure_tells_cause_remedy_and_detail() -> None:
     """The failure's text holds what happened, what to do, and the tool's last lines."""
     failure = next(ET.fromstring(render_junit(failed_run())).iter("failure"))  # noqa: S314 - our own text
     assert failure.get("message") == "main.go:3: undefined: x"
-    assert (failure.text or "").splitlines() == [BuildFailed.remedy, "line 1", "line 2"]
+    assert (failure.text or "").splitlines() == ["", BuildFailed.remedy, "", "line 1", "line 2"]
 
 
 def test_junit_shows_an_error_that_no_step_has() -> None:
@@ -104,12 +105,12 @@ def test_an_end_is_shown_at_the_steps_that_it_hit() -> None:
     }
     assert failures == {
         ("run", "describe"): [],
-        ("ecr", "build"): [(cause, RunEnded.remedy)],
-        ("s3", "publish chart"): [(cause, RunEnded.remedy)],
+        ("ecr", "build"): [(cause, f"\n{RunEnded.remedy}")],
+        ("s3", "publish chart"): [(cause, f"\n{RunEnded.remedy}")],
     }
     metadata = json.loads(render_metadata(ended_run()))
-    assert (metadata["error"], metadata["remedy"]) == (cause, RunEnded.remedy)
-    assert metadata["step"] == "build of ecr, publish chart of s3"
+    assert (metadata["Cause"], metadata["Remedy"]) == (cause, RunEnded.remedy)
+    assert metadata["Step"] == "build of ecr, publish chart of s3"
 
 
 @given(st.text())
@@ -125,22 +126,51 @@ def test_metadata_is_one_object_of_strings(said: str) -> None:
     assert all(isinstance(value, str) and value for value in parsed.values())
 
 
-def test_metadata_begins_with_result_then_cause_and_remedy() -> None:
-    """The first lines of the page are the result, the cause and the remedy."""
-    assert list(json.loads(render_metadata(failed_run())))[:3] == ["result", "error", "remedy"]
-    assert json.loads(render_metadata(good_run()))["result"] == "1 name written"
+@pytest.mark.parametrize(
+    ("document", "first"),
+    [
+        (failed_run(), {"Cause": "main.go:3: undefined: x", "Remedy": BuildFailed.remedy}),
+        (good_run(), {"Result": "1 name written"}),
+        (ended_run(), {"Remedy": RunEnded.remedy}),
+    ],
+    ids=["failed", "good", "ended"],
+)
+def test_metadata_stands_in_the_order_in_which_prow_shows_it(document: RecordDocument, first: dict[str, str]) -> None:
+    """Sorted by the bytes of their keys, as Prow does, the first lines are cause, remedy, result and step."""
+    parsed = json.loads(render_metadata(document))
+    assert list(parsed) == sorted(parsed)
+    assert first.items() <= parsed.items()
+    told = [key for key in ("Cause", "Remedy", "Result", "Step") if key in parsed]
+    assert list(parsed)[: len(told)] == told
+
+
+def test_metadata_says_how_a_run_failed_and_where() -> None:
+    """The result is the error's name and exit code, and the step stands with its service."""
+    parsed = json.loads(render_metadata(failed_run()))
+    assert parsed["Result"] == "failed: build-failed (exit 6)"
+    assert parsed["Step"] == "build of s3"
+
+
+def test_metadata_tells_every_service_that_failed() -> None:
+    """The error that decides the exit code comes first; the others stand with their services."""
+    record = Record(lambda _: None)
+    record.fail(BuildFailed("a"), "s3")
+    record.fail(CredentialsRefused("b"), "ecr")
+    parsed = json.loads(render_metadata(record.close()))
+    assert (parsed["Cause"], parsed["Cause of s3"]) == ("b", "a")
+    assert parsed["Remedy of s3"] == BuildFailed.remedy
 
 
 @pytest.mark.parametrize(
     ("fields", "result", "entry"),
     [
-        ({"command": "plan"}, "planned, nothing was changed: 1 to publish, 0 to skip", "to publish: absent"),
+        ({"command": "plan"}, "planned, nothing was changed: 1 to publish, 0 to skip", "to publish (absent)"),
         (
             {"layout_folder": "out"},
             "0 names written to the layout folder out, nothing published",
-            "not written: absent",
+            "not written (absent)",
         ),
-        ({"notes": ()}, "nothing to send", "not written: absent"),
+        ({"notes": ()}, "nothing to send", "not written (absent)"),
     ],
     ids=["plan", "layout", "nothing written"],
 )
@@ -148,8 +178,8 @@ def test_nothing_is_said_to_be_written_that_was_not(fields: dict[str, object], r
     """A plan, a layout folder and a run that wrote nothing are told as what they are, in metadata and the last line."""
     document = good_run(**fields)
     parsed = json.loads(render_metadata(document))
-    assert parsed["result"] == result
-    assert parsed["s3 h/controller:s3-v1.2.3"].startswith(entry)
+    assert parsed["Result"] == result
+    assert parsed["image h/controller:s3-v1.2.3"].startswith(entry)
     assert result in released_line(document)
 
 
@@ -162,24 +192,44 @@ def test_metadata_says_why_a_change_releases_nothing() -> None:
         step.skip("v1.2.3 is tagged already")
     parsed = json.loads(render_metadata(record.close()))
     assert parsed == {
-        "result": "planned, nothing was changed: this change releases nothing",
+        "Result": "planned, nothing was changed: this change releases nothing",
         "as tag": "from-chart",
-        "s3": "not released: v1.2.3 is tagged already",
+        "service s3": "not released: v1.2.3 is tagged already",
     }
 
 
 def test_metadata_says_staging_and_digest() -> None:
-    """A staging registry is said to be one, and a published name stands with its digest."""
-    parsed = json.loads(render_metadata(good_run()))
-    assert parsed["registry"] == "127.0.0.1:5000/ns (staging)"
-    assert DIGEST in parsed["s3 h/controller:s3-v1.2.3"]
+    """A staging registry is said to be one; a published name is listed without it, and told whole with its digest."""
+    parsed = json.loads(render_metadata(good_run(registry="h")))
+    assert parsed["registry"] == "h (staging)"
+    assert parsed["image controller:s3-v1.2.3"].endswith(f": h/controller:s3-v1.2.3@{DIGEST}")
 
 
 def test_reports_are_written_whole(tmp_path: Path) -> None:
     """All report files are there, and no partial file is left."""
-    write_reports(tmp_path, failed_run())
+    assert not list(write_reports(tmp_path, failed_run(), REPORTS))
     assert sorted(file.name for file in tmp_path.iterdir()) == ["junit_release.xml", "metadata.json", "record.json"]
     assert json.loads((tmp_path / "record.json").read_text())["exit"] == 6
+
+
+@pytest.mark.parametrize("broken", range(len(REPORTS)), ids=[report.name for report in REPORTS])
+def test_a_report_that_fails_stands_alone(tmp_path: Path, broken: int) -> None:
+    """A report that cannot be rendered is named with the reason, and every other one is written."""
+
+    def fail(_: RecordDocument) -> str:
+        raise KeyError("colour")
+
+    reports = [replace(report, render=fail) if place == broken else report for place, report in enumerate(REPORTS)]
+    names = {report.name for report in REPORTS}
+    assert list(write_reports(tmp_path, failed_run(), reports)) == [(REPORTS[broken].name, "KeyError('colour')")]
+    assert {file.name for file in tmp_path.iterdir()} == names - {REPORTS[broken].name}
+
+
+def test_a_report_whose_place_is_taken_is_named(tmp_path: Path) -> None:
+    """A report that cannot be written is named with the folder and the system's reason."""
+    (tmp_path / "metadata.json").mkdir()
+    [(name, reason)] = write_reports(tmp_path, failed_run(), REPORTS)
+    assert (name, reason) == ("metadata.json", f"{tmp_path}: Is a directory")
 
 
 def test_a_report_is_replaced_at_once(tmp_path: Path) -> None:
@@ -197,7 +247,7 @@ def test_error_ends_with_one_highlighted_line() -> None:
     lines = list(error_lines(error))
     assert lines[-1].startswith("ERROR: main.go:3: undefined: x. ")
     assert BuildFailed.remedy in lines[-1]
-    assert lines[-1].endswith("exit=6 code=build-failed service=s3")
+    assert lines[-1].endswith("exit=6 code=build-failed step=build service=s3")
     assert lines[:-1] == ["  | line 1", "  | line 2"]
 
 
@@ -223,6 +273,16 @@ def test_long_lines_are_cut_and_say_so() -> None:
     assert len(last.encode()) < LINE_BYTES + 50
     assert "more bytes)" in last
     assert last.endswith(f"{BuildFailed.remedy} exit=6 code=build-failed")
+
+
+def test_an_error_line_names_the_step_once() -> None:
+    """The step stands in the line with its value in quotes; a run that was ended has it in its cause."""
+    error = error_document(CredentialsRefused("401"), "s3", "publish chart")
+    assert list(error_lines(error))[-1].endswith('exit=8 code=credentials-refused step="publish chart" service=s3')
+    [ended] = ended_run().errors
+    assert list(error_lines(ended)) == [f"ERROR: {ended.cause}. {RunEnded.remedy} exit=9 code=run-ended"]
+    stopped = error_document(RunEnded("the run was ended by SIGTERM during publish chart of s3"), "s3", "publish chart")
+    assert list(error_lines(stopped))[-1].endswith("exit=9 code=run-ended service=s3")
 
 
 def test_success_ends_with_what_holds_what() -> None:
