@@ -1,4 +1,4 @@
-"""A registry on this machine: ``crane registry serve`` on a free loopback port, with a log of every request."""
+"""A registry on this machine, on a free loopback port: ``crane registry serve``, or what else says its port."""
 
 from __future__ import annotations
 
@@ -24,33 +24,43 @@ PORT = re.compile(r"serving on port (\d+)")
 
 @dataclass(frozen=True)
 class LocalRegistry:
-    """A registry that answers. ``host`` is ``127.0.0.1:PORT``; ``log`` is the file of its requests."""
+    """A registry that answers. ``host`` is ``127.0.0.1:PORT``; ``log`` is the file of what it prints."""
 
     host: str
     log: Path
 
     def writes(self) -> int:
-        """How many requests that write it has had, by its own log."""
+        """How many requests that write it has had, by the line that crane prints for each."""
         return len(WRITE.findall(self.log.read_text(encoding="utf-8")))
 
 
 @contextlib.contextmanager
 def serve(crane: Path, folder: Path) -> Iterator[LocalRegistry]:
-    """Run a registry that keeps its blobs below ``folder``; it picks a free port itself, and ends with the block.
+    """Run crane's registry, with its blobs below ``folder``; it ends with the block.
+
+    Raises:
+        RuntimeError: as ``running``.
+    """
+    blobs = folder / "blobs"
+    blobs.mkdir(parents=True)
+    argv: Argv = [crane, "registry", "serve", "--address", "127.0.0.1:0", "--disk", blobs]
+    with running(argv, folder / "log", PORT) as registry:
+        yield registry
+
+
+@contextlib.contextmanager
+def running(argv: Argv, log: Path, port: re.Pattern[str]) -> Iterator[LocalRegistry]:
+    """Run a registry that picks a free port itself and prints it, which ``port`` finds; it ends with the block.
 
     Raises:
         RuntimeError: it ended or did not answer in time; the message holds what it printed.
     """
-    blobs = folder / "blobs"
-    blobs.mkdir(parents=True)
-    log = folder / "log"
-    argv: Argv = [crane, "registry", "serve", "--address", "127.0.0.1:0", "--disk", blobs]
     with log.open("wb") as output, started(argv, env={}, output=output) as child:
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline and child.poll() is None:
-            port = PORT.search(log.read_text(encoding="utf-8"))
-            if port and _answers(int(port[1])):
-                yield LocalRegistry(f"127.0.0.1:{port[1]}", log)
+            said = port.search(log.read_text(encoding="utf-8"))
+            if said and _answers(int(said[1])):
+                yield LocalRegistry(f"127.0.0.1:{said[1]}", log)
                 return
             time.sleep(0.02)
         raise RuntimeError(f"the registry does not answer; it printed:\n{log.read_text(encoding='utf-8')}")
@@ -60,7 +70,7 @@ def _answers(port: int) -> bool:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
     try:
         connection.request("GET", "/v2/")
-        return connection.getresponse().status == http.client.OK
+        return connection.getresponse().status in {http.client.OK, http.client.UNAUTHORIZED}
     except (OSError, http.client.HTTPException):
         return False
     finally:

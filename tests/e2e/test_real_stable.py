@@ -22,9 +22,10 @@ from runner.oci.transport import Transport
 from tests.e2e.test_real_controller import rendered_images
 from tests.e2e.test_refusals import check_refusal
 from tests.support.controllers import Controller
+from tests.support.fault_proxy import FaultProxy
 from tests.support.git import OWNER, Origin, clone_refs, git, push_environment
 from tests.support.images import AMD64, ARM64, DOCKER, OCI, Form, push
-from tests.support.registry import FaultProxy, crane_registry
+from tests.support.registry import crane_registry
 from tests.support.releases import LIMIT_SECONDS, PROGRAM, Ended, crane, crane_bytes, go_environment
 from tests.support.tools import ROOT, require_tool
 

@@ -12,22 +12,23 @@ from runner.oci.layout import FileSource, RemoteSource
 from runner.oci.media import HELM_CONFIG, OCI_LAYER, OCI_MANIFEST, Platform, Repository, digest_of
 from runner.oci.registry import Registry
 from runner.oci.transport import Transport
+from tests.support.fault_proxy import FaultProxy
 from tests.support.images import AMD64, ARM64, BOTH, DOCKER, OCI, Form, base_layout, push, write_folder
-from tests.support.registry import FaultProxy, crane_registry
+from tests.support.registry import crane_registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from hack.local_registry import LocalRegistry
     from runner.oci.layout import Layout
-    from tests.support.registry import RunningRegistry
 
 FOREIGN = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
 ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd"
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRegistry]:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRegistry]:
     with crane_registry(tmp_path_factory.mktemp("registry")) as registry:
         yield registry
 
@@ -39,7 +40,7 @@ def registry() -> Iterator[Registry]:
 
 
 @pytest.fixture
-def repository(running: RunningRegistry, tmp_path: Path) -> Repository:
+def repository(running: LocalRegistry, tmp_path: Path) -> Repository:
     """One for each test."""
     return Repository(running.host, f"bases/{digest_of(str(tmp_path).encode()).removeprefix('sha256:')[:12]}")
 
@@ -94,7 +95,7 @@ def test_a_tag_is_fixed_to_a_digest(tmp_path: Path, registry: Registry, reposito
     assert resolve_base(f"{repository}:1.2", registry, BOTH).digest == second.root.digest
 
 
-def test_no_layer_is_fetched(tmp_path: Path, running: RunningRegistry, registry: Registry) -> None:
+def test_no_layer_is_fetched(tmp_path: Path, running: LocalRegistry, registry: Registry) -> None:
     """Of a base in a registry only manifests and configs are read."""
     layout = base_layout(tmp_path)
     with FaultProxy(running.host) as proxy:

@@ -25,8 +25,9 @@ from runner.oci.media import Platform, Repository, digest_of
 from runner.oci.registry import Registry
 from runner.oci.transport import Transport
 from runner.process import Children
+from tests.support.fault_proxy import FaultProxy
 from tests.support.images import BOTH, base_layout, push, write_folder
-from tests.support.registry import FaultProxy, crane_registry
+from tests.support.registry import crane_registry
 from tests.support.tools import require_tool
 
 if TYPE_CHECKING:

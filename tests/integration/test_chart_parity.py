@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from tests.support.registry import RunningRegistry
+    from hack.local_registry import LocalRegistry
 
 PRODUCTION = RegistryAddress("public.ecr.aws", "aws-controllers-k8s")
 CHART_NAMES = ("{service}-chart", "ack-{service}-controller")
@@ -142,7 +142,7 @@ def releases(tmp_path_factory: pytest.TempPathFactory) -> tuple[Release, ...]:
 
 
 @pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRegistry]:
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRegistry]:
     with crane_registry(tmp_path_factory.mktemp("registry")) as running:
         yield running
 
@@ -185,7 +185,7 @@ def test_every_release_is_recognised_by_the_naming(
 
 def test_every_chart_is_published_as_helm_push_publishes_it(
     releases: tuple[Release, ...],
-    registry: RunningRegistry,
+    registry: LocalRegistry,
     tmp_path: Path,
     record_property: Callable[[str, object], None],
 ) -> None:
@@ -198,7 +198,7 @@ def test_every_chart_is_published_as_helm_push_publishes_it(
 
 @pytest.mark.parametrize("chart", [RICH, FIRST_FORMAT, BARE], ids=["rich", "apiVersion v1", "bare"])
 def test_every_field_of_chart_yaml_is_published_as_helm_push_publishes_it(
-    chart: Mapping[str, bytes], registry: RunningRegistry, tmp_path: Path
+    chart: Mapping[str, bytes], registry: LocalRegistry, tmp_path: Path
 ) -> None:
     """Dependencies, annotations, markup and other alphabets come out as helm writes them."""
     assert _published_alike(Release("made", "v1.2.3", 1_600_000_000, chart), registry, tmp_path)
@@ -216,7 +216,7 @@ def test_our_annotations_stand_on_top(tmp_path: Path) -> None:
     assert plain.annotations[SOURCE] == "https://example.com/a?b=1&c=<2>"
 
 
-def _published_alike(release: Release, registry: RunningRegistry, tmp_path: Path) -> bool:
+def _published_alike(release: Release, registry: LocalRegistry, tmp_path: Path) -> bool:
     work = tmp_path / release.service / release.tag
     chart = write_files(work / "helm", release.files)
     packages = [_helm(name, work).package(chart, work) for name in HELMS]

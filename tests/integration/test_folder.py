@@ -30,12 +30,15 @@ from runner.oci.media import (
 from runner.oci.registry import Registry
 from runner.oci.retries import RetryPolicy
 from runner.oci.transport import Transport
-from tests.support.registry import FaultProxy, RunningRegistry, crane_registry, docker_registry
+from tests.support.fault_proxy import FaultProxy
+from tests.support.registry import crane_registry, docker_registry
 from tests.support.tools import require_tool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from hack.local_registry import LocalRegistry
 
 AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64")
 
@@ -135,7 +138,7 @@ def registry() -> Iterator[Registry]:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[RunningRegistry]:
+def server(tmp_path: Path) -> Iterator[LocalRegistry]:
     with crane_registry(tmp_path / "registry") as server:
         yield server
 
@@ -194,9 +197,7 @@ def test_a_damaged_blob_is_written_again(files: Files, registry: Registry, tmp_p
     assert content(tmp_path / "layout") == good
 
 
-def test_remote_blobs_are_fetched_once(
-    files: Files, registry: Registry, server: RunningRegistry, tmp_path: Path
-) -> None:
+def test_remote_blobs_are_fetched_once(files: Files, registry: Registry, server: LocalRegistry, tmp_path: Path) -> None:
     """Blobs that are in a registry are downloaded into the folder, and not again when they are there."""
     with FaultProxy(server.host) as proxy:
         remote = send(registry, Repository(proxy.host, "base"), files.index("a", "b"))
@@ -211,7 +212,7 @@ def test_remote_blobs_are_fetched_once(
 
 
 def test_an_index_never_names_what_is_not_there(
-    files: Files, registry: Registry, server: RunningRegistry, tmp_path: Path
+    files: Files, registry: Registry, server: LocalRegistry, tmp_path: Path
 ) -> None:
     """When a blob cannot be had there is no index yet, and nothing half written is left."""
     with FaultProxy(server.host) as proxy:
@@ -242,7 +243,7 @@ def test_crane_publishes_and_validates_a_folder(files: Files, registry: Registry
 
 
 def test_crane_validates_what_is_published_from_a_folder(
-    files: Files, registry: Registry, server: RunningRegistry, tmp_path: Path
+    files: Files, registry: Registry, server: LocalRegistry, tmp_path: Path
 ) -> None:
     """An image that is read from a folder and sent by us is valid to crane."""
     write_layout_folder(tmp_path / "layout", [(name("image:v1"), files.index("a", "b"))], registry)
@@ -255,7 +256,7 @@ def test_crane_validates_what_is_published_from_a_folder(
 
 
 def test_a_folder_that_crane_pulled_is_read(
-    files: Files, registry: Registry, server: RunningRegistry, tmp_path: Path
+    files: Files, registry: Registry, server: LocalRegistry, tmp_path: Path
 ) -> None:
     """What ``crane pull --format oci`` writes, of an index and of a single image, is read as that image."""
     for tag, layout in (("index", files.index("a", "b")), ("single", files.single("a"))):

@@ -12,8 +12,9 @@ from runner.oci.auth import DockerConfig
 from runner.oci.media import Repository
 from runner.oci.registry import Registry
 from runner.oci.transport import Transport
+from tests.support.fault_proxy import FaultProxy
 from tests.support.images import AMD64, base_layout, push
-from tests.support.registry import FaultProxy, crane_registry
+from tests.support.registry import crane_registry
 from tests.support.tools import require_tool
 
 if TYPE_CHECKING:

@@ -27,7 +27,8 @@ from runner.oci.registry import Registry
 from runner.oci.retries import RetryPolicy
 from runner.oci.transport import Transport
 from runner.publish import FolderDestination, RegistryDestination, published_layout
-from tests.support.registry import FaultProxy, crane_registry
+from tests.support.fault_proxy import FaultProxy
+from tests.support.registry import crane_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -38,21 +38,21 @@ from runner.oci.messages import Exchange, Request
 from runner.oci.registry import Registry
 from runner.oci.retries import RetryPolicy
 from runner.oci.transport import Timeouts, Transport
+from tests.support.fault_proxy import FaultProxy
 from tests.support.registry import (
     PASSWORD,
     USERNAME,
-    FaultProxy,
-    RunningRegistry,
-    TunnelProxy,
     crane_registry,
     docker_registry,
 )
 from tests.support.tools import ROOT, find_tool
+from tests.support.tunnel_proxy import TunnelProxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from hack.local_registry import LocalRegistry
     from runner.oci.auth import Credentials
 
 QUICK = RetryPolicy(attempts=4, seconds=20.0, first_pause=0.01, longest_pause=0.02, longest_retry_after=0.05)
@@ -75,13 +75,13 @@ Connect = Callable[..., Registry]
 
 
 @pytest.fixture(params=["crane", "docker"])
-def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunningRegistry]:
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LocalRegistry]:
     with SERVERS[request.param](tmp_path / "registry") as registry:
         yield registry
 
 
 @pytest.fixture
-def proxy(server: RunningRegistry) -> Iterator[FaultProxy]:
+def proxy(server: LocalRegistry) -> Iterator[FaultProxy]:
     with FaultProxy(server.host) as proxy:
         yield proxy
 
@@ -131,7 +131,7 @@ def publish(registry: Registry, repository: Repository, *blobs: Blob) -> None:
 # --- the plain road ---------------------------------------------------------------------------------------------------
 
 
-def test_what_is_not_there_is_absent(server: RunningRegistry, connect: Connect, config: Blob) -> None:
+def test_what_is_not_there_is_absent(server: LocalRegistry, connect: Connect, config: Blob) -> None:
     """Unknown repository, tag, digest and blob are absent, each as the registry itself says it."""
     registry = connect()
     assert registry.manifest(at(server.host), "v1") is None
@@ -146,7 +146,7 @@ def test_what_is_not_there_is_absent(server: RunningRegistry, connect: Connect, 
 
 
 def test_what_is_published_is_read_back(
-    server: RunningRegistry, connect: Connect, layer: Blob, config: Blob, tmp_path: Path
+    server: LocalRegistry, connect: Connect, layer: Blob, config: Blob, tmp_path: Path
 ) -> None:
     """Manifest bytes and media type, tags and blobs come back exactly as they were sent."""
     registry = connect()
@@ -160,7 +160,7 @@ def test_what_is_published_is_read_back(
 
 
 def test_a_manifest_without_media_type_keeps_the_one_it_was_sent_with(
-    server: RunningRegistry, connect: Connect, config: Blob
+    server: LocalRegistry, connect: Connect, config: Blob
 ) -> None:
     """A body that does not say its own media type, as Helm writes it, comes back with the one of its header."""
     registry = connect()
@@ -171,7 +171,7 @@ def test_a_manifest_without_media_type_keeps_the_one_it_was_sent_with(
 
 
 def test_an_index_is_published_with_its_children(
-    server: RunningRegistry, connect: Connect, layer: Blob, config: Blob
+    server: LocalRegistry, connect: Connect, layer: Blob, config: Blob
 ) -> None:
     """An index is taken once its children are there; before, the registry's refusal ends the step at once."""
     registry = connect()
@@ -261,7 +261,7 @@ def test_a_corrupt_source_is_not_sent_whole(tmp_path: Path, connect: Connect, la
         assert registry.send_blob(at(proxy.host), Blob(LAYER, RemoteSource(at(broken.host)))) == "uploaded"
 
 
-def test_a_file_that_is_not_its_descriptor_is_a_bug(server: RunningRegistry, connect: Connect, tmp_path: Path) -> None:
+def test_a_file_that_is_not_its_descriptor_is_a_bug(server: LocalRegistry, connect: Connect, tmp_path: Path) -> None:
     """A file with other bytes than its descriptor says is never sent whole, and no failure of the registry."""
     (tmp_path / "layer").write_bytes(CONTENT[:-1] + b"?")
     with pytest.raises(ValueError, match="has the digest"):
@@ -328,7 +328,7 @@ OPERATIONS = {
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRegistry]:
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRegistry]:
     """One docker-registry for the tests of faults, holding MANIFEST as v1 of team/image, beside what tests write."""
     folder = tmp_path_factory.mktemp("filled")
     (folder / "layer").write_bytes(CONTENT)
@@ -340,7 +340,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRegistry
 
 
 @pytest.fixture
-def faulty(filled: RunningRegistry) -> Iterator[FaultProxy]:
+def faulty(filled: LocalRegistry) -> Iterator[FaultProxy]:
     with FaultProxy(filled.host) as proxy:
         yield proxy
 
@@ -719,14 +719,14 @@ def login(tmp_path: Path) -> Callable[..., DockerConfig]:
 
 
 @pytest.fixture(scope="module")
-def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRegistry]:
+def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRegistry]:
     """A registry that wants USERNAME and PASSWORD for everything."""
     with docker_registry(tmp_path_factory.mktemp("closed"), basic=True) as server:
         yield server
 
 
 def test_credentials_are_sent_where_they_are_asked_for(
-    closed: RunningRegistry, connect: Connect, login: Callable[..., DockerConfig], layer: Blob, config: Blob
+    closed: LocalRegistry, connect: Connect, login: Callable[..., DockerConfig], layer: Blob, config: Blob
 ) -> None:
     """One anonymous request learns that credentials are wanted; all others carry them, and no body is sent in vain."""
     with FaultProxy(closed.host) as proxy:
@@ -752,7 +752,7 @@ def test_no_credentials_are_sent_where_none_are_asked_for(
     ids=["wrong", "none"],
 )
 def test_credentials_that_do_not_serve_are_refused(
-    closed: RunningRegistry,
+    closed: LocalRegistry,
     connect: Connect,
     login: Callable[..., DockerConfig],
     layer: Blob,
@@ -772,7 +772,7 @@ def test_credentials_that_do_not_serve_are_refused(
 
 
 def test_a_redirect_is_followed_without_credentials(
-    closed: RunningRegistry, filled: RunningRegistry, connect: Connect, login: Callable[..., DockerConfig], layer: Blob
+    closed: LocalRegistry, filled: LocalRegistry, connect: Connect, login: Callable[..., DockerConfig], layer: Blob
 ) -> None:
     """A blob is fetched from where the registry points, which never sees the credentials."""
     with FaultProxy(closed.host) as proxy, FaultProxy(filled.host) as store:
@@ -817,7 +817,7 @@ def test_failures_behind_a_redirect_say_no_secret(
 
 
 def test_an_upload_elsewhere_gets_no_credentials(
-    closed: RunningRegistry, filled: RunningRegistry, connect: Connect, login: Callable[..., DockerConfig], layer: Blob
+    closed: LocalRegistry, filled: LocalRegistry, connect: Connect, login: Callable[..., DockerConfig], layer: Blob
 ) -> None:
     """An upload location on another host is used, and is sent no credentials."""
     with FaultProxy(closed.host) as proxy, FaultProxy(filled.host) as store:
@@ -876,7 +876,7 @@ def certificate(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def test_other_hosts_are_spoken_to_in_tls_through_the_proxy(
-    filled: RunningRegistry, connect: Connect, certificate: tuple[Path, Path]
+    filled: LocalRegistry, connect: Connect, certificate: tuple[Path, Path]
 ) -> None:
     """A host that is not this machine gets TLS, through HTTPS_PROXY with its login, trusting SSL_CERT_FILE."""
     with FaultProxy(filled.host, tls=certificate) as secured, TunnelProxy(secured.host) as tunnel:
@@ -888,7 +888,7 @@ def test_other_hosts_are_spoken_to_in_tls_through_the_proxy(
 
 
 def test_a_certificate_that_is_not_trusted_ends_at_once(
-    filled: RunningRegistry, connect: Connect, certificate: tuple[Path, Path]
+    filled: LocalRegistry, connect: Connect, certificate: tuple[Path, Path]
 ) -> None:
     """A host whose certificate is unknown is not tried again, and the remedy names SSL_CERT_FILE."""
     with FaultProxy(filled.host, tls=certificate) as secured, TunnelProxy(secured.host) as tunnel:
@@ -902,7 +902,7 @@ def test_a_certificate_that_is_not_trusted_ends_at_once(
 
 
 def test_a_plain_location_of_the_same_registry_is_made_secure(
-    filled: RunningRegistry, connect: Connect, certificate: tuple[Path, Path], tmp_path: Path
+    filled: LocalRegistry, connect: Connect, certificate: tuple[Path, Path], tmp_path: Path
 ) -> None:
     """A registry that does not know of the TLS before it writes http:// into its locations; TLS is kept."""
     (tmp_path / "new").write_bytes(b"secured")

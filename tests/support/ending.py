@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from runner.record import StepName
-    from tests.support.registry import Held
+    from tests.support.faults import Held
 
 GRACE_SECONDS = 15.0
 REACHED_SECONDS = 60.0

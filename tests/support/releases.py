@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from hack.prow_job import checkout_folder, clone_as_prow, prow_environment
 from hack.sample_controller import SampleRepository, make_repository
-from tests.support.registry import FaultProxy, crane_registry
+from tests.support.fault_proxy import FaultProxy
+from tests.support.registry import crane_registry
 from tests.support.tools import require_tool
 
 if TYPE_CHECKING:
