@@ -16,9 +16,10 @@ help: ## list these commands
 setup: ## make .venv from the lock file
 	@hack/setup
 
-tools: ## build the pinned tools that tests need: crane, both helms, Prow's programs, kube-apiserver, an S3 server
+tools: ## build the pinned tools that tests need: crane, both helms, Prow's programs, kube-apiserver, an S3 server, Deck's pages
 	@hack/build-tool $(TOOLS)
 	@hack/build-environment $(ENVIRONMENTS)
+	@hack/build-deck-pages
 
 demo: setup ## release a sample controller to a registry on this machine, and show what was published
 	@$(BIN)/python -m hack.demo

@@ -38,7 +38,7 @@ def project(tmp_path: Path) -> Path:
     """A copy of the scripts and of what they read, with nothing set up."""
     folder = tmp_path / "project"
     (folder / "hack" / "tools").mkdir(parents=True)
-    for name in ("setup", "pinned-uv", "build-tool", "build-environment"):
+    for name in ("setup", "pinned-uv", "build-tool", "build-environment", "build-deck-pages"):
         shutil.copy(ROOT / "hack" / name, folder / "hack" / name)
     for name in ("uv.lock", "pyproject.toml"):
         shutil.copy(ROOT / name, folder / name)
@@ -221,6 +221,16 @@ def test_an_environment_is_made_once(project: Path, programs: Path) -> None:
     assert (syncs(), syncs()) == (3, 3)
     (project / made / "python").unlink()
     assert (syncs(), syncs()) == (4, 4)
+
+
+def test_without_npm_decks_pages_are_left_out(project: Path, programs: Path) -> None:
+    """A machine without npm goes without Deck's pages, and is told which packages to install for them."""
+    finished = call(project, programs, "hack/build-deck-pages")
+    assert finished.returncode == 0
+    assert finished.stderr == (
+        "build-deck-pages: left out: there is no npm on PATH. On Debian: apt-get install nodejs npm.\n"
+    )
+    assert not (project / ".tools").exists()
 
 
 def test_an_unknown_environment_is_refused(project: Path, programs: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILT = ROOT / ".tools" / "bin"
+DECK_PAGES = ROOT / ".tools" / "deck-pages"
 SHARED = ROOT.parent / "shared"
 
 INSTALLED_BY = {
@@ -31,6 +32,7 @@ INSTALLED_BY = {
     "moto_server": "make tools",
     "sidecar": "make tools",
     "go": "https://go.dev/dl",
+    "node": "apt-get install nodejs npm",
     "git": "apt-get install git",
 }
 
@@ -50,6 +52,16 @@ def require_tool(name: str) -> Path:
     if found is not None:
         return found
     missing = f"{name} is not here ({INSTALLED_BY.get(name, 'not installable by this project')})"
+    if os.environ.get("CI") == "true":
+        pytest.fail(missing)
+    pytest.skip(missing)
+
+
+def require_deck_pages() -> Path:
+    """Return the folder of what Deck shows in a browser, skip without it, or fail without it in CI."""
+    if (DECK_PAGES / "made-from").exists():
+        return DECK_PAGES
+    missing = "Deck's pages are not here (make tools, with npm on PATH)"
     if os.environ.get("CI") == "true":
         pytest.fail(missing)
     pytest.skip(missing)
