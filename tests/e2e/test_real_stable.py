@@ -15,8 +15,8 @@ from runner.build.archive import Member, write_layer
 from runner.build.elf import MACHINES, Elf
 from runner.lifetime import Lifetime
 from runner.oci.auth import DockerConfig
-from runner.oci.layout import Blob, FileSource, Layout
-from runner.oci.media import Descriptor, Manifest, Repository, digest_of
+from runner.oci.layout import Blob, Layout
+from runner.oci.media import Descriptor, Manifest, Repository
 from runner.oci.registry import Registry
 from runner.oci.transport import Transport
 from tests.e2e.test_real_controller import rendered_images
@@ -24,7 +24,7 @@ from tests.e2e.test_refusals import check_refusal
 from tests.support.controllers import Controller
 from tests.support.fault_proxy import FaultProxy
 from tests.support.git import OWNER, Origin, clone_refs, git, push_environment
-from tests.support.images import AMD64, ARM64, DOCKER, OCI, Form, push
+from tests.support.images import AMD64, ARM64, DOCKER, OCI, Form, push, write_blob
 from tests.support.registry import crane_registry
 from tests.support.releases import LIMIT_SECONDS, PROGRAM, Ended, crane, crane_bytes, go_environment
 from tests.support.tools import ROOT, require_tool
@@ -123,12 +123,6 @@ def program_for(platform: Platform) -> bytes:
     """The header of an executable of this platform."""
     number = MACHINES[platform.architecture].number
     return b"\x7fELF\2\1\1".ljust(16, b"\0") + struct.pack("<HHIQQQIHHHHHH", 2, number, 1, *(0,) * 4, 64, *(0,) * 5)
-
-
-def write_blob(folder: Path, media_type: str, body: bytes) -> Blob:
-    path = folder / digest_of(body).removeprefix("sha256:")
-    path.write_bytes(body)
-    return Blob(Descriptor(media_type, digest_of(body), len(body)), FileSource(path))
 
 
 def former_image(folder: Path, form: Form, *platforms: Platform) -> Layout:

@@ -20,7 +20,6 @@ from runner.oci.media import (
     OCI_INDEX,
     OCI_LAYER,
     OCI_MANIFEST,
-    Descriptor,
     Manifest,
     Name,
     Platform,
@@ -31,6 +30,7 @@ from runner.oci.registry import Registry
 from runner.oci.retries import RetryPolicy
 from runner.oci.transport import Transport
 from tests.support.fault_proxy import FaultProxy
+from tests.support.images import write_blob
 from tests.support.registry import crane_registry, docker_registry
 from tests.support.tools import require_tool
 
@@ -50,12 +50,6 @@ class Files:
         self.folder = folder
         folder.mkdir()
 
-    def blob(self, media_type: str, content: bytes) -> Blob:
-        """A blob of this content."""
-        path = self.folder / digest_of(content).partition(":")[2]
-        path.write_bytes(content)
-        return Blob(Descriptor(media_type, digest_of(content), len(content)), FileSource(path))
-
     def image(self, platform: Platform, text: str) -> tuple[Manifest, tuple[Blob, ...]]:
         """A manifest with a config and a layer, and these two blobs."""
         tar = archive({"etc/text": text.encode()})
@@ -67,8 +61,8 @@ class Files:
             "history": [{"created_by": "test"}],
         }
         blobs = (
-            self.blob(OCI_CONFIG, json.dumps(config).encode()),
-            self.blob(OCI_LAYER, gzip.compress(tar, mtime=0)),
+            write_blob(self.folder, OCI_CONFIG, json.dumps(config).encode()),
+            write_blob(self.folder, OCI_LAYER, gzip.compress(tar, mtime=0)),
         )
         manifest = Manifest.write(
             OCI_MANIFEST,

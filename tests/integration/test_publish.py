@@ -10,24 +10,23 @@ from runner.errors import RegistryAnswerWrong, RegistryFailed, TagChanged
 from runner.lifetime import Lifetime
 from runner.observe import ABSENT, Observation, Published, observe, unanswered
 from runner.oci.auth import Anonymous
-from runner.oci.layout import Blob, FileSource, Layout
+from runner.oci.layout import Layout
 from runner.oci.media import (
     OCI_CONFIG,
     OCI_INDEX,
     OCI_LAYER,
     OCI_MANIFEST,
     RELEASE_PLATFORMS,
-    Descriptor,
     Manifest,
     Name,
     Platform,
-    digest_of,
 )
 from runner.oci.registry import Registry
 from runner.oci.retries import RetryPolicy
 from runner.oci.transport import Transport
 from runner.publish import FolderDestination, RegistryDestination, published_layout
 from tests.support.fault_proxy import FaultProxy
+from tests.support.images import write_blob
 from tests.support.registry import crane_registry
 
 if TYPE_CHECKING:
@@ -57,14 +56,8 @@ def destination(registry: Registry) -> RegistryDestination:
 def make_layout(folder: Path, text: str = "one", platforms: str = "linux/amd64") -> Layout:
     """An image of one platform: an index, its manifest, a config and a layer."""
     folder.mkdir(exist_ok=True)
-
-    def blob(media_type: str, body: bytes) -> Blob:
-        file = folder / digest_of(body).removeprefix("sha256:")
-        file.write_bytes(body)
-        return Blob(Descriptor(media_type, digest_of(body), len(body)), FileSource(file))
-
-    config = blob(OCI_CONFIG, f'{{"os":"linux","architecture":"amd64","text":"{text}"}}'.encode())
-    layer = blob(OCI_LAYER, text.encode())
+    config = write_blob(folder, OCI_CONFIG, f'{{"os":"linux","architecture":"amd64","text":"{text}"}}'.encode())
+    layer = write_blob(folder, OCI_LAYER, text.encode())
     child = Manifest.write(
         OCI_MANIFEST,
         {"schemaVersion": 2, "config": config.descriptor.document(), "layers": [layer.descriptor.document()]},

@@ -91,17 +91,14 @@ def base_layout(
             "history": [{"created_by": "base"}, {"created_by": "ENV", "empty_layer": True}],
             **(top or {}),
         }
-        body = json.dumps(document).encode()
-        stored = folder / digest_of(body).removeprefix("sha256:")
-        stored.write_bytes(body)
-        described = Descriptor(form.config, digest_of(body), len(body))
+        described = write_blob(folder, form.config, json.dumps(document).encode())
         compressed = layer.blob.descriptor
         content = Descriptor(layer_type or form.layer, compressed.digest, compressed.size)
-        blobs += [Blob(described, FileSource(stored)), Blob(content, layer.blob.source)]
+        blobs += [described, Blob(content, layer.blob.source)]
         written = {
             "schemaVersion": 2,
             "mediaType": form.manifest,
-            "config": described.document(),
+            "config": described.descriptor.document(),
             "layers": [content.document()],
         }
         manifests.append(Manifest.write(form.manifest, written))
@@ -110,6 +107,13 @@ def base_layout(
     listed = [one.descriptor(platform).document() for one, platform in zip(manifests, platforms, strict=True)]
     index = Manifest.write(form.index, {"schemaVersion": 2, "mediaType": form.index, "manifests": listed})
     return Layout(index, tuple(manifests), tuple(blobs))
+
+
+def write_blob(folder: Path, media_type: str, content: bytes) -> Blob:
+    """Write a file that is named by its digest, and return it as a blob."""
+    path = folder / digest_of(content).removeprefix("sha256:")
+    path.write_bytes(content)
+    return Blob(Descriptor(media_type, digest_of(content), len(content)), FileSource(path))
 
 
 def write_folder(folder: Path, layout: Layout) -> str:

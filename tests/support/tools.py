@@ -26,6 +26,7 @@ INSTALLED_BY = {
     "chromium": "apt-get install chromium",
     "chromedriver": "apt-get install chromium-driver",
     "debootstrap": "apt-get install debootstrap",
+    "openssl": "apt-get install openssl",
     "docker-registry": "apt-get install docker-registry",
     "deck": "make tools",
     "hook": "make tools",

@@ -1,0 +1,1 @@
+"""The registry client against real registries, and a proxy that makes faults."""

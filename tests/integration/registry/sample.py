@@ -1,0 +1,41 @@
+"""What the tests of the registry client publish."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, TypeAlias
+
+from runner.oci.media import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Descriptor, Manifest, Repository, digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runner.oci.layout import Blob
+    from runner.oci.registry import Registry
+
+
+CONTENT = os.urandom(300_000)
+LAYER = Descriptor(OCI_LAYER, digest_of(CONTENT), len(CONTENT))
+CONFIG = Descriptor(OCI_CONFIG, digest_of(b"{}"), 2)
+MANIFEST = Manifest.write(
+    OCI_MANIFEST,
+    {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "config": CONFIG.document(),
+        "layers": [LAYER.document()],
+        "annotations": {"org.example.word": "é"},
+    },
+)
+Connect: TypeAlias = "Callable[..., Registry]"
+
+
+def at(host: str, path: str = "team/image") -> Repository:
+    return Repository(host, path)
+
+
+def publish(registry: Registry, repository: Repository, *blobs: Blob) -> None:
+    for blob in blobs:
+        registry.send_blob(repository, blob)
+    registry.put_manifest(repository, MANIFEST.digest, MANIFEST)
+    registry.put_manifest(repository, "v1", MANIFEST)

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runner.errors import RegistryFailed
+from runner.oci.media import OCI_LAYER
+from tests.integration.registry.sample import MANIFEST, at
+from tests.support.fault_proxy import FaultProxy
+from tests.support.images import write_blob
+from tests.support.tools import require_tool
+from tests.support.tunnel_proxy import TunnelProxy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from hack.local_registry import LocalRegistry
+    from tests.integration.registry.sample import Connect
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, Path]:
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    command: list[str | Path] = [
+        *(
+            require_tool("openssl"),
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+        ),
+        *("-days", "2", "-subj", "/CN=registry.example", "-addext", "subjectAltName=DNS:registry.example"),
+        *("-keyout", key, "-out", certificate),
+    ]
+    subprocess.run(command, check=True, capture_output=True)
+    return certificate, key
+
+
+@pytest.fixture
+def secured(filled: LocalRegistry, certificate: tuple[Path, Path]) -> Iterator[FaultProxy]:
+    with FaultProxy(filled.host, tls=certificate) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def tunnel(secured: FaultProxy) -> Iterator[TunnelProxy]:
+    with TunnelProxy(secured.host) as proxy:
+        yield proxy
+
+
+def test_other_hosts_are_spoken_to_in_tls_through_the_proxy(
+    secured: FaultProxy, tunnel: TunnelProxy, connect: Connect, certificate: tuple[Path, Path]
+) -> None:
+    """A host that is not this machine gets TLS, through HTTPS_PROXY with its login, trusting SSL_CERT_FILE."""
+    environment = {"HTTPS_PROXY": f"http://me:s%40x@{tunnel.host}", "SSL_CERT_FILE": str(certificate[0])}
+    assert connect(environment=environment).manifest(at("registry.example"), "v1") == MANIFEST
+    assert tunnel.requests == [("registry.example:443", "Basic bWU6c0B4")]
+    assert [seen.headers["host"] for seen in secured.requests] == ["registry.example"]
+    assert "proxy-authorization" not in secured.requests[0].headers
+
+
+def test_a_certificate_that_is_not_trusted_ends_at_once(
+    secured: FaultProxy, tunnel: TunnelProxy, connect: Connect
+) -> None:
+    """A host whose certificate is unknown is not tried again, and the remedy names SSL_CERT_FILE."""
+    registry = connect(environment={"HTTPS_PROXY": f"http://me:secret@{tunnel.host}"})
+    with pytest.raises(RegistryFailed, match="certificate is not trusted: self-signed") as raised:
+        registry.manifest(at("registry.example"), "v1")
+    assert "SSL_CERT_FILE" in raised.value.remedy
+    assert "secret" not in raised.value.cause
+    assert len(tunnel.requests) == 1
+    assert not secured.requests
+
+
+def test_a_plain_location_of_the_same_registry_is_made_secure(
+    secured: FaultProxy, tunnel: TunnelProxy, connect: Connect, certificate: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """A registry that does not know of the TLS before it writes http:// into its locations; TLS is kept."""
+    blob = write_blob(tmp_path, OCI_LAYER, b"secured")
+    environment = {"HTTPS_PROXY": tunnel.host, "SSL_CERT_FILE": str(certificate[0])}
+    assert connect(environment=environment).send_blob(at("registry.example", "team/tls"), blob) == "uploaded"
+    assert all(target == "registry.example:443" for target, _ in tunnel.requests)
+    assert secured.count("PUT", "team/tls") == 1
