@@ -1,11 +1,11 @@
-"""What Prow needs in the cluster before it starts: the kind ProwJob, as the pinned Prow defines it."""
+"""The cluster as Prow uses it: the kind ProwJob, as the pinned Prow defines it, and the objects of that kind."""
 
 from __future__ import annotations
 
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import kubernetes
 import yaml
@@ -13,6 +13,9 @@ from kubernetes.client.exceptions import ApiException
 
 from hack.processes import read
 from hack.sample_controller import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 READY_SECONDS = 30.0
 CONFLICT = 409
@@ -56,3 +59,42 @@ def define_prowjobs(api: kubernetes.client.ApiClient) -> None:
             time.sleep(0.1)
         else:
             return
+
+
+class ProwCluster:
+    """One apiserver, as its administrator sees it."""
+
+    def __init__(self, kubeconfig: Path, namespace: str) -> None:
+        self._client = kubernetes.config.new_client_from_config(str(kubeconfig))
+        self._objects: Any = kubernetes.client.CustomObjectsApi(self._client)
+        # The client's types do not know that it takes plain JSON.
+        self._core: Any = kubernetes.client.CoreV1Api(self._client)
+        self._where = (*PROWJOBS, namespace, "prowjobs")
+        self._namespace = namespace
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._client.close()
+
+    def prepare(self, secret: Mapping[str, Any]) -> None:
+        """Define the kind ProwJob and create a Secret.
+
+        Raises:
+            ApiException: the apiserver refuses.
+        """
+        define_prowjobs(self._client)
+        self._core.create_namespaced_secret(self._namespace, dict(secret))
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """All ProwJobs, by name."""
+        listed: list[dict[str, Any]] = self._objects.list_namespaced_custom_object(*self._where)["items"]
+        return sorted(listed, key=lambda job: str(job["metadata"]["name"]))
+
+    def job(self, name: str) -> dict[str, Any]:
+        """One ProwJob.
+
+        Raises:
+            ApiException: there is none of this name.
+        """
+        found: dict[str, Any] = self._objects.get_namespaced_custom_object(*self._where, name)
+        return found

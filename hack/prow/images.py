@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from hack.image import ROOT
 from hack.processes import read
+from runner.settings import BAKED_CONFIG
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,3 +54,24 @@ def build_utility_images(
             Path(folder, "Dockerfile").write_text(RECIPE.format(base=base, program=program), encoding="utf-8")
             read(["docker", "build", "--quiet", "--network", "host", "--tag", name, folder], env=environment)
     return names
+
+
+def bake_jobs(image: str, tag: str, jobs: Path, *, environment: Mapping[str, str]) -> None:
+    """Make an image that differs from a runner's image only in the jobs.yaml that is baked in.
+
+    Args:
+        image: the runner's image.
+        tag: the new image's name.
+        jobs: the jobs.yaml.
+        environment: that of docker's client.
+
+    Raises:
+        ProgramFailed: docker failed.
+    """
+    with tempfile.TemporaryDirectory(prefix="prow-image-") as folder:
+        copied = Path(folder, jobs.name)
+        shutil.copyfile(jobs, copied)
+        copied.chmod(0o644)
+        recipe = f"FROM {image}\nCOPY {jobs.name} {BAKED_CONFIG}\n"
+        Path(folder, "Dockerfile").write_text(recipe, encoding="utf-8")
+        read(["docker", "build", "--quiet", "--network", "host", "--tag", tag, folder], env=environment)

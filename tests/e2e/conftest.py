@@ -1,16 +1,26 @@
-"""What whole runs share: the runner's image, made once for all tests that need it."""
+"""What whole runs share, made once for all tests that need it: the runner's image, and a Prow that runs it."""
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import pytest
 
 from hack.image import Built, build_image
+from hack.prow import storage
+from hack.prow.images import build_utility_images
+from hack.prow.stack import Programs, Surroundings, local_prow
 from tests.support.docker import DEBIAN_BASE
+from tests.support.fault_proxy import FaultProxy
 from tests.support.left_overs import SECRET, SECRET_VARIABLE
+from tests.support.prowbench import SERVICES, ProwBench
+from tests.support.registry import crane_registry
+from tests.support.tools import BUILT, require_tool
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from hack.docker_daemon import DockerDaemon
 
 
@@ -20,3 +30,39 @@ def runner_image(docker: DockerDaemon) -> Built:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(SECRET_VARIABLE, SECRET)
         return build_image("ack-release:test", base=DEBIAN_BASE, environment=docker.environment)
+
+
+@pytest.fixture(scope="session")
+def whole_prow(
+    docker: DockerDaemon, runner_image: Built, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ProwBench]:
+    """A whole Prow, with the generated jobs of services that its tests share out among them."""
+    programs = Programs(**{field.name: require_tool(field.name.replace("_", "-")) for field in fields(Programs)})
+    folder = tmp_path_factory.mktemp("prow")
+    utility_images = build_utility_images(base=DEBIAN_BASE, environment=docker.environment)
+    with (
+        crane_registry(folder / "registry") as registry,
+        FaultProxy(registry.host) as proxy,
+        storage.serve(require_tool("moto_server"), folder / "storage") as bucket,
+        local_prow(
+            folder / "prow",
+            Surroundings(
+                programs=programs,
+                daemon=docker,
+                runner_image=runner_image.tag,
+                utility_images=utility_images,
+                storage=bucket,
+                registry=f"{proxy.host}/ack",
+                cache=BUILT.parent / "go-cache-of-jobs",
+            ),
+            SERVICES,
+        ) as running,
+    ):
+        yield ProwBench(running, proxy, folder / "repositories")
+
+
+@pytest.fixture
+def prow(whole_prow: ProwBench) -> ProwBench:
+    """The Prow, with a registry that behaves and has counted nothing yet."""
+    whole_prow.proxy.clear()
+    return whole_prow

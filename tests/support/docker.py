@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from hack.docker_daemon import DaemonUnusable, DockerDaemon, check_usable
+from hack.prow.images import bake_jobs
 from tests.support.tools import ROOT
 
 DEBIAN_BASE = "debian-base:test"
@@ -30,12 +31,9 @@ def require_docker() -> None:
 def with_jobs(daemon: DockerDaemon, image: str, tag: str, jobs: str) -> str:
     """Make an image that differs from another only in the jobs.yaml that is baked in, and return its name."""
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "jobs.yaml").write_text(jobs, encoding="utf-8")
-        Path(folder, "jobs.yaml").chmod(0o644)
-        Path(folder, "Dockerfile").write_text(
-            f"FROM {image}\nCOPY jobs.yaml /etc/ack-release/jobs.yaml\n", encoding="utf-8"
-        )
-        daemon.docker("build", "--quiet", "--network", "host", "--tag", tag, folder)
+        file = Path(folder, "jobs.yaml")
+        file.write_text(jobs, encoding="utf-8")
+        bake_jobs(image, tag, file, environment=daemon.environment)
     return tag
 
 

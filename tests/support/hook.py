@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from hack.prow import components
+from hack.prow.components import Ports, Shared
+from hack.prow.config import plugins
 from hack.prow.push import push_event, send
 from hack.prow.servers import Servers, answers, free_ports
 from hack.sample_controller import OWNER
@@ -17,8 +20,6 @@ from tests.support.tools import require_tool
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from hack.processes import Argv
 
 
 @dataclass(frozen=True)
@@ -42,23 +43,16 @@ def hook(folder: Path, kubeconfig: Path, config: Path, jobs: Path, repositories:
     port, health, metrics, profile = free_ports(4)
     secret = token_hex(16)
     (folder / "secret").write_text(secret, encoding="utf-8")
-    plugins = folder / "plugins.yaml"
-    plugins.write_text(
-        yaml.safe_dump({"plugins": {f"{OWNER}/{name}": {"plugins": ["trigger"]} for name in repositories}}),
-        encoding="utf-8",
+    file = folder / "plugins.yaml"
+    file.write_text(yaml.safe_dump(plugins(repositories)), encoding="utf-8")
+    argv = components.hook(
+        require_tool("hook"),
+        Shared(kubeconfig, config, jobs),
+        Ports(health, metrics, profile),
+        port=port,
+        secret=folder / "secret",
+        plugins=file,
     )
-    argv: Argv = [
-        *(
-            require_tool("hook"),
-            "--dry-run=false",
-            f"--kubeconfig={kubeconfig}",
-            f"--hmac-secret-file={folder / 'secret'}",
-        ),
-        *(f"--config-path={config}", f"--job-config-path={jobs}", f"--plugin-config={plugins}"),
-        *(f"--port={port}", f"--health-port={health}", f"--metrics-port={metrics}", f"--pprof-port={profile}"),
-        # Nothing that a push needs is asked of GitHub, and nothing answers here.
-        *("--github-endpoint=http://127.0.0.1:1", "--grace-period=10s"),
-    ]
     with Servers(folder) as servers:
         servers.start("hook", argv, ready=answers(health, "/healthz/ready"), environment={"HOME": str(folder)})
         servers.wait()

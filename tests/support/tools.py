@@ -28,6 +28,7 @@ INSTALLED_BY = {
     "debootstrap": "apt-get install debootstrap",
     "openssl": "apt-get install openssl",
     "docker-registry": "apt-get install docker-registry",
+    "crier": "make tools",
     "deck": "make tools",
     "hook": "make tools",
     "moto_server": "make tools",

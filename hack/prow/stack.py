@@ -1,0 +1,260 @@
+"""A whole Prow on this machine: who reads ``local_prow`` has read what is started, and in which order."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from dataclasses import dataclass
+from secrets import token_hex
+from typing import TYPE_CHECKING
+
+import yaml
+
+from hack.prow import components
+from hack.prow.apiserver import start_apiserver
+from hack.prow.cluster import ProwCluster
+from hack.prow.components import Ports, Shared
+from hack.prow.config import (
+    NAMESPACE,
+    STANDARD,
+    Limits,
+    Place,
+    generated_files,
+    installation,
+    jobs_yaml,
+    plugins,
+    storage_secret,
+)
+from hack.prow.images import bake_jobs
+from hack.prow.push import push_event, send
+from hack.prow.repositories import Repositories, start_repositories
+from hack.prow.servers import Servers, answers, free_ports, listens
+from hack.sample_controller import OWNER, ROOT
+from runner.prow.folder import write_folder
+from runner.prowsection import ProwSection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from hack.docker_daemon import DockerDaemon
+    from hack.prow.storage import Storage
+    from hack.sample_controller import SampleRepository
+
+ACCEPTED = 200
+NODE = "local"
+GROUP = ProwSection.model_fields["group"].default
+
+
+class PushRefused(Exception):
+    """Hook did not take a push event; the message says what it answered."""
+
+
+@dataclass(frozen=True)
+class Programs:
+    """The programs of a Prow and of the cluster that it works in."""
+
+    etcd: Path
+    kube_apiserver: Path
+    hook: Path
+    prow_controller_manager: Path
+    crier: Path
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What has to be there already.
+
+    Args:
+        programs: what is run.
+        daemon: the Docker daemon that pods run in; it has the images.
+        runner_image: the runner's image, with any jobs.yaml.
+        utility_images: Prow's own images, by program.
+        storage: the bucket.
+        registry: ``HOST/NAMESPACE`` that is released to.
+        cache: a folder for Go's caches, kept from one Prow to the next; made where it is missing.
+    """
+
+    programs: Programs
+    daemon: DockerDaemon
+    runner_image: str
+    utility_images: Mapping[str, str]
+    storage: Storage
+    registry: str
+    cache: Path
+
+
+@dataclass(frozen=True)
+class LocalProw:
+    """A Prow that takes pushes.
+
+    Args:
+        folder: where its configuration, data and logs are.
+        place: what it is configured with.
+        kubeconfig: how its apiserver is reached.
+        cluster: the same, as a client.
+        repositories: what is cloned.
+        storage: where its logs go.
+        events: the address that takes events.
+        secret: what signs them.
+        servers: its programs.
+    """
+
+    folder: Path
+    place: Place
+    kubeconfig: Path
+    cluster: ProwCluster
+    repositories: Repositories
+    storage: Storage
+    events: str
+    secret: str
+    servers: Servers
+
+    def push(self, source: SampleRepository, ref: str) -> str:
+        """Push a full ref name, tell hook as GitHub does, and return the object that was pushed.
+
+        Raises:
+            PushRefused: hook does not take the event.
+            ProgramFailed: git failed.
+        """
+        self.repositories.push(source, ref)
+        sha = source.resolve(ref)
+        status = send(self.events, push_event(OWNER, source.name, ref, sha), self.secret)
+        if status != ACCEPTED:
+            raise PushRefused(f"hook answered {status} to the push of {ref}; its log is {self.servers.logs}/hook.log")
+        return sha
+
+
+@contextlib.contextmanager
+def local_prow(
+    folder: Path,
+    surroundings: Surroundings,
+    services: Sequence[str],
+    *,
+    limits: Limits = STANDARD,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Iterator[LocalProw]:
+    """Start a Prow, and end it with the block.
+
+    Args:
+        folder: an empty one, for configuration, data and logs.
+        surroundings: what is there already.
+        services: what can be released, each in a repository of its own.
+        limits: of a release.
+        tell: told what happens, a line each.
+
+    Raises:
+        ServerFailed: a program ended, or does not answer in time.
+        PortTaken: a port that cannot be chosen is taken.
+        ProgramFailed: one of the programs that make something failed.
+    """
+    logs = folder / "logs"
+    logs.mkdir(parents=True)
+    programs, storage = surroundings.programs, surroundings.storage
+    with Servers(logs) as servers:
+        tell("etcd, kube-apiserver, repositories")
+        kubeconfig = start_apiserver(
+            servers, _new(folder / "apiserver"), etcd=programs.etcd, kube_apiserver=programs.kube_apiserver
+        )
+        repositories = start_repositories(servers, folder / "repositories")
+        image = f"localhost/ack-release:{token_hex(4)}"
+        _share(surroundings.cache)
+        place = _place(surroundings, repositories, image)
+        shared = _configure(folder, place, services, limits, kubeconfig)
+        bake_jobs(surroundings.runner_image, image, folder / "jobs.yaml", environment=surroundings.daemon.environment)
+        servers.wait()
+        with contextlib.closing(ProwCluster(kubeconfig, NAMESPACE)) as cluster:
+            tell("the kind ProwJob")
+            cluster.prepare(storage_secret(storage.credentials.read_bytes()))
+            tell("node, hook, plank, crier")
+            _start_node(servers, folder, kubeconfig, surroundings.daemon)
+            events, secret = _start_hook(servers, folder, programs, shared)
+            _start_watchers(servers, programs, shared, storage)
+            servers.wait()
+            yield LocalProw(folder, place, kubeconfig, cluster, repositories, storage, events, secret, servers)
+
+
+def _new(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def _share(cache: Path) -> None:
+    """Let the jobs' group write into a folder, which a kubelet does not do for a folder of the node."""
+    cache.mkdir(parents=True, exist_ok=True)
+    os.chown(cache, -1, GROUP)
+    cache.chmod(0o2770)
+
+
+def _place(surroundings: Surroundings, repositories: Repositories, image: str) -> Place:
+    return Place(
+        registry=surroundings.registry,
+        image=image,
+        utility_images=surroundings.utility_images,
+        bucket=surroundings.storage.address,
+        repositories=repositories.address,
+        deck="http://127.0.0.1:8080",
+        cache=surroundings.cache,
+        cpus=os.cpu_count() or 1,
+    )
+
+
+def _configure(folder: Path, place: Place, services: Sequence[str], limits: Limits, kubeconfig: Path) -> Shared:
+    text = jobs_yaml(place, services, limits)
+    file, generated = folder / "jobs.yaml", folder / "prowjobs"
+    file.write_text(text, encoding="utf-8")
+    files = generated_files(text, file, place)
+    write_folder(generated, files)
+    config = folder / "config.yaml"
+    config.write_text(yaml.safe_dump(installation(place, files["deck.yaml"])), encoding="utf-8")
+    (folder / "plugins.yaml").write_text(
+        yaml.safe_dump(plugins(path.stem for path in (generated / "jobs").iterdir())), encoding="utf-8"
+    )
+    return Shared(kubeconfig, config, generated / "jobs")
+
+
+def _ports() -> Ports:
+    return Ports(*free_ports(3))
+
+
+def _start_node(servers: Servers, folder: Path, kubeconfig: Path, daemon: DockerDaemon) -> None:
+    servers.start(
+        "node",
+        [
+            *(sys.executable, "-m", "hack.prow.node", "--kubeconfig", kubeconfig, "--docker-host", daemon.host),
+            *("--node-name", NODE, "--data", _new(folder / "node")),
+        ],
+        ready=lambda: "node: ready" in (servers.logs / "node.log").read_text(encoding="utf-8"),
+        environment={"PYTHONPATH": str(ROOT)},
+    )
+
+
+def _start_hook(servers: Servers, folder: Path, programs: Programs, shared: Shared) -> tuple[str, str]:
+    ports, (port,) = _ports(), free_ports(1)
+    secret = token_hex(16)
+    file = folder / "hook-secret"
+    file.touch(mode=0o600)
+    file.write_text(secret, encoding="utf-8")
+    servers.start(
+        "hook",
+        components.hook(programs.hook, shared, ports, port=port, secret=file, plugins=folder / "plugins.yaml"),
+        ready=answers(ports.health, "/healthz/ready"),
+        environment={"HOME": str(folder)},
+    )
+    return f"http://127.0.0.1:{port}/hook", secret
+
+
+def _start_watchers(servers: Servers, programs: Programs, shared: Shared, storage: Storage) -> None:
+    ports = _ports()
+    servers.start(
+        "plank",
+        components.plank(programs.prow_controller_manager, shared, ports),
+        ready=answers(ports.health, "/healthz/ready"),
+    )
+    ports = _ports()
+    servers.start(
+        "crier",
+        components.crier(programs.crier, shared, ports, storage=storage.credentials),
+        ready=listens(ports.profiles),
+    )

@@ -1,0 +1,123 @@
+"""A whole Prow for tests: repositories to push to, a registry that counts, and what became of jobs."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from hack.sample_controller import SampleRepository, make_repository
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from hack.prow.stack import LocalProw
+    from tests.support.fault_proxy import FaultProxy
+
+Found = TypeVar("Found")
+
+SERVICES = ("anvil", "bellows", "chisel", "drill", "easel", "file", "gimlet", "hammer")
+"""What can be released: each test takes one that no other has."""
+JOB_SECONDS = 180.0
+LOOK_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Job:
+    """A ProwJob that is complete. ``prefix`` is that of its keys in the bucket."""
+
+    bench: ProwBench
+    document: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The ProwJob's name."""
+        return str(self.document["metadata"]["name"])
+
+    @property
+    def state(self) -> str:
+        """What became of it."""
+        return str(self.document["status"]["state"])
+
+    @property
+    def prefix(self) -> str:
+        """What its keys in the bucket begin with."""
+        return f"logs/{self.document['spec']['job']}/{self.document['status']['build_id']}/"
+
+    @property
+    def keys(self) -> set[str]:
+        """Its keys in the bucket, without the prefix."""
+        return {key.removeprefix(self.prefix) for key in self.bench.prow.storage.keys(self.prefix)}
+
+    def read(self, key: str) -> str:
+        """What the bucket has under a key."""
+        return self.bench.prow.storage.read(self.prefix + key).decode()
+
+    def json(self, key: str) -> dict[str, Any]:
+        """What the bucket has under a key, as a document."""
+        found: dict[str, Any] = json.loads(self.read(key))
+        return found
+
+    @property
+    def lines(self) -> list[str]:
+        """The build log."""
+        return self.read("build-log.txt").splitlines()
+
+
+class ProwBench:
+    """A Prow, and the registry that its jobs release to."""
+
+    def __init__(self, prow: LocalProw, proxy: FaultProxy, folder: Path) -> None:
+        self.prow, self.proxy, self._folder = prow, proxy, folder
+        self._services = iter(SERVICES)
+
+    def repository(self, version: str | None = "1.2.3") -> SampleRepository:
+        """A repository that no other test has, with its branch main pushed."""
+        service = next(self._services)
+        made = make_repository(
+            self._folder / service, service=service, registry=self.prow.place.registry, version=version
+        )
+        self.prow.repositories.push(made, "refs/heads/main")
+        return made
+
+    def jobs(self, repository: SampleRepository) -> list[dict[str, Any]]:
+        """The ProwJobs of a repository, the newest last."""
+        found = [job for job in self.prow.cluster.jobs() if job["spec"]["refs"]["repo"] == repository.name]
+        return sorted(found, key=lambda job: (job["metadata"]["creationTimestamp"], job["metadata"]["name"]))
+
+    def started(self, repository: SampleRepository, sha: str) -> str:
+        """Wait for a ProwJob for this object, and return its name."""
+
+        def found() -> str | None:
+            jobs = [job for job in self.jobs(repository) if job["spec"]["refs"]["base_sha"] == sha]
+            return str(jobs[-1]["metadata"]["name"]) if jobs else None
+
+        return until(found)
+
+    def ended(self, name: str) -> Job:
+        """Wait until a ProwJob is complete and reported."""
+
+        def complete() -> dict[str, Any] | None:
+            self.prow.servers.check()
+            document = self.prow.cluster.job(name)
+            reported = document["status"].get("prev_report_states", {})
+            state = document["status"]["state"]
+            over = "completionTime" in document["status"] and set(reported.values()) == {state}
+            return document if over else None
+
+        return Job(self, until(complete))
+
+    def release(self, repository: SampleRepository, ref: str) -> Job:
+        """Push a full ref name, and wait for the end of the job that it starts."""
+        return self.ended(self.started(repository, self.prow.push(repository, ref)))
+
+
+def until(look: Callable[[], Found | None], *, seconds: float = JOB_SECONDS) -> Found:
+    """Wait until something is there, and return it."""
+    deadline = time.monotonic() + seconds
+    while (found := look()) is None:
+        assert time.monotonic() < deadline
+        time.sleep(LOOK_SECONDS)
+    return found
