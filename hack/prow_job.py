@@ -42,10 +42,10 @@ def clone_as_prow(repository: SampleRepository, ref: str, destination: Path) -> 
 
 
 def prow_environment(
-    repository: SampleRepository, ref: str, sha: str, *, artifacts: Path, build_id: str = "1"
+    repository: SampleRepository, ref: str, sha: str, *, artifacts: Path, build_id: str = "1", job: str | None = None
 ) -> Mapping[str, str]:
-    """Return the variables that a decorated postsubmit finds."""
-    job = f"{repository.name}-release"
+    """Return the variables that a decorated postsubmit finds; ``job`` is its name, by default the repository's."""
+    job = job or f"{repository.name}-release"
     refs = {
         "org": OWNER,
         "repo": repository.name,

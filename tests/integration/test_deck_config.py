@@ -2,53 +2,46 @@
 
 from __future__ import annotations
 
-import contextlib
-import http.client
-import os
-import time
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
-from hack.processes import Argv, started
-from hack.prow.cluster import prow_source
+from hack.prow.deck import ADDRESS, LENSES_PORT, PORT, of_folder, start_deck
+from hack.prow.servers import PortTaken, Servers
+from hack.prow.storage import Storage
+from tests.support.deck import fetch
 from tests.support.prow import write_installation
-from tests.support.tools import ROOT, require_tool
+from tests.support.tools import ROOT, require_deck_pages, require_tool
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-PORT = 8080
-READY_SECONDS = 60.0
+pytestmark = pytest.mark.exclusive
 
 
-@pytest.mark.exclusive
+def start(servers: Servers, folder: Path) -> None:
+    """Start Deck with the checked-in lenses and jobs, without a run to show."""
+    (folder / "prowjobs.json").write_text('{"items": []}', encoding="utf-8")
+    (folder / "credentials.json").write_text("{}", encoding="utf-8")
+    start_deck(
+        servers,
+        require_tool("deck"),
+        require_deck_pages(),
+        Storage("127.0.0.1:1", "prow", folder / "credentials.json"),
+        of_folder(folder),
+        config=write_installation(folder, ROOT / "prowjobs" / "deck.yaml"),
+        jobs=ROOT / "prowjobs" / "jobs",
+    )
+
+
 def test_deck_loads_the_lenses(tmp_path: Path) -> None:
     """Deck starts with the checked-in lenses and jobs, and says that it has each lens with its configuration."""
-    config = write_installation(tmp_path, ROOT / "prowjobs" / "deck.yaml")
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "prowjobs.json").write_text('{"items": []}', encoding="utf-8")
-    source = prow_source()
-    argv: Argv = [
-        require_tool("deck"),
-        f"--config-path={config}",
-        f"--job-config-path={ROOT / 'prowjobs' / 'jobs'}",
-        f"--pregenerated-data={tmp_path / 'data'}",
-        "--spyglass",
-        f"--spyglass-files-location={source / 'pkg/spyglass/lenses'}",
-        f"--static-files-location={source / 'cmd/deck/static'}",
-        f"--template-files-location={source / 'cmd/deck/template'}",
-    ]
-    with (
-        (tmp_path / "deck.log").open("wb") as log,
-        started(argv, env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)}, output=log) as child,
-    ):
-        deadline = time.monotonic() + READY_SECONDS
-        while (loaded := _config()) is None:
-            assert child.poll() is None, (tmp_path / "deck.log").read_text()[-4000:]
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+    with Servers(tmp_path) as servers:
+        start(servers, tmp_path)
+        servers.wait()
+        loaded = fetch(f"{ADDRESS}/config")
     wanted = yaml.safe_load((ROOT / "prowjobs" / "deck.yaml").read_bytes())["deck"]["spyglass"]["lenses"]
     lenses = yaml.safe_load(loaded)["deck"]["spyglass"]["lenses"]
     assert [{key: one[key] for key in one if key != "remote_config"} for one in lenses] == wanted
@@ -56,11 +49,10 @@ def test_deck_loads_the_lenses(tmp_path: Path) -> None:
     assert all(one["remote_config"]["title"] for one in lenses)
 
 
-def _config() -> bytes | None:
-    try:
-        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", PORT, timeout=5)) as asked:
-            asked.request("GET", "/config")
-            answer = asked.getresponse()
-            return answer.read() if answer.status == http.client.OK else None
-    except OSError:
-        return None
+@pytest.mark.parametrize("port", [PORT, LENSES_PORT])
+def test_a_taken_port_is_named(tmp_path: Path, port: int) -> None:
+    """A port that Deck needs and somebody has is an error with its number, before Deck is started."""
+    with socket.create_server(("127.0.0.1", port)), Servers(tmp_path) as servers:
+        with pytest.raises(PortTaken, match=f"port {port} is taken"):
+            start(servers, tmp_path)
+        assert not (tmp_path / "deck.log").exists()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from runner.config import Config
 
+BUCKET = "prow-logs"
 IMAGE = "registry.example/ack-release:0.1.0"
 
 INSTALLATION: Mapping[str, object] = {
@@ -27,7 +28,7 @@ INSTALLATION: Mapping[str, object] = {
                         part: f"registry.example/{part}:1"
                         for part in ("clonerefs", "initupload", "entrypoint", "sidecar")
                     },
-                    "gcs_configuration": {"bucket": "s3://prow-logs", "path_strategy": "explicit"},
+                    "gcs_configuration": {"bucket": f"s3://{BUCKET}", "path_strategy": "explicit"},
                 }
             }
         ]

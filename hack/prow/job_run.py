@@ -1,0 +1,194 @@
+"""A decorated postsubmit without its pod: clonerefs, initupload, entrypoint and sidecar one after another, here.
+
+They are Prow's own, with the options that a pod gives them, so that the bucket holds afterwards what a pod's run leaves
+there. What crier adds of a pod, podinfo.json, is missing; prowjob.json is written as crier does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import NAMESPACE_URL, uuid5
+
+from hack.processes import ProgramFailed, started
+from hack.prow.deck import view
+from hack.prow_job import checkout_folder, prow_environment
+from hack.sample_controller import HOST, OWNER
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from hack.processes import Argv
+    from hack.prow.storage import Storage
+    from hack.sample_controller import SampleRepository
+
+SECOND = 10**9
+TIMEOUT_SECONDS = 30 * 60.0
+GRACE_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """What a run is for: a tag or branch of a repository, as the push event and hook say it."""
+
+    repository: SampleRepository
+    ref: str
+    job: str
+    build_id: str
+
+    @property
+    def run(self) -> str:
+        """Where the run's files are in the bucket."""
+        return f"logs/{self.job}/{self.build_id}"
+
+    @property
+    def refs(self) -> dict[str, str]:
+        """The refs of its ProwJob."""
+        link = f"https://{HOST}/{OWNER}/{self.repository.name}"
+        tags = self.repository.git("for-each-ref", "--format=%(refname)", f"refs/tags/{self.ref}")
+        return {
+            "org": OWNER,
+            "repo": self.repository.name,
+            "repo_link": link,
+            "base_ref": self.ref,
+            "base_sha": self.repository.resolve(tags or f"refs/heads/{self.ref}"),
+            "base_link": f"{link}/compare/{self.ref}",
+            "clone_uri": self.repository.url,
+        }
+
+
+def run_job(
+    pushed: Pushed,
+    argv: Sequence[str | Path],
+    *,
+    folder: Path,
+    tools: Path,
+    storage: Storage,
+    environment: Mapping[str, str],
+    timeout: float = TIMEOUT_SECONDS,
+) -> dict[str, Any]:
+    """Run a job to its end, whatever that is, and return its ProwJob.
+
+    Args:
+        pushed: what it is for.
+        argv: the job's command.
+        folder: an empty one, for the clone and what stands in the pod's volumes.
+        tools: the folder with Prow's programs.
+        storage: the bucket.
+        environment: what the job gets beside Prow's variables.
+        timeout: the job's, in seconds.
+
+    Raises:
+        ProgramFailed: one of Prow's programs failed.
+    """
+    refs, began = pushed.refs, _now()
+    artifacts, clone_log = folder / "logs" / "artifacts", folder / "logs" / "clone.json"
+    artifacts.mkdir(parents=True)
+    workspace = folder / "go"
+    prow = prow_environment(
+        pushed.repository, pushed.ref, refs["base_sha"], artifacts=artifacts, build_id=pushed.build_id, job=pushed.job
+    )
+    own = {"PATH": os.environ["PATH"], "HOME": str(folder), "JOB_SPEC": prow["JOB_SPEC"]}
+    upload = {
+        "bucket": storage.address,
+        "path_strategy": "explicit",
+        "s3_credentials_file": str(storage.credentials),
+        "dry_run": False,
+    }
+    entry = {
+        "args": [str(argument) for argument in argv],
+        "container_name": "test",
+        "process_log": str(folder / "logs" / "process-log.txt"),
+        "marker_file": str(folder / "logs" / "marker-file.txt"),
+        "metadata_file": str(artifacts / "metadata.json"),
+    }
+
+    clone = {"src_root": str(workspace), "log": str(clone_log), "refs": [refs], **_AUTHOR}
+    _call([tools / "clonerefs"], {**own, "CLONEREFS_OPTIONS": json.dumps(clone)}, folder / "clonerefs.log")
+    _call(
+        [tools / "initupload"],
+        {**own, "INITUPLOAD_OPTIONS": json.dumps({**upload, "log": str(clone_log)})},
+        folder / "initupload.log",
+    )
+    limits = {"timeout": int(timeout * SECOND), "grace_period": GRACE_SECONDS * SECOND}
+    wrapped = {**entry, **limits, "artifact_dir": str(artifacts)}
+    _run(
+        [tools / "entrypoint"],
+        {**own, **environment, **prow, "ENTRYPOINT_OPTIONS": json.dumps(wrapped)},
+        folder / "entrypoint.log",
+        cwd=checkout_folder(workspace, pushed.repository),
+    )
+    sidecar = {"gcs_options": {**upload, "items": [str(artifacts)]}, "entries": [entry], "censoring_options": {}}
+    _call([tools / "sidecar"], {**own, "SIDECAR_OPTIONS": json.dumps(sidecar)}, folder / "sidecar.log")
+
+    result = json.loads(storage.read(f"{pushed.run}/finished.json"))["result"].lower()
+    prowjob = _prowjob(pushed, refs, argv, began=began, state=result, url=view(storage, pushed.run))
+    storage.write(f"{pushed.run}/prowjob.json", json.dumps(prowjob).encode())
+    return prowjob
+
+
+_AUTHOR = {"git_user_name": "ci-robot", "git_user_email": "ci-robot@k8s.io"}
+
+
+def _call(argv: Argv, environment: Mapping[str, str], log: Path) -> None:
+    code = _run(argv, environment, log)
+    if code:
+        raise ProgramFailed(f"{argv[0]} ended with {code}:\n{log.read_text(encoding='utf-8')}")
+
+
+def _run(argv: Argv, environment: Mapping[str, str], log: Path, *, cwd: Path | None = None) -> int:
+    with log.open("wb") as output, started(argv, env=environment, output=output, cwd=cwd) as child:
+        return child.wait()
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _prowjob(
+    pushed: Pushed, refs: Mapping[str, str], argv: Sequence[str | Path], *, began: str, state: str, url: str
+) -> dict[str, Any]:
+    name = str(uuid5(NAMESPACE_URL, url))
+    return {
+        "apiVersion": "prow.k8s.io/v1",
+        "kind": "ProwJob",
+        "metadata": {
+            "name": name,
+            "namespace": "default",
+            "creationTimestamp": began,
+            "labels": {
+                "created-by-prow": "true",
+                "prow.k8s.io/type": "postsubmit",
+                "prow.k8s.io/job": pushed.job,
+                "prow.k8s.io/refs.org": OWNER,
+                "prow.k8s.io/refs.repo": pushed.repository.name,
+                "prow.k8s.io/refs.base_ref": pushed.ref,
+            },
+            "annotations": {"prow.k8s.io/job": pushed.job, "prow.k8s.io/context": pushed.job},
+        },
+        "spec": {
+            "type": "postsubmit",
+            "agent": "kubernetes",
+            "cluster": "default",
+            "namespace": "default",
+            "job": pushed.job,
+            "context": pushed.job,
+            "refs": dict(refs),
+            "report": True,
+            "pod_spec": {"containers": [{"name": "test", "command": [str(argument) for argument in argv]}]},
+        },
+        "status": {
+            "startTime": began,
+            "pendingTime": began,
+            "completionTime": _now(),
+            "state": state,
+            "description": {"success": "Job succeeded.", "failure": "Job failed.", "aborted": "Job aborted."}[state],
+            "url": url,
+            "pod_name": name,
+            "build_id": pushed.build_id,
+        },
+    }

@@ -1,0 +1,145 @@
+"""Runs as an operator meets them, and Deck showing them: a release, a move of stable, and runs that fail.
+
+Everything is real but the pod: the runner, its registry, Prow's programs around it, the bucket, and Deck.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from hack import local_registry
+from hack.processes import read
+from hack.prow import storage as bucket
+from hack.prow.config import Place, generated_files, installation, jobs_yaml
+from hack.prow.deck import ADDRESS, of_folder, start_deck
+from hack.prow.images import PROGRAMS, TOOLS
+from hack.prow.job_run import TIMEOUT_SECONDS, Pushed, run_job
+from hack.prow.servers import Servers
+from hack.sample_controller import make_repository
+from runner.prow.folder import write_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from hack.sample_controller import Edit, SampleRepository
+
+SERVICE = "widget"
+FIRST_BUILD_ID = 2026112600001
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A run: what was pushed, how long it may take, and whether it finds anything in Go's cache."""
+
+    ref: str
+    timeout: float = TIMEOUT_SECONDS
+    cold: bool = False
+
+
+SCENES: Mapping[str, Scene] = {
+    "released": Scene("v1.2.3"),
+    "released before": Scene("v1.2.3"),
+    "stable moved": Scene("stable"),
+    "wrong image": Scene("v1.3.0"),
+    "does not compile": Scene("v1.4.0"),
+    "too slow": Scene("v1.5.0", timeout=3, cold=True),
+}
+"""By what comes of them; they are played one after another."""
+
+
+def make_scenery(folder: Path, registry: str) -> SampleRepository:
+    """Make the repository with every ref that a scene needs."""
+    repository = make_repository(folder, service=SERVICE, registry=registry)
+    repository.stable("1.2.3")
+
+    def other_image(values: Edit) -> str:
+        assert isinstance(values, str)  # noqa: S101 - the text of a file that is there
+        return values.replace("widget-v1.3.0", "widget-v1.2.3")
+
+    repository.release("1.3.0", edits={"helm/values.yaml": other_image})
+    repository.release("1.4.0", edits={"cmd/controller/main.go": lambda text: text.replace("flag.Parse()", "Parse()")})
+    repository.release("1.5.0")
+    return repository
+
+
+@contextlib.contextmanager
+def played(folder: Path, pages: Path, *, tools: Path = TOOLS) -> Iterator[Mapping[str, str]]:
+    """Play all scenes, then run Deck until the end of the block; give the address of each run's page.
+
+    Args:
+        folder: an empty one.
+        pages: what ``hack/build-deck-pages`` made.
+        tools: the folder of built programs.
+
+    Raises:
+        PortTaken: a port of Deck's is taken.
+        ServerFailed: Deck does not start.
+        ProgramFailed: one of Prow's programs failed.
+    """
+    with (
+        local_registry.serve(tools / "crane", folder / "registry") as registry,
+        bucket.serve(tools / "moto_server", folder / "storage") as storage,
+        Servers(folder) as servers,
+    ):
+        repository = make_scenery(folder / "repository", f"{registry.host}/ack")
+        place = Place(
+            registry=repository.registry,
+            image="localhost/ack-release:local",
+            utility_images={program: f"prow-{program}:local" for program in PROGRAMS},
+            bucket=storage.address,
+            repositories="https://github.com",
+            deck=ADDRESS,
+            cache=folder / "cache",
+            cpus=2,
+        )
+        text = jobs_yaml(place, [SERVICE])
+        (folder / "jobs.yaml").write_text(text, encoding="utf-8")
+        generated = generated_files(text, folder / "jobs.yaml", place)
+        write_folder(folder / "prowjobs", generated)
+        config = folder / "config.yaml"
+        config.write_text(yaml.safe_dump(installation(place, generated["deck.yaml"])), encoding="utf-8")
+
+        environment = _environment(folder, tools)
+        prowjobs = {}
+        for number, (name, scene) in enumerate(SCENES.items()):
+            own = folder / name.replace(" ", "-")
+            own.mkdir()
+            prowjobs[name] = run_job(
+                Pushed(repository, scene.ref, f"{SERVICE}-release", str(FIRST_BUILD_ID + number)),
+                [Path(sys.executable).parent / "ack-release", "run", "--config", folder / "jobs.yaml"],
+                folder=own,
+                tools=tools,
+                storage=storage,
+                environment={**environment, **({"GOCACHE": str(own / "cache")} if scene.cold else {})},
+                timeout=scene.timeout,
+            )
+        data = folder / "data"
+        data.mkdir()
+        (data / "prowjobs.json").write_text(json.dumps({"items": list(prowjobs.values())}), encoding="utf-8")
+        jobs = folder / "prowjobs" / "jobs"
+        start_deck(servers, tools / "deck", pages, storage, of_folder(data), config=config, jobs=jobs)
+        servers.wait()
+        yield {name: prowjob["status"]["url"] for name, prowjob in prowjobs.items()}
+
+
+def _environment(folder: Path, tools: Path) -> Mapping[str, str]:
+    """What the runner's image has, and a cache of Go that is not empty."""
+    programs, temporary = folder / "bin", folder / "tmp"
+    programs.mkdir()
+    temporary.mkdir()
+    (programs / "helm").symlink_to(tools.resolve() / "helm4")
+    cache, modules = read(["go", "env", "GOCACHE", "GOMODCACHE"], env=os.environ).split()
+    return {
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        "TMPDIR": str(temporary),
+        "GOCACHE": cache,
+        "GOMODCACHE": modules,
+    }
