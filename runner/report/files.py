@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from runner.report.metadata import render_metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from runner.record import RecordDocument
@@ -17,10 +17,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Report:
-    """A file that is made of the record: its name, and what renders its text."""
+    """Files that are made of the record: what they are called together, and what gives their names and texts."""
 
     name: str
-    render: Callable[[RecordDocument], str]
+    files: Callable[[RecordDocument], Mapping[str, str]]
+
+    @classmethod
+    def one(cls, name: str, render: Callable[[RecordDocument], str]) -> Report:
+        """A report that is one file."""
+        return cls(name, lambda document: {name: render(document)})
 
 
 def write_reports(folder: Path, document: RecordDocument, reports: Iterable[Report]) -> Iterable[tuple[str, str]]:
@@ -28,7 +33,8 @@ def write_reports(folder: Path, document: RecordDocument, reports: Iterable[Repo
     problems = []
     for report in reports:
         try:
-            write_whole(folder / report.name, report.render(document))
+            for name, text in report.files(document).items():
+                write_whole(folder / name, text)
         except OSError as error:
             problems.append((report.name, f"{folder}: {error.strerror}"))
         except Exception as error:  # noqa: BLE001 - a bug in one report must take nobody the others
@@ -50,15 +56,34 @@ def _record(document: RecordDocument) -> str:
     return json.dumps(document.model_dump(mode="json", by_alias=True), indent=2, ensure_ascii=False) + "\n"
 
 
+# Only a finished run needs these, whose imports would delay the first log line.
+
+
 def _junit(document: RecordDocument) -> str:
-    # Only a finished run needs junitparser, whose import would delay the first log line.
     from runner.report.junit import render_junit  # noqa: PLC0415 - see above
 
     return render_junit(document)
 
 
-PROGRESS = (Report("record.json", _record), Report("metadata.json", render_metadata))
+def _html(document: RecordDocument) -> str:
+    from runner.report.html import render_html  # noqa: PLC0415 - see above
+
+    return render_html(document)
+
+
+def _links(document: RecordDocument) -> Mapping[str, str]:
+    from runner.report.links import link_files  # noqa: PLC0415 - see above
+
+    return link_files(document)
+
+
+PROGRESS = (Report.one("record.json", _record), Report.one("metadata.json", render_metadata))
 """What must be there at any moment: the record, and the metadata that Prow shows."""
 
-REPORTS = (*PROGRESS, Report("junit_release.xml", _junit))
+REPORTS = (
+    *PROGRESS,
+    Report.one("junit_release.xml", _junit),
+    Report.one("release.html", _html),
+    Report("*.link.txt", _links),
+)
 """Every report of a finished run."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from runner.record import step_in_words, summary
+from runner.record import short_name, step_in_words, summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,9 +49,8 @@ def _lines(document: RecordDocument) -> Iterator[tuple[str, str | None]]:
 
 def _entry_line(document: RecordDocument, entry: EntryDocument) -> tuple[str, str]:
     """The name without its registry, which has a line of its own; what became of it; the whole name, to copy."""
-    holds = f": {entry.name}@{entry.digest}" if entry.digest else ""
-    name = entry.name.removeprefix(f"{document.registry}/")
-    return f"{entry.kind} {name}", f"{_done(document, entry)} ({entry.reason}){holds}"
+    holds = f": {entry.name}@{entry.digest}" if entry.digest and entry.action != "refuse" else ""
+    return f"{entry.kind} {short_name(document, entry)}", f"{_done(document, entry)} ({entry.reason}){holds}"
 
 
 def _done(document: RecordDocument, entry: EntryDocument) -> str:

@@ -226,6 +226,8 @@ def check_refusal(ended: Ended, code: int, name: str, says: str) -> None:
     assert error["remedy"].split()[0] in line
     assert ended.metadata["Cause"] == error["cause"]
     assert ended.metadata["Remedy"] == error["remedy"]
+    [shown] = ended.page.css(".remedy")
+    assert shown.text() == error["remedy"]
     failures = list(ended.junit.iter("failure"))
     assert len(failures) == 1
     assert error["remedy"] in (failures[0].text or "")

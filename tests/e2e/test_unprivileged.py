@@ -178,5 +178,5 @@ def test_a_release_passes_with_nothing_but_artifacts_tmp_and_the_clone(bench: Be
     assert ended.err.split() == sorted({path.parts[2] for path in job.confinement.seen if TMP in path.parents})
     assert found_below(job.clone) == before
     written = found_below(job.artifacts)
-    assert {"record.json", "metadata.json", "junit_release.xml", "release-log.jsonl"} <= set(written)
+    assert {"record.json", "metadata.json", "junit_release.xml", "release.html", "release-log.jsonl"} <= set(written)
     assert {owner for owner, *_ in written.values()} == {USER}

@@ -359,6 +359,7 @@ def check_ended(ended: Ended, way: Way, place: str) -> None:
     assert ended.metadata["Cause"] == cause
     assert ended.metadata["Remedy"] == RunEnded.remedy
     assert [failure.get("message") for failure in ended.junit.iter("failure")] == [cause]
+    assert [node.text() for node in ended.page.css(".cause, .remedy")] == [cause, RunEnded.remedy]
     assert ended.record["exit"] == 9
     assert [error["code"] for error in ended.record["errors"]] == ["run-ended"]
     assert not [step for step in ended.record["steps"] if step["outcome"] == "running" or step["seconds"] is None]

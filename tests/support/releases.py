@@ -13,6 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from selectolax.lexbor import LexborHTMLParser
+
 from hack.prow_job import checkout_folder, clone_as_prow, prow_environment
 from hack.sample_controller import SampleRepository, make_repository
 from tests.support.fault_proxy import FaultProxy
@@ -94,6 +96,11 @@ class Ended:
     def junit(self) -> ET.Element:
         """junit_release.xml."""
         return ET.fromstring((self.artifacts / "junit_release.xml").read_text("utf-8"))  # noqa: S314 - our own file
+
+    @property
+    def page(self) -> LexborHTMLParser:
+        """release.html."""
+        return LexborHTMLParser((self.artifacts / "release.html").read_text("utf-8"))
 
     @property
     def plan(self) -> dict[str, Any]:

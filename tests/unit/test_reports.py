@@ -31,6 +31,7 @@ def failed_run(
     """The record of a run in which one of two services failed to build."""
     record = Record(lambda _: None)
     record.update(ref="v1.2.3", commit="c" * 40, version="1.2.3", path="release", registry="registry.example/ns")
+    record.update(source="https://github.com/aws-controllers-k8s/s3-controller")
     for service in ("ecr", "s3"):
         with record.step("observe", service):
             pass
@@ -208,7 +209,8 @@ def test_metadata_says_staging_and_digest() -> None:
 def test_reports_are_written_whole(tmp_path: Path) -> None:
     """All report files are there, and no partial file is left."""
     assert not list(write_reports(tmp_path, failed_run(), REPORTS))
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["junit_release.xml", "metadata.json", "record.json"]
+    names = ["commit.link.txt", "junit_release.xml", "metadata.json", "record.json", "release.html", "tag.link.txt"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == names
     assert json.loads((tmp_path / "record.json").read_text())["exit"] == 6
 
 
@@ -216,13 +218,14 @@ def test_reports_are_written_whole(tmp_path: Path) -> None:
 def test_a_report_that_fails_stands_alone(tmp_path: Path, broken: int) -> None:
     """A report that cannot be rendered is named with the reason, and every other one is written."""
 
-    def fail(_: RecordDocument) -> str:
+    def fail(_: RecordDocument) -> dict[str, str]:
         raise KeyError("colour")
 
-    reports = [replace(report, render=fail) if place == broken else report for place, report in enumerate(REPORTS)]
-    names = {report.name for report in REPORTS}
-    assert list(write_reports(tmp_path, failed_run(), reports)) == [(REPORTS[broken].name, "KeyError('colour')")]
-    assert {file.name for file in tmp_path.iterdir()} == names - {REPORTS[broken].name}
+    run = failed_run()
+    reports = [replace(report, files=fail) if place == broken else report for place, report in enumerate(REPORTS)]
+    names = {name for place, report in enumerate(REPORTS) if place != broken for name in report.files(run)}
+    assert list(write_reports(tmp_path, run, reports)) == [(REPORTS[broken].name, "KeyError('colour')")]
+    assert {file.name for file in tmp_path.iterdir()} == names
 
 
 def test_a_report_whose_place_is_taken_is_named(tmp_path: Path) -> None:

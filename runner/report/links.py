@@ -1,0 +1,85 @@
+"""From the record to addresses that a person may want to open: pure, and only where they are known.
+
+Prow's links lens (pkg/spyglass/lenses/links) reads one address from each ``<name>.link.txt`` and shows that name.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from runner.oci.media import Name
+from runner.record import is_published
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from runner.record import RecordDocument
+
+SAFE_ADDRESS = re.compile(r"https://[a-z0-9.]+(?:/[A-Za-z0-9._~%-]+)+")
+"""What an address may be: nothing in it needs an escape in HTML, however often that is decoded."""
+
+GALLERY_OF = "public.ecr.aws"
+_SOURCE = re.compile(r"https://(?:github\.com|gitlab\.com)(?:/[A-Za-z0-9._-]+)+")
+_COMMIT = {"github.com": "commit", "gitlab.com": "-/commit"}
+_TAG = {"github.com": "releases/tag", "gitlab.com": "-/tags"}
+
+
+def link_files(document: RecordDocument) -> dict[str, str]:
+    """Return the files for Prow's links lens, by name."""
+    return {f"{name}.link.txt": f"{address}\n" for name, address in _links(document) if address}
+
+
+def source_address(source: str | None) -> str | None:
+    """Where a repository can be seen; None where that is not known."""
+    found = _SOURCE.fullmatch(source or "")
+    return None if found is None or ".." in found[0] else found[0]
+
+
+def commit_address(source: str | None, commit: str | None) -> str | None:
+    """Where a commit of a repository can be seen; None where that is not known."""
+    return _below(source, _COMMIT, commit)
+
+
+def tag_address(source: str | None, tag: str | None) -> str | None:
+    """Where a tag of a repository can be seen; None where that is not known."""
+    return _below(source, _TAG, tag)
+
+
+def gallery_address(name: str) -> str | None:
+    """The page of an image or chart in the gallery of ECR Public; None for another registry."""
+    try:
+        repository = Name.parse(name).repository
+    except ValueError:
+        return None
+    if repository.host != GALLERY_OF or "/" not in repository.path:
+        return None
+    return f"https://gallery.ecr.aws/{repository.path}"
+
+
+def _below(source: str | None, places: Mapping[str, str], what: str | None) -> str | None:
+    address = source_address(source)
+    if address is None or not what:
+        return None
+    return f"{address}/{places[address.split('/')[2]]}/{quote(what, safe='', errors='replace')}"
+
+
+def _links(document: RecordDocument) -> Iterator[tuple[str, str | None]]:
+    for label, kind in (("gallery", "image"), ("chart", "chart")):
+        pages = _pages(document, kind)
+        for service, page in pages.items():
+            yield label if len(set(pages.values())) == 1 else f"{label}-of-{service}", page
+    yield "commit", commit_address(document.source, document.commit)
+    if document.as_tag is None and document.version is not None:
+        yield "tag", tag_address(document.source, f"v{document.version}")
+
+
+def _pages(document: RecordDocument, kind: str) -> dict[str, str]:
+    """The page of each service's first name of this kind that is in its registry."""
+    pages: dict[str, str] = {}
+    for entry in document.entries:
+        page = gallery_address(entry.name) if entry.kind == kind and is_published(document, entry) else None
+        if page is not None:
+            pages.setdefault(entry.service, page)
+    return pages

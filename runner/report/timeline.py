@@ -1,0 +1,51 @@
+"""From the steps of a run to bars on a line: pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runner.record import StepDocument
+
+
+@dataclass(frozen=True)
+class Bar:
+    """Where a step is on the line; ``left`` and ``width`` in percent of the whole."""
+
+    step: StepDocument
+    left: float
+    width: float
+
+
+def bars(steps: Sequence[StepDocument]) -> tuple[Bar, ...]:
+    """Return a bar for each step, in their order."""
+    offsets = _offsets(steps)
+    percent = 100 / (span_seconds(steps) or 1.0)
+    return tuple(
+        Bar(step, round(offset * percent, 2), round((step.seconds or 0.0) * percent, 2))
+        for step, offset in zip(steps, offsets, strict=True)
+    )
+
+
+def span_seconds(steps: Sequence[StepDocument]) -> float:
+    """The seconds from the first step's start to the end of the last."""
+    ends = (offset + (step.seconds or 0.0) for step, offset in zip(steps, _offsets(steps), strict=True))
+    return max(ends, default=0.0)
+
+
+def _offsets(steps: Sequence[StepDocument]) -> list[float]:
+    """Seconds from the earliest start to each step's; 0 for one that cannot be read."""
+    starts = [_start(step) for step in steps]
+    earliest = min((start for start in starts if start is not None), default=0.0)
+    return [0.0 if start is None else start - earliest for start in starts]
+
+
+def _start(step: StepDocument) -> float | None:
+    try:
+        return datetime.fromisoformat(step.started).timestamp()
+    except ValueError:
+        return None
