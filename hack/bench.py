@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from hack.local_registry import serve
 from hack.processes import ProgramFailed, end_on_signals, read, started
 from hack.prow_job import checkout_folder, clone_as_prow, prow_environment
-from hack.sample_controller import ROOT, make_repository
+from hack.sample_controller import CONFIGURATION, ROOT, make_repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -36,16 +36,6 @@ TOOLS = ROOT / ".tools" / "bin"
 RELEASED, UNRELEASED = "1.2.3", "1.3.0"
 FIRST_LINE_NAMES = (b" ref=", b" commit=", b" services=")
 DEFAULT_RUNS = 11
-
-CONFIGURATION = """\
-registry: {registry}
-platforms: [linux/amd64, linux/arm64]
-build:
-  base_image: scratch
-  helm: {helm}
-services:
-  widget: {{}}
-"""
 
 
 class BenchFailed(Exception):

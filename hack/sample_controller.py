@@ -6,13 +6,11 @@ same commit ids on any machine: dates and identities are fixed, and no configura
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from hack.processes import read
+from hack.git import GitRepository, git
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "hack" / "sample"
@@ -22,7 +20,17 @@ SHARED = ("go.mod", "pkg", "ATTRIBUTION.md")
 HOST = "github.com"
 OWNER = "aws-controllers-k8s"
 PRODUCTION = "public.ecr.aws/aws-controllers-k8s"
-FIRST_COMMIT = datetime(2026, 1, 5, 10, tzinfo=UTC)
+
+CONFIGURATION = """\
+registry: {registry}
+platforms: [linux/amd64, linux/arm64]
+build:
+  base_image: scratch
+  helm: {helm}
+services:
+  widget: {{}}
+"""
+"""The runner's configuration for a sample repository with its default names."""
 
 Edit = str | Callable[[str], str] | None
 """New text of a file, or what makes it from the old, or None to remove it."""
@@ -45,7 +53,7 @@ SCHEMES: Mapping[str, Scheme] = {
 
 
 @dataclass(frozen=True)
-class SampleRepository:
+class SampleRepository(GitRepository):
     """A git repository of one controller, with a work tree; or the part that one has of a repository of several.
 
     Args:
@@ -57,7 +65,6 @@ class SampleRepository:
         monorepo: the repository's name when several services live in it; None when it is this one's own.
     """
 
-    folder: Path
     service: str
     registry: str
     scheme: str
@@ -74,11 +81,6 @@ class SampleRepository:
         """The service's folder in it, e.g. ``services/widget``."""
         return "." if self.monorepo is None else f"services/{self.service}"
 
-    @property
-    def url(self) -> str:
-        """What clones fetch from."""
-        return self.folder.as_uri()
-
     def image(self, version: str) -> tuple[str, str]:
         """Return repository and tag of the image of a version, as the chart's values name them."""
         scheme = SCHEMES[self.scheme]
@@ -88,18 +90,6 @@ class SampleRepository:
     def chart_version(self, version: str) -> str:
         """Return the version that Chart.yaml has for a release."""
         return f"{SCHEMES[self.scheme].v}{version}"
-
-    def git(self, *arguments: str) -> str:
-        """Run git here and return what it printed, without white space at the end.
-
-        Raises:
-            ProgramFailed: git failed.
-        """
-        return git(self.folder, *arguments)
-
-    def resolve(self, ref: str) -> str:
-        """Return the object that a full ref names: for an annotated tag the tag object."""
-        return self.git("rev-parse", "--verify", ref)
 
     def write_release(self, version: str) -> None:
         """Write the release artifacts of a version into the work tree, over what is there."""
@@ -135,11 +125,7 @@ class SampleRepository:
     def commit(self, message: str, edits: Mapping[str, Edit] | None = None) -> str:
         """Commit the work tree, changed by ``edits``, on the branch that is checked out; return the commit."""
         self.edit(edits or {})
-        self.git("add", "--all")
-        count = int(self.git("rev-list", "--all", "--count"))
-        date = (FIRST_COMMIT + timedelta(hours=count)).isoformat()
-        git(self.folder, "commit", "--quiet", "--allow-empty", "--message", message, date=date)
-        return self.git("rev-parse", "HEAD")
+        return self.commit_all(message)
 
     def release(self, version: str, *, edits: Mapping[str, Edit] | None = None, annotated: bool = True) -> str:
         """Commit the release artifacts of ``version`` on main and tag them ``v<version>``; return the commit."""
@@ -193,28 +179,3 @@ def make_repository(
     if version is not None:
         repository.release(version)
     return repository
-
-
-def git(folder: Path, *arguments: str, date: str | None = None) -> str:
-    """Run git in a folder with an identity of its own and nobody's configuration.
-
-    Returns:
-        What it printed, without white space at the end.
-
-    Raises:
-        ProgramFailed: git failed.
-    """
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": os.devnull,
-        "LC_ALL": "C",
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_TERMINAL_PROMPT": "0",
-    }
-    for role in ("AUTHOR", "COMMITTER"):
-        environment[f"GIT_{role}_NAME"] = "ACK Release Sample"
-        environment[f"GIT_{role}_EMAIL"] = "sample@example.invalid"
-        if date is not None:
-            environment[f"GIT_{role}_DATE"] = date
-    return read(["git", *arguments], env=environment, cwd=folder)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hack.git import git
 from hack.prow.servers import free_ports, listens
-from hack.sample_controller import OWNER, git
+from hack.sample_controller import OWNER
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import pytest
 
 from hack.prow_job import checkout_folder
+from hack.sample_controller import CONFIGURATION
 from runner.errors import RunEnded
 from runner.lifetime import Lifetime
 from runner.oci.auth import DockerConfig
@@ -45,7 +46,6 @@ from tests.support.ending import (
 )
 from tests.support.images import BOTH, base_layout, push
 from tests.support.releases import (
-    CONFIG,
     PROGRAM,
     Bench,
     Running,
@@ -155,7 +155,7 @@ PURE = {
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
     """A bench whose releases are for one platform, since each of a few hundred runs links its program anew."""
-    with open_bench(tmp_path, config=CONFIG.replace("[linux/amd64, linux/arm64]", "[linux/amd64]")) as made:
+    with open_bench(tmp_path, config=CONFIGURATION.replace("[linux/amd64, linux/arm64]", "[linux/amd64]")) as made:
         yield made
 
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hack.git import git
 from tests.e2e.test_services import rows, write
-from tests.support.git import git, open_bundle
+from tests.support.git import open_bundle
 from tests.support.proposals import Proposal, clone_by_prow, presubmit_environment
 from tests.support.registry import crane_registry
 from tests.support.releases import PROGRAM, Bench, Ended, go_environment, open_bench, open_monorepo, run_program

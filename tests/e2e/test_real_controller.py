@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hack.git import GitRepository, git
+from hack.sample_controller import PRODUCTION
 from tests.support.registry import crane_registry
 from tests.support.releases import PROGRAM, Ended, crane, go_environment
 from tests.support.tools import ROOT, require_bundle, require_tool
@@ -18,23 +20,6 @@ if TYPE_CHECKING:
 
 COMPILE_SECONDS = 1200
 """A cold compile for two platforms takes minutes on a small machine."""
-COMMITTER = {
-    "GIT_AUTHOR_NAME": "Test",
-    "GIT_AUTHOR_EMAIL": "test@example.org",
-    "GIT_COMMITTER_NAME": "Test",
-    "GIT_COMMITTER_EMAIL": "test@example.org",
-    "GIT_AUTHOR_DATE": "2026-08-14T00:00:00Z",
-    "GIT_COMMITTER_DATE": "2026-08-14T00:00:00Z",
-}
-PRODUCTION = "public.ecr.aws/aws-controllers-k8s"
-
-
-def git(folder: Path, *arguments: str) -> str:
-    """Run git in a folder, free of the user's configuration."""
-    environment = {**go_environment(), **COMMITTER, "HOME": "/dev/null/home", "GIT_CONFIG_NOSYSTEM": "1"}
-    return subprocess.run(
-        ["git", "-C", folder, *arguments], env=environment, check=True, capture_output=True, text=True, timeout=120
-    ).stdout.strip()
 
 
 def fetch(workspace: Path) -> Path:
@@ -141,7 +126,7 @@ def test_s3_controller_is_released_as_staging_and_as_production(tmp_path: Path, 
     for file in ("Chart.yaml", "values.yaml", "templates/NOTES.txt"):
         path = folder / "helm" / file
         path.write_text(path.read_text("utf-8").replace("1.10.0", "1.10.1").replace(PRODUCTION, f"{host}/ack"))
-    git(folder, "commit", "--quiet", "--all", "--message", "Release v1.10.1 to a registry of its own")
+    GitRepository(folder).commit_all("Release v1.10.1 to a registry of its own")
     git(folder, "tag", "--annotate", "--message", "v1.10.1", "v1.10.1")
     check_out(folder, "v1.10.1", "refs/tags/v1.10.1")
     config = tmp_path / "own.yaml"

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hack.git import git
+from hack.sample_controller import OWNER
 from runner.build.archive import Member, write_layer
 from runner.build.elf import MACHINES, Elf
 from runner.lifetime import Lifetime
@@ -23,7 +25,7 @@ from tests.e2e.test_real_controller import rendered_images
 from tests.e2e.test_refusals import check_refusal
 from tests.support.controllers import Controller
 from tests.support.fault_proxy import FaultProxy
-from tests.support.git import OWNER, Origin, clone_refs, git, push_environment
+from tests.support.git import Origin, clone_refs, push_environment
 from tests.support.images import AMD64, ARM64, DOCKER, OCI, Form, push, write_blob
 from tests.support.registry import crane_registry
 from tests.support.releases import LIMIT_SECONDS, PROGRAM, Ended, crane, crane_bytes, go_environment

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from hack.git import git
 from runner import release_path
 from runner.chart.facts import chart_files
 from runner.checkout import read_files
@@ -32,7 +33,7 @@ from runner.settings import Options
 from runner.workspace import child_environment, open_workspace
 from tests.e2e.test_real_stable import real_origin
 from tests.support.controllers import RELEASES
-from tests.support.git import Origin, clone_refs, git, push_environment
+from tests.support.git import Origin, clone_refs, push_environment
 from tests.support.registry import crane_registry
 from tests.support.releases import LIMIT_SECONDS, PROGRAM, Ended, crane, go_environment
 from tests.support.tools import ROOT, require_tool

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from hack.git import git
 from hack.processes import ProgramFailed
+from hack.sample_controller import OWNER
 from runner.checkout import Checkout, find_checkout, is_ancestor, read_checkout, read_files, resolve
 from runner.errors import (
     CheckoutMissing,
@@ -24,7 +26,7 @@ from runner.lifetime import Lifetime
 from runner.process import Children, Finished
 from runner.route import ReleasePath, Route, StablePath, decide_route
 from runner.workspace import child_environment
-from tests.support.git import OWNER, Origin, clone_refs, git, make_origin, open_bundle, push_environment, tree_of
+from tests.support.git import Origin, clone_refs, make_origin, open_bundle, push_environment, tree_of
 from tests.support.tools import require_bundle
 
 if TYPE_CHECKING:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hack.git import git
 from hack.processes import ProgramFailed
 from hack.prow.repositories import Repositories, start_repositories
 from hack.prow.servers import Servers
-from hack.sample_controller import OWNER, git, make_repository
+from hack.sample_controller import OWNER, make_repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

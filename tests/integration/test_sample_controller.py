@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from hack.git import git
 from hack.local_registry import serve
 from hack.processes import Argv, ProgramFailed, read, started
 from hack.prow_job import clone_as_prow
-from hack.sample_controller import PRODUCTION, SCHEMES, SampleRepository, git, make_repository
+from hack.sample_controller import PRODUCTION, SCHEMES, SampleRepository, make_repository
 from tests.support.tools import ROOT, require_tool
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from hack.git import git
 from runner.checkout import Checkout, read_checkout
 from runner.errors import CheckoutMissing, ToolUnusable
 from runner.event import read_event
 from runner.lifetime import Lifetime
 from runner.process import Children
 from runner.workspace import child_environment, export
-from tests.support.git import Origin, clone_refs, git, make_origin, open_bundle, push_environment, tree_of
+from tests.support.git import Origin, clone_refs, make_origin, open_bundle, push_environment, tree_of
 from tests.support.tools import ROOT, require_bundle
 
 if TYPE_CHECKING:

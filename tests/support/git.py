@@ -14,60 +14,35 @@ git is read. Tests that call these need git: ``make_origin`` skips them without 
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hack.processes import read
+from hack import prow_job
+from hack.git import GitRepository, git
+from hack.prow_job import job_variables
+from hack.sample_controller import HOST, OWNER
 from tests.support.tools import require_tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-HOST = "github.com"
-OWNER = "aws-controllers-k8s"
-FIRST_DATE = 1767607200
-"""When the first commit was made, in seconds since 1970: 2026-01-05T10:00:00Z."""
-
-HOUR = 3600
-
 
 @dataclass(frozen=True)
-class Origin:
-    """A repository that clones fetch from, with a work tree in which its history is made.
+class Origin(GitRepository):
+    """A repository that Prow clones: ``owner`` and ``name`` are what Prow calls it, whatever its folder is called."""
 
-    ``owner`` and ``name`` are what Prow calls it, whatever its folder is called.
-    """
-
-    folder: Path
     owner: str
     name: str
-
-    @property
-    def url(self) -> str:
-        """What clones fetch from."""
-        return self.folder.as_uri()
 
     @property
     def path(self) -> str:
         """Where clonerefs puts it below ``src``, unless path_alias says otherwise."""
         return f"{HOST}/{self.owner}/{self.name}"
 
-    def git(self, *arguments: str) -> str:
-        """Run git here; return what it printed, without white space at the end."""
-        return git(self.folder, *arguments)
-
-    def resolve(self, name: str) -> str:
-        """Return the id of the object that a full ref names: of an annotated tag that of the tag object."""
-        return self.git("rev-parse", "--verify", name)
-
     def commit(self, message: str, files: Mapping[str, str | bytes | None] | None = None) -> str:
-        """Write these files (None removes one), commit all that is there, and return the commit's id.
-
-        Each commit is dated an hour later for every commit that is there already.
-        """
+        """Write these files (None removes one), commit all that is there, and return the commit."""
         for path, content in (files or {}).items():
             target = self.folder / path
             if content is None:
@@ -75,10 +50,7 @@ class Origin:
                 continue
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content if isinstance(content, bytes) else content.encode())
-        self.git("add", "--all")
-        date = f"{FIRST_DATE + HOUR * int(self.git('rev-list', '--all', '--count'))} +0000"
-        git(self.folder, "commit", "--quiet", "--allow-empty", "--message", message, date=date)
-        return self.resolve("HEAD")
+        return self.commit_all(message)
 
     def tag(self, name: str, at: str = "HEAD", *, annotated: bool = True) -> str:
         """Tag, or move the tag; return what a push event then says: of an annotated tag the tag object's id."""
@@ -114,53 +86,20 @@ def open_bundle(bundle: Path, folder: Path, *, owner: str = OWNER) -> Origin:
 
 
 def clone_refs(
-    root: Path,
-    origin: Origin,
-    ref: str,
-    sha: str,
-    *,
-    depth: int = 0,
-    blobless: bool = False,
-    skip_fetch_head: bool = False,
-    skip_submodules: bool = False,
-    path_alias: str | None = None,
+    root: Path, origin: Origin, ref: str, sha: str, *, path_alias: str | None = None, **options: Any
 ) -> Path:
-    """Clone as clonerefs does (Prow's ``pkg/pod-utils/clone``, commandsForBaseRef), and return the clone's folder.
-
-    There is no remote; HEAD is on a local branch named like the ref, for a tag too; all tags are there unless
-    ``skip_fetch_head``.
+    """Clone as Prow does, below ``src`` of the source root ``root``, and return the clone's folder.
 
     Args:
-        root: clonerefs' source root; the clone is below its ``src``.
+        root: clonerefs' source root.
         origin: what is cloned.
         ref: short name of the tag or branch that was pushed.
         sha: what was pushed, for an annotated tag the tag object's id.
-        depth: clone_depth.
-        blobless: blobless_fetch.
-        skip_fetch_head: likewise.
-        skip_submodules: likewise.
-        path_alias: likewise.
+        path_alias: where below ``src`` in place of the origin's path.
+        options: further ones of clonerefs.
     """
     folder = root / "src" / (path_alias or origin.path)
-    fetch = (
-        "fetch",
-        *([f"--depth={depth}"] if depth else []),
-        *(["--filter=blob:none"] if blobless else []),
-        origin.url,
-    )
-    folder.mkdir(parents=True)
-    for command in (
-        ("init",),
-        ("config", "user.name", "ci-robot"),
-        ("config", "user.email", "ci-robot@k8s.io"),
-        *(() if skip_fetch_head else ((*fetch, "--tags", "--prune"),)),
-        (*fetch, sha),
-        ("checkout", sha),
-        ("branch", "--force", ref, sha),
-        ("checkout", ref),
-        *(() if skip_submodules else (("submodule", "update", "--init", "--recursive"),)),
-    ):
-        git(folder, *command)
+    prow_job.clone_refs(origin.url, ref, sha, folder, **options)
     return folder
 
 
@@ -192,47 +131,7 @@ def push_environment(
         **({"extra_refs": [{**_link(one), "base_ref": "main"} for one in extra]} if extra else {}),
         **members,
     }
-    return {
-        "CI": "true",
-        "JOB_NAME": specification["job"],
-        "JOB_TYPE": specification["type"],
-        "JOB_SPEC": json.dumps(specification),
-        "BUILD_ID": specification["buildid"],
-        "BUILD_NUMBER": specification["buildid"],
-        "PROW_JOB_ID": specification["prowjobid"],
-        "REPO_OWNER": origin.owner,
-        "REPO_NAME": origin.name,
-        "PULL_BASE_REF": ref,
-        "PULL_BASE_SHA": sha,
-        "PULL_REFS": f"{ref}:{sha}",
-    }
-
-
-def git(folder: Path, *arguments: str, date: str = f"{FIRST_DATE} +0000") -> str:
-    """Run git in a folder, with an identity of its own and nobody's configuration.
-
-    Returns:
-        What it printed, without white space at the end.
-
-    Raises:
-        ProgramFailed: git failed.
-    """
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": os.devnull,
-        "LC_ALL": "C",
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_ALLOW_PROTOCOL": "file",
-    }
-    for role in ("AUTHOR", "COMMITTER"):
-        environment |= {
-            f"GIT_{role}_NAME": "Test",
-            f"GIT_{role}_EMAIL": "test@example.invalid",
-            f"GIT_{role}_DATE": date,
-        }
-    return read(["git", *arguments], env=environment, cwd=folder)
+    return job_variables(specification)
 
 
 def tree_of(folder: Path) -> dict[str, tuple[int, bytes]]:

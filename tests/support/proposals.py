@@ -11,7 +11,7 @@ import subprocess
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from hack.prow_job import checkout_folder
+from hack.prow_job import checkout_folder, job_variables
 from hack.sample_controller import HOST, OWNER
 from tests.support.releases import PROGRAM, Ended, go_environment, part, run_program
 from tests.support.tools import require_tool
@@ -129,34 +129,13 @@ def clone_by_prow(root: Path, refs: Mapping[str, Any]) -> None:
 
 
 def presubmit_environment(refs: Mapping[str, Any]) -> dict[str, str]:
-    """Return the variables that Prow gives a presubmit, or for several pull requests a batch job.
-
-    Source: Prow's pkg/pod-utils/downwardapi/jobspec.go.
-    """
-    pulls = refs["pulls"]
-    kind = "presubmit" if len(pulls) == 1 else "batch"
-    parts = [f"{refs['base_ref']}:{refs['base_sha']}", *(f"{pull['number']}:{pull['sha']}" for pull in pulls)]
+    """Return the variables that Prow gives a presubmit, or for several pull requests a batch job."""
     specification = {
-        "type": kind,
+        "type": "presubmit" if len(refs["pulls"]) == 1 else "batch",
         "job": "release-check",
         "buildid": "7",
         "prowjobid": "0b1c0c8e-0000-4000-8000-000000000000",
         "refs": dict(refs),
         "decoration_config": {"timeout": "30m0s", "grace_period": "15s"},
     }
-    alone = {"PULL_NUMBER": str(pulls[0]["number"]), "PULL_PULL_SHA": pulls[0]["sha"]} if len(pulls) == 1 else {}
-    return {
-        "CI": "true",
-        "JOB_NAME": "release-check",
-        "JOB_TYPE": kind,
-        "JOB_SPEC": json.dumps(specification),
-        "BUILD_ID": "7",
-        "BUILD_NUMBER": "7",
-        "PROW_JOB_ID": specification["prowjobid"],
-        "REPO_OWNER": refs["org"],
-        "REPO_NAME": refs["repo"],
-        "PULL_BASE_REF": refs["base_ref"],
-        "PULL_BASE_SHA": refs["base_sha"],
-        "PULL_REFS": ",".join(parts),
-        **alone,
-    }
+    return job_variables(specification)

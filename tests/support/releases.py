@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from selectolax.lexbor import LexborHTMLParser
 
 from hack.prow_job import checkout_folder, clone_as_prow, prow_environment
-from hack.sample_controller import SampleRepository, make_repository
+from hack.sample_controller import CONFIGURATION, SampleRepository, make_repository
 from tests.support.fault_proxy import FaultProxy
 from tests.support.registry import crane_registry
 from tests.support.tools import require_tool
@@ -26,17 +26,6 @@ if TYPE_CHECKING:
 
 PROGRAM = Path(sys.executable).with_name("ack-release")
 LIMIT_SECONDS = 240
-
-CONFIG = """\
-registry: {registry}
-platforms: [linux/amd64, linux/arm64]
-build:
-  base_image: scratch
-  helm: {helm}
-services:
-  widget: {{}}
-"""
-
 
 MONOREPO = "community"
 MONOREPO_CONFIG = """\
@@ -224,7 +213,9 @@ def start_program(*argv: str | Path, env: Mapping[str, str], cwd: Path) -> Itera
 
 
 @contextlib.contextmanager
-def open_bench(folder: Path, *, scheme: str = "seed", helm: str = "helm4", config: str = CONFIG) -> Iterator[Bench]:
+def open_bench(
+    folder: Path, *, scheme: str = "seed", helm: str = "helm4", config: str = CONFIGURATION
+) -> Iterator[Bench]:
     """Make a bench whose production registry is a real one on this machine."""
     with crane_registry(folder / "registry") as registry, FaultProxy(registry.host) as proxy:
         address = f"{proxy.host}/ack"
