@@ -12,82 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser
 
-from runner.errors import AlreadyPublished, BuildFailed, CredentialsRefused, NotARelease, ReleaseError, RunEnded
-from runner.record import EntryDocument, Record, RecordDocument, ServiceDocument, SettingDocument
+from runner.errors import AlreadyPublished, BuildFailed, CredentialsRefused, NotARelease, RunEnded
+from runner.record import EntryDocument, Record, RecordDocument, ServiceDocument
 from runner.report.html import render_html, safe_address, safe_text
+from tests.support.records import DIGEST, HOSTILE, NAMES, REGISTRY, built, everywhere, record_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from selectolax.lexbor import LexborNode
 
-DIGEST = "sha256:" + "a" * 64
-REGISTRY = "public.ecr.aws/ack"
-NAMES = {"controller:s3-v1.2.3": "image", "chart:s3-v1.2.3": "chart", "s3-chart:1.2.3": "chart"}
-HOSTILE = [
-    "<script>alert(1)</script>",
-    "</style><script>alert(1)</script>",
-    "&lt;script&gt;alert(1)&lt;/script&gt;",
-    "&amp;lt;img src=x onerror=alert(1)&amp;gt;",
-    '" onload="alert(1)',
-    "&#34; onload=&#34;alert(1)",
-    "'><svg/onload=alert(1)>",
-    "{{ 7 * 7 }}{% raw %}",
-    "<!-- --><![CDATA[ x ]]>",
-    "\u202egnp.exe \u2066\u200f",
-    "one\ntwo\r\nthree\x00\x1b[31m",
-    "\udcff",
-    "שלום עולם",
-    "x" * 5000,
-]
 ANY_TEXT = st.sampled_from(HOSTILE) | st.text(min_size=1) | st.text("<>&\"';#ltscrip/ =", min_size=1)
-
-
-def record_of(
-    *, error: Callable[[str], ReleaseError] | None = None, action: str = "publish", text: str = "x", **fields: object
-) -> Record:
-    """A record of one service, with this text wherever text comes from outside."""
-    record = Record(lambda _: None)
-    base = {"ref": "v1.2.3", "commit": "c" * 40, "version": "1.2.3", "path": "release", "registry": REGISTRY}
-    source = "https://github.com/aws-controllers-k8s/s3-controller"
-    record.update(**{**base, "source": source, **fields})
-    record.set_service(ServiceDocument(name="s3", selected=True, version="1.2.3", reason=text))
-    rows = [
-        EntryDocument.model_validate(
-            {"service": "s3", "kind": kind, "name": f"{REGISTRY}/{name}", "action": action, "reason": text}
-            | ({} if action == "refuse" else {"digest": DIGEST})
-        )
-        for name, kind in NAMES.items()
-    ]
-    record.set_entries("s3", tuple(rows))
-    record.warn(text)
-    record.note(text)
-    record.tool("go", text)
-    with record.step("publish chart", "s3") as step:
-        step.skip(text)
-    if error is not None:
-        failure = error(text)
-        with pytest.raises(ReleaseError), record.step("build", "s3"):
-            raise failure
-        record.fail(failure, "s3")
-    elif action == "publish" and not fields.get("command"):
-        for name in NAMES:
-            record.written(f"{REGISTRY}/{name}")
-    return record
-
-
-def built(text: str) -> ReleaseError:
-    """A failure with text from a tool."""
-    return BuildFailed(text, detail=["line 1", text])
-
-
-def everywhere(text: str) -> RecordDocument:
-    """A record in which every value that can be a text is this one."""
-    known = ("ref", "version", "commit", "source", "registry", "layout_folder", "as_tag", "runner")
-    record = record_of(error=built, text=text, **dict.fromkeys(known, text))
-    record.set_service(ServiceDocument(name="ecr", selected=False, reason=text))
-    record.update(settings={text: SettingDocument.model_validate({"value": text, "from": text})}, tools={text: text})
-    return record.close()
 
 
 def alone(text: str) -> LexborHTMLParser:
