@@ -8,7 +8,7 @@ TOOLS := crane helm3 helm4 prow kube-apiserver
 ENVIRONMENTS := moto_server
 WORKERS ?= 2
 
-.PHONY: help setup tools demo picture bench image pin-bases image-figures test check format clean
+.PHONY: help setup tools demo picture deck-pictures bench image pin-bases image-figures test check format clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ demo: setup ## release a sample controller to a registry on this machine, and sh
 
 picture: setup ## draw what the demo prints, for the README
 	@$(BIN)/python -m hack.picture
+
+deck-pictures: setup tools ## draw Prow's pages of real runs, for the documentation
+	@$(BIN)/python -m hack.prow.pictures
 
 bench: setup tools ## measure how long runs take, beside a bare start of Python
 	@$(BIN)/python -m hack.bench $(BENCH)

@@ -43,8 +43,12 @@ class Browser:
     def show(self, address: str, *, width: int = 1600, theme: Theme = "light") -> None:
         """Load a page as a person with this theme sees it in a window this many CSS pixels wide."""
         self._ask("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": theme}])
-        self._ask("Emulation.setDeviceMetricsOverride", width=width, height=HEIGHT, deviceScaleFactor=1, mobile=False)
+        self.resize(width, HEIGHT)
         self.driver.get(address)
+
+    def resize(self, width: int, height: int) -> None:
+        """Give the window another size, in CSS pixels."""
+        self._ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
 
     def value(self, expression: str) -> Any:  # noqa: ANN401 - whatever JSON the expression gives
         """What a JavaScript expression gives in the page that is shown."""
@@ -71,8 +75,11 @@ class Browser:
 
 
 @contextlib.contextmanager
-def browser() -> Iterator[Browser]:
+def browser(*switches: str) -> Iterator[Browser]:
     """Run a Chromium that ends with the block and leaves nothing behind.
+
+    Args:
+        switches: of its command line, beside those that every page here needs.
 
     Raises:
         BrowserMissing: a package is not installed.
@@ -88,6 +95,7 @@ def browser() -> Iterator[Browser]:
             *("--disable-dev-shm-usage", "--force-color-profile=srgb", f"--user-data-dir={home}/profile"),
             # Its sandbox refuses to work for root, as whom containers and CI run; only our own pages are loaded.
             *(("--no-sandbox",) if os.geteuid() == 0 else ()),
+            *switches,
         ):
             options.add_argument(argument)
         environment = {"PATH": os.environ["PATH"], "HOME": home, "TMPDIR": home, "LANG": "C.UTF-8"}

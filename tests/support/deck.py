@@ -154,12 +154,14 @@ def read_links(view: View) -> dict[str, str]:
     return dict(zip(titles, targets, strict=True))
 
 
-def read_html(view: View) -> dict[str, LexborHTMLParser]:
-    """Read the lens html: the pages in it, by their titles."""
+def read_html(view: View) -> dict[str, str]:
+    """Read the lens html: what one reads in each page that is framed there, by its title."""
     page = view.lens("html")
     titles = [_text(title) for title in page.css(".section-expander h6")]
-    frames = [LexborHTMLParser(str(frame.attributes["srcdoc"])) for frame in page.css("iframe")]
-    return dict(zip(titles, frames, strict=True))
+    framed = [LexborHTMLParser(str(frame.attributes["srcdoc"])) for frame in page.css("iframe")]
+    for one in framed:
+        one.strip_tags(["title", "style", "script"])
+    return dict(zip(titles, (_text(one.body) for one in framed), strict=True))
 
 
 def _text(node: LexborNode | None) -> str:
