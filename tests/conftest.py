@@ -13,6 +13,11 @@ from hypothesis import HealthCheck, settings
 from hack.browser import Browser, browser
 from hack.debian_base import kept_base
 from hack.docker_daemon import DockerDaemon, docker_daemon
+from runner.lifetime import Lifetime
+from runner.oci.auth import Anonymous
+from runner.oci.registry import Registry
+from runner.oci.retries import RetryPolicy
+from runner.oci.transport import Transport
 from tests.support.apiserver import apiserver
 from tests.support.docker import DEBIAN_BASE, require_docker
 from tests.support.tools import BUILT, require_tool
@@ -51,6 +56,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(scope="session")
 def crane() -> Path:
     return require_tool("crane")
+
+
+@pytest.fixture
+def registry() -> Iterator[Registry]:
+    """A client without credentials, which soon gives up."""
+    with Transport(Lifetime(), {}, retries=RetryPolicy(attempts=2, first_pause=0.01)) as transport:
+        yield Registry(transport, Anonymous())
 
 
 @pytest.fixture(scope="session")

@@ -46,6 +46,9 @@ from tests.support.ending import (
 )
 from tests.support.images import BOTH, base_layout, push
 from tests.support.releases import (
+    ALIAS,
+    CHART,
+    IMAGE,
     PROGRAM,
     Bench,
     Running,
@@ -64,7 +67,6 @@ if TYPE_CHECKING:
     from runner.oci.layout import Layout
     from tests.support.releases import Ended
 
-IMAGE, CHART, ALIAS = "ack/controller:widget-v1.2.3", "ack/chart:widget-v1.2.3", "ack/widget-chart:1.2.3"
 MOVING = {"chart": "widget-v1-stable", "widget-chart": "v1-stable"}
 
 ON_BASE = ("--base-image", "{bench.host}/base/static:1")

@@ -17,8 +17,7 @@ from runner.build.archive import Member, write_layer
 from runner.build.elf import MACHINES, Elf
 from runner.lifetime import Lifetime
 from runner.oci.auth import DockerConfig
-from runner.oci.layout import Blob, Layout
-from runner.oci.media import Descriptor, Manifest, Repository
+from runner.oci.media import Repository
 from runner.oci.registry import Registry
 from runner.oci.transport import Transport
 from tests.e2e.test_real_controller import rendered_images
@@ -26,7 +25,7 @@ from tests.e2e.test_refusals import check_refusal
 from tests.support.controllers import Controller
 from tests.support.fault_proxy import FaultProxy
 from tests.support.git import Origin, clone_refs, push_environment
-from tests.support.images import AMD64, ARM64, DOCKER, OCI, Form, push, write_blob
+from tests.support.images import AMD64, ARM64, DOCKER, OCI, Form, assemble, of_type, push
 from tests.support.registry import crane_registry
 from tests.support.releases import LIMIT_SECONDS, PROGRAM, Ended, crane, crane_bytes, go_environment
 from tests.support.tools import ROOT, require_tool
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from runner.oci.layout import Layout
     from runner.oci.media import Platform
 
 IMAGES = {"s3": "v0.1.4", "ecr": "v0.1.5"}
@@ -132,7 +132,7 @@ def former_image(folder: Path, form: Form, *platforms: Platform) -> Layout:
 
     One platform gives a plain manifest, several an index. The program of each is built for its true platform.
     """
-    manifests, blobs = [], []
+    images = []
     for platform in platforms:
         layer = write_layer([Member(PROGRAM_PATH, program_for(platform), mode=0o755)], folder)
         config = {
@@ -140,21 +140,8 @@ def former_image(folder: Path, form: Form, *platforms: Platform) -> Layout:
             "config": {"Entrypoint": [f"/{PROGRAM_PATH}"], "User": "1000"},
             "rootfs": {"type": "layers", "diff_ids": [layer.diff_id]},
         }
-        content = Descriptor(form.layer, layer.blob.descriptor.digest, layer.blob.descriptor.size)
-        stored = write_blob(folder, form.config, json.dumps(config).encode())
-        blobs += [stored, Blob(content, layer.blob.source)]
-        document = {
-            "schemaVersion": 2,
-            "mediaType": form.manifest,
-            "config": stored.descriptor.document(),
-            "layers": [content.document()],
-        }
-        manifests.append(Manifest.write(form.manifest, document))
-    if len(platforms) == 1:
-        return Layout(manifests[0], (), tuple(blobs))
-    listed = [one.descriptor(platform).document() for one, platform in zip(manifests, platforms, strict=True)]
-    index = Manifest.write(form.index, {"schemaVersion": 2, "mediaType": form.index, "manifests": listed})
-    return Layout(index, tuple(manifests), tuple(blobs))
+        images.append((platform, config, of_type(layer.blob, form.layer)))
+    return assemble(folder, images, form=form, single=len(platforms) == 1)
 
 
 def machine_of(image: str, digest: str, folder: Path) -> int:

@@ -10,14 +10,12 @@ import jsonschema
 import pytest
 
 from runner.chart.archive import files_of
-from tests.support.releases import Bench, crane, crane_bytes, open_bench
+from tests.support.releases import ALIAS, CHART, IMAGE, Bench, crane, crane_bytes, open_bench
 from tests.support.tools import ROOT, require_faketime, require_tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-IMAGE, CHART, ALIAS = "ack/controller:widget-v1.2.3", "ack/chart:widget-v1.2.3", "ack/widget-chart:1.2.3"
 
 
 @pytest.fixture

@@ -16,30 +16,20 @@ import pytest
 
 from hack.prow_job import checkout_folder
 from runner.errors import ExitCode
-from runner.lifetime import Lifetime
-from runner.oci.auth import Anonymous
 from runner.oci.media import OCI_INDEX, RELEASE_PLATFORMS, Manifest, Name
-from runner.oci.registry import Registry
-from runner.oci.transport import Transport
 from tests.e2e.test_refusals import check_refusal
-from tests.support.releases import PROGRAM, Bench, crane, open_bench
+from tests.support.releases import CHART, IMAGE, PROGRAM, Bench, crane, open_bench
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-IMAGE, CHART, ALIAS = "ack/controller:widget-v1.2.3", "ack/chart:widget-v1.2.3", "ack/widget-chart:1.2.3"
+    from runner.oci.registry import Registry
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
     with open_bench(tmp_path) as made:
         yield made
-
-
-@pytest.fixture
-def registry() -> Iterator[Registry]:
-    with Transport(Lifetime(), {}) as transport:
-        yield Registry(transport, Anonymous())
 
 
 @pytest.mark.parametrize("sink", ["/dev/full", "closed"])

@@ -6,12 +6,8 @@ import pytest
 
 from runner.build.base import Base, resolve_base
 from runner.errors import BaseImageUnusable, UsageInvalid
-from runner.lifetime import Lifetime
-from runner.oci.auth import Anonymous
 from runner.oci.layout import FileSource, RemoteSource
 from runner.oci.media import HELM_CONFIG, OCI_LAYER, OCI_MANIFEST, Platform, Repository, digest_of
-from runner.oci.registry import Registry
-from runner.oci.transport import Transport
 from tests.support.fault_proxy import FaultProxy
 from tests.support.images import AMD64, ARM64, BOTH, DOCKER, OCI, Form, base_layout, push, write_folder
 from tests.support.registry import crane_registry
@@ -22,6 +18,7 @@ if TYPE_CHECKING:
 
     from hack.local_registry import LocalRegistry
     from runner.oci.layout import Layout
+    from runner.oci.registry import Registry
 
 FOREIGN = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
 ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd"
@@ -31,12 +28,6 @@ ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd"
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRegistry]:
     with crane_registry(tmp_path_factory.mktemp("registry")) as registry:
         yield registry
-
-
-@pytest.fixture(scope="module")
-def registry() -> Iterator[Registry]:
-    with Transport(Lifetime(), {}) as transport:
-        yield Registry(transport, Anonymous())
 
 
 @pytest.fixture

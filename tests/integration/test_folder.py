@@ -11,26 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runner.errors import BaseImageUnusable, RegistryAnswerWrong
-from runner.lifetime import Lifetime
-from runner.oci.auth import Anonymous
 from runner.oci.folder import LayoutFolder, blob_path, read_layout_folder, write_layout_folder
 from runner.oci.layout import Blob, FileSource, Layout, RemoteSource
-from runner.oci.media import (
-    OCI_CONFIG,
-    OCI_INDEX,
-    OCI_LAYER,
-    OCI_MANIFEST,
-    Manifest,
-    Name,
-    Platform,
-    Repository,
-    digest_of,
-)
-from runner.oci.registry import Registry
-from runner.oci.retries import RetryPolicy
-from runner.oci.transport import Transport
+from runner.oci.media import OCI_INDEX, OCI_LAYER, Manifest, Name, Platform, Repository, digest_of
 from tests.support.fault_proxy import FaultProxy
-from tests.support.images import write_blob
+from tests.support.images import AMD64, ARM64, assemble, write_blob
 from tests.support.registry import crane_registry, docker_registry
 from tests.support.tools import require_tool
 
@@ -39,8 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hack.local_registry import LocalRegistry
-
-AMD64, ARM64 = Platform("linux", "amd64"), Platform("linux", "arm64")
+    from runner.oci.registry import Registry
 
 
 class Files:
@@ -50,44 +34,24 @@ class Files:
         self.folder = folder
         folder.mkdir()
 
-    def image(self, platform: Platform, text: str) -> tuple[Manifest, tuple[Blob, ...]]:
-        """A manifest with a config and a layer, and these two blobs."""
+    def image(self, platform: Platform, text: str) -> tuple[Platform, dict[str, Any], Blob]:
+        """A config, and the layer that it is about."""
         tar = archive({"etc/text": text.encode()})
         config = {
-            "architecture": platform.architecture,
-            "os": platform.os,
+            **platform.document(),
             "config": {},
             "rootfs": {"type": "layers", "diff_ids": [digest_of(tar)]},
             "history": [{"created_by": "test"}],
         }
-        blobs = (
-            write_blob(self.folder, OCI_CONFIG, json.dumps(config).encode()),
-            write_blob(self.folder, OCI_LAYER, gzip.compress(tar, mtime=0)),
-        )
-        manifest = Manifest.write(
-            OCI_MANIFEST,
-            {
-                "schemaVersion": 2,
-                "mediaType": OCI_MANIFEST,
-                "config": blobs[0].descriptor.document(),
-                "layers": [blobs[1].descriptor.document()],
-            },
-        )
-        return manifest, blobs
+        return platform, config, write_blob(self.folder, OCI_LAYER, gzip.compress(tar, mtime=0))
 
     def index(self, *texts: str) -> Layout:
         """An index for one platform per text."""
-        images = [self.image(platform, text) for platform, text in zip((AMD64, ARM64), texts, strict=False)]
-        listed = [
-            image.descriptor(platform).document() for (image, _), platform in zip(images, (AMD64, ARM64), strict=False)
-        ]
-        root = Manifest.write(OCI_INDEX, {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": listed})
-        return Layout(root, tuple(image for image, _ in images), tuple(blob for _, blobs in images for blob in blobs))
+        return assemble(self.folder, map(self.image, (AMD64, ARM64), texts))
 
     def single(self, text: str) -> Layout:
         """A plain manifest."""
-        image, blobs = self.image(AMD64, text)
-        return Layout(image, (), blobs)
+        return assemble(self.folder, [self.image(AMD64, text)], single=True)
 
 
 def archive(files: dict[str, bytes]) -> bytes:
@@ -122,13 +86,6 @@ def crane(*arguments: str) -> str:
 @pytest.fixture
 def files(tmp_path: Path) -> Files:
     return Files(tmp_path / "files")
-
-
-@pytest.fixture
-def registry() -> Iterator[Registry]:
-    retries = RetryPolicy(attempts=3, first_pause=0.01)
-    with Transport(Lifetime(), {}, retries=retries) as transport:
-        yield Registry(transport, Anonymous())
 
 
 @pytest.fixture
@@ -311,7 +268,7 @@ def test_an_index_of_one_index_is_followed(files: Files, tmp_path: Path) -> None
 def two_images(folder: Path, files: Files) -> None:
     entries = []
     for text in ("a", "b"):
-        image, _ = files.image(AMD64, text)
+        image = files.single(text).root
         blob_path(folder, image.digest).write_bytes(image.body)
         tag = {"org.opencontainers.image.ref.name": f"tag-{text}"}
         entries.append({**image.descriptor().document(), "annotations": tag})

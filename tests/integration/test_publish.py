@@ -9,43 +9,24 @@ import pytest
 from runner.errors import RegistryAnswerWrong, RegistryFailed, TagChanged
 from runner.lifetime import Lifetime
 from runner.observe import ABSENT, Observation, Published, observe, unanswered
-from runner.oci.auth import Anonymous
-from runner.oci.layout import Layout
-from runner.oci.media import (
-    OCI_CONFIG,
-    OCI_INDEX,
-    OCI_LAYER,
-    OCI_MANIFEST,
-    RELEASE_PLATFORMS,
-    Manifest,
-    Name,
-    Platform,
-)
-from runner.oci.registry import Registry
-from runner.oci.retries import RetryPolicy
-from runner.oci.transport import Transport
+from runner.oci.media import OCI_LAYER, RELEASE_PLATFORMS, Name, Platform
 from runner.publish import FolderDestination, RegistryDestination, published_layout
 from tests.support.fault_proxy import FaultProxy
-from tests.support.images import write_blob
+from tests.support.images import AMD64, assemble, write_blob
 from tests.support.registry import crane_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-AMD64 = Platform("linux", "amd64")
+    from runner.oci.layout import Layout
+    from runner.oci.registry import Registry
 
 
 @pytest.fixture
 def proxy(tmp_path: Path) -> Iterator[FaultProxy]:
     with crane_registry(tmp_path / "registry") as registry, FaultProxy(registry.host) as made:
         yield made
-
-
-@pytest.fixture
-def registry() -> Iterator[Registry]:
-    with Transport(Lifetime(), {}, retries=RetryPolicy(attempts=2, first_pause=0.01)) as transport:
-        yield Registry(transport, Anonymous())
 
 
 def destination(registry: Registry) -> RegistryDestination:
@@ -56,22 +37,9 @@ def destination(registry: Registry) -> RegistryDestination:
 def make_layout(folder: Path, text: str = "one", platforms: str = "linux/amd64") -> Layout:
     """An image of one platform: an index, its manifest, a config and a layer."""
     folder.mkdir(exist_ok=True)
-    config = write_blob(folder, OCI_CONFIG, f'{{"os":"linux","architecture":"amd64","text":"{text}"}}'.encode())
+    config = {**AMD64.document(), "text": text}
     layer = write_blob(folder, OCI_LAYER, text.encode())
-    child = Manifest.write(
-        OCI_MANIFEST,
-        {"schemaVersion": 2, "config": config.descriptor.document(), "layers": [layer.descriptor.document()]},
-    )
-    root = Manifest.write(
-        OCI_INDEX,
-        {
-            "schemaVersion": 2,
-            "mediaType": OCI_INDEX,
-            "manifests": [child.descriptor(AMD64).document()],
-            "annotations": {RELEASE_PLATFORMS: platforms},
-        },
-    )
-    return Layout(root, (child,), (config, layer))
+    return assemble(folder, [(AMD64, config, layer)], annotations={RELEASE_PLATFORMS: platforms})
 
 
 def name(proxy: FaultProxy, text: str = "ns/controller:s3-v1.2.3") -> Name:

@@ -23,7 +23,7 @@ from runner.oci.media import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from runner.oci.media import Repository
@@ -75,7 +75,7 @@ def base_layout(
         layer_type: the layer's media type in place of the form's.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    manifests, blobs = [], []
+    images = []
     for platform in platforms:
         layer = write_layer([Member("etc/os-release", f"NAME=base\nARCH={platform}\n".encode())], folder)
         said = (stated or {}).get(platform, platform)
@@ -91,22 +91,42 @@ def base_layout(
             "history": [{"created_by": "base"}, {"created_by": "ENV", "empty_layer": True}],
             **(top or {}),
         }
-        described = write_blob(folder, form.config, json.dumps(document).encode())
-        compressed = layer.blob.descriptor
-        content = Descriptor(layer_type or form.layer, compressed.digest, compressed.size)
-        blobs += [described, Blob(content, layer.blob.source)]
-        written = {
+        images.append((platform, document, of_type(layer.blob, layer_type or form.layer)))
+    return assemble(folder, images, form=form, single=single)
+
+
+def assemble(
+    folder: Path,
+    images: Iterable[tuple[Platform, Mapping[str, Any], Blob]],
+    *,
+    form: Form = OCI,
+    single: bool = False,
+    annotations: Mapping[str, str] | None = None,
+) -> Layout:
+    """An image of a config and a layer for each platform; with ``single`` the first alone, without an index."""
+    manifests, listed, blobs = [], [], []
+    for platform, config, layer in images:
+        stored = write_blob(folder, form.config, json.dumps(config).encode())
+        document = {
             "schemaVersion": 2,
             "mediaType": form.manifest,
-            "config": described.descriptor.document(),
-            "layers": [content.document()],
+            "config": stored.descriptor.document(),
+            "layers": [layer.descriptor.document()],
         }
-        manifests.append(Manifest.write(form.manifest, written))
+        manifest = Manifest.write(form.manifest, document)
+        manifests.append(manifest)
+        listed.append(manifest.descriptor(platform).document())
+        blobs += [stored, layer]
     if single:
         return Layout(manifests[0], (), tuple(blobs[:2]))
-    listed = [one.descriptor(platform).document() for one, platform in zip(manifests, platforms, strict=True)]
-    index = Manifest.write(form.index, {"schemaVersion": 2, "mediaType": form.index, "manifests": listed})
-    return Layout(index, tuple(manifests), tuple(blobs))
+    index = {"schemaVersion": 2, "mediaType": form.index, "manifests": listed}
+    annotated = {"annotations": dict(annotations)} if annotations else {}
+    return Layout(Manifest.write(form.index, {**index, **annotated}), tuple(manifests), tuple(blobs))
+
+
+def of_type(blob: Blob, media_type: str) -> Blob:
+    """The same content under another media type."""
+    return Blob(Descriptor(media_type, blob.descriptor.digest, blob.descriptor.size), blob.source)
 
 
 def write_blob(folder: Path, media_type: str, content: bytes) -> Blob:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 PROGRAM = Path(sys.executable).with_name("ack-release")
 LIMIT_SECONDS = 240
+IMAGE, CHART, ALIAS = "ack/controller:widget-v1.2.3", "ack/chart:widget-v1.2.3", "ack/widget-chart:1.2.3"
+"""The names of what a release of the sample's first version writes."""
 
 MONOREPO = "community"
 MONOREPO_CONFIG = """\
