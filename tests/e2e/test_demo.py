@@ -5,12 +5,12 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from hack.processes import Argv, started
+from tests.support.processes import processes_with, until
 from tests.support.tools import ROOT, require_tool
 
 DEMO: Argv = [Path(sys.executable), "-m", "hack.demo"]
@@ -25,15 +25,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 def left_behind(folder: Path) -> list[str]:
     """What still runs with this folder in its command line, and what is in the folder."""
-    running = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (process / "cmdline").read_bytes()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if str(folder).encode() in command:
-            running.append(command.replace(b"\0", b" ").decode())
-    return running + [path.name for path in folder.iterdir()]
+    return processes_with(str(folder)) + [path.name for path in folder.iterdir()]
 
 
 def test_the_demo_publishes_and_shows_it(tmp_path: Path, environment: dict[str, str]) -> None:
@@ -64,10 +56,7 @@ def test_an_interrupted_demo_leaves_nothing(
         for line in iter(demo.stdout.readline, b""):
             if line.startswith(b"- tag "):
                 break
-        deadline = time.monotonic() + 20
-        while not any("/ack-release run" in one for one in left_behind(tmp_path)):
-            assert time.monotonic() < deadline, "the demo does not start the runner"
-            time.sleep(0.02)
+        until(lambda: any("/ack-release run" in one for one in processes_with(str(tmp_path))))
         demo.send_signal(number)
         demo.stdout.read()
         assert demo.wait(30) == 128 + number

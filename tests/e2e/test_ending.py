@@ -42,9 +42,9 @@ from tests.support.ending import (
     holds_signals,
     left_behind,
     left_running,
-    until,
 )
 from tests.support.images import BOTH, base_layout, push
+from tests.support.processes import until
 from tests.support.releases import (
     ALIAS,
     CHART,

@@ -18,6 +18,7 @@ from hack.prow_job import checkout_folder
 from runner.errors import ExitCode
 from runner.oci.media import OCI_INDEX, RELEASE_PLATFORMS, Manifest, Name
 from tests.e2e.test_refusals import check_refusal
+from tests.support.processes import until
 from tests.support.releases import CHART, IMAGE, PROGRAM, Bench, crane, open_bench
 
 if TYPE_CHECKING:
@@ -58,10 +59,7 @@ def test_a_reader_that_stopped_does_not_keep_an_ended_run(bench: Bench) -> None:
     """A pipe that is full and not read delays neither the reports nor the end."""
     bench.proxy.delay(60, method="PUT", path=r"/blobs/")
     with bench.start("v1.2.3") as running:
-        deadline = time.monotonic() + 60
-        while not bench.proxy.count("POST", r"/blobs/uploads/"):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until(lambda: bench.proxy.count("POST", r"/blobs/uploads/"))
         assert running.process.stdout is not None
         fill(running.process.stdout.fileno())
         began = time.monotonic()

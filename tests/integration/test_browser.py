@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from hack.browser import Browser, BrowserMissing, browser
+from tests.support.processes import processes_with
 
 PAGE = """<!doctype html><title>A page</title><style>
 body { margin: 0; background: white } div { height: 2000px; width: 500px }
@@ -72,8 +73,8 @@ def test_nothing_stays(chromium: Browser, page: str) -> None:
         made.show(page)
         profile = Path(made.driver.capabilities["chrome"]["userDataDir"])
         assert profile.is_dir()
-        assert _with_argument(str(profile))
-    assert not _with_argument(str(profile))
+        assert processes_with(str(profile))
+    assert not processes_with(str(profile))
     assert not profile.parent.exists()
 
 
@@ -82,15 +83,3 @@ def test_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(BrowserMissing, match="apt-get install chromium chromium-driver"), browser():
         pass
-
-
-def _with_argument(text: str) -> list[str]:
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = entry.read_bytes()
-        except OSError:
-            continue
-        if text.encode() in line and b"chrom" in line:
-            found.append(line.decode(errors="replace"))
-    return found

@@ -11,6 +11,7 @@ import pytest
 from hack.docker_daemon import DaemonUnusable, DockerDaemon, check_usable, docker_daemon
 from hack.image import ImageFailed, build_image
 from tests.support.docker import require_docker
+from tests.support.processes import processes_with
 from tests.support.tools import require_tool
 
 
@@ -33,20 +34,6 @@ def image(tmp_path: Path) -> Path:
     return archive
 
 
-def running(text: str) -> list[str]:
-    """The command lines of processes that hold this text."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            except OSError:
-                continue
-            if text in line:
-                found.append(line)
-    return found
-
-
 def sleeper(daemon: DockerDaemon, image: Path) -> None:
     """Leave a container running."""
     daemon.import_image(image, "hello")
@@ -61,8 +48,8 @@ def test_a_daemon_ends_with_all_that_it_started(tmp_path: Path, image: Path) -> 
     with docker_daemon(tmp_path / "data") as daemon:
         run = daemon.log.parent
         sleeper(daemon, image)
-        assert running(str(run))
-    assert running(str(run)) == []
+        assert processes_with(str(run))
+    assert processes_with(str(run)) == []
     assert not run.exists()
     assert str(tmp_path) not in Path("/proc/self/mounts").read_text(encoding="utf-8")
 
@@ -74,7 +61,7 @@ def test_a_daemon_that_is_killed_leaves_nothing(tmp_path: Path, image: Path) -> 
         run = daemon.log.parent
         sleeper(daemon, image)
         os.kill(int((run / "pid").read_text(encoding="utf-8")), 9)
-    assert running(str(run)) == []
+    assert processes_with(str(run)) == []
     assert str(tmp_path) not in Path("/proc/self/mounts").read_text(encoding="utf-8")
 
 

@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,9 +14,11 @@ import pytest
 from runner.errors import RunEnded
 from runner.lifetime import Lifetime
 from runner.process import Children, Finished, Run
+from tests.support.processes import alive, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 LONG = 60
 TERMINATED, KILLED = -signal.SIGTERM, -signal.SIGKILL
@@ -48,21 +49,6 @@ def children(lifetime: Lifetime) -> Iterator[Children]:
 
 def python(run: Run, code: str, folder: Path, *, log: Path | None = None, stdin: bytes | None = None) -> Finished:
     return run([sys.executable, "-c", code], env={"GIVEN": "x"}, cwd=folder, log=log, stdin=stdin)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LONG / 2
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.005)
-
-
-def alive(pid: int) -> bool:
-    """Whether a process runs; one that only waits to be reaped does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def pids(folder: Path) -> list[int]:

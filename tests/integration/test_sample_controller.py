@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from hack.local_registry import serve
 from hack.processes import Argv, ProgramFailed, read, started
 from hack.prow_job import clone_as_prow
 from hack.sample_controller import PRODUCTION, SCHEMES, SampleRepository, make_repository
+from tests.support.processes import alive, until
 from tests.support.tools import ROOT, require_tool
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -143,7 +143,7 @@ def test_a_program_ends_with_what_it_started(tmp_path: Path) -> None:
         assert child.stdout is not None
         grandchild = int(child.stdout.readline())
         os.kill(grandchild, 0)
-    assert _ended(grandchild)
+    until(lambda: not alive(grandchild), seconds=5)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
@@ -165,23 +165,9 @@ def test_a_signal_ends_a_script_and_its_programs(tmp_path: Path, number: signal.
         parent.send_signal(number)
         assert parent.stdout.read() == b"left\n"
         assert parent.wait(10) == 128 + number
-    assert _ended(child)
+    until(lambda: not alive(child), seconds=5)
 
 
 def test_the_production_registry_is_the_default(repository: SampleRepository) -> None:
     """The chart names the production registry unless the caller asks for another."""
     assert f"repository: {PRODUCTION}/controller" in repository.git("show", "refs/tags/v1.2.3:helm/values.yaml")
-
-
-def _ended(pid: int) -> bool:
-    """Whether a process is gone, or a zombie that only waits to be reaped, within five seconds."""
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
-        except (FileNotFoundError, ProcessLookupError):
-            return True
-        if state == "Z":
-            return True
-        time.sleep(0.01)
-    return False

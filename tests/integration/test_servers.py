@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from hack.prow.servers import PortTaken, ServerFailed, Servers, answers, check_free, free_ports, listens
+from tests.support.processes import alive, until
 from tests.support.tools import ROOT
 
 if TYPE_CHECKING:
@@ -85,12 +84,7 @@ def test_they_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
         os.kill(child, 0)
         parent.send_signal(signal.SIGKILL)
         parent.wait(LONG)
-    deadline = time.monotonic() + LONG
-    with contextlib.suppress(ProcessLookupError):
-        while True:
-            os.kill(child, 0)
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+    until(lambda: not alive(child))
 
 
 def test_a_taken_port_is_named() -> None:

@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from runner.errors import RunEnded
+from tests.support.processes import processes_with, until
 from tests.support.releases import Bench, Ended, Running, go_environment
 from tests.support.tools import require_tool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from runner.record import StepName
     from tests.support.faults import Held
 
 GRACE_SECONDS = 15.0
-REACHED_SECONDS = 60.0
 LATE = 4
 """How often a deadline is doubled that fell before the run was where it should end."""
 
@@ -383,35 +383,16 @@ def check_reports(ended: Ended, point: Point) -> None:
 
 def left_running(bench: Bench) -> list[str]:
     """What runs of this bench have started and not ended: every process that was given their temporary folder."""
-    mark = os.fsencode(bench.folder / "tmp")
-
-    def found() -> list[str]:
-        commands = []
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                # A process may be gone by now; a zombie has no environment any more.
-                with contextlib.suppress(OSError):
-                    if mark in (entry / "environ").read_bytes():
-                        commands.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
-        return commands
-
+    mark = str(bench.folder / "tmp")
     # A process that was killed goes on for the moment that the kernel needs.
     with contextlib.suppress(AssertionError):
-        until(lambda: not found(), seconds=1.0)
-    return found()
+        until(lambda: not processes_with(mark, told="environ"), seconds=1.0)
+    return processes_with(mark, told="environ")
 
 
 def left_behind(bench: Bench) -> list[str]:
     """What runs of this bench have left in their temporary folder."""
     return sorted(path.name for path in (bench.folder / "tmp").iterdir())
-
-
-def until(condition: Callable[[], bool], *, seconds: float = REACHED_SECONDS) -> None:
-    """Wait for a condition."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.005)
 
 
 def holds_signals(pid: int) -> bool:
