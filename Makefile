@@ -8,7 +8,7 @@ TOOLS := crane helm3 helm4 prow kube-apiserver
 ENVIRONMENTS := moto_server
 WORKERS ?= 2
 
-.PHONY: help setup tools demo picture deck-pictures bench image pin-bases image-figures test check format clean
+.PHONY: help setup tools demo picture pages deck-pictures bench image pin-bases image-figures test check format clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ demo: setup ## release a sample controller to a registry on this machine, and sh
 
 picture: setup ## draw what the demo prints, for the README
 	@$(BIN)/python -m hack.picture
+
+pages: setup tools ## take the pictures of release.html in docs/pages, of runs that are really made (needs Chromium)
+	@$(BIN)/python -m hack.pages
 
 deck-pictures: setup tools ## draw Prow's pages of real runs, for the documentation
 	@$(BIN)/python -m hack.prow.pictures

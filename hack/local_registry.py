@@ -1,9 +1,10 @@
-"""A registry on this machine, on a free loopback port: ``crane registry serve``, or what else says its port."""
+"""Registries on this machine, on free loopback ports: crane's, and Debian's docker-registry."""
 
 from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import re
 import time
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 READY_SECONDS = 20.0
 WRITE = re.compile(r" (?:POST|PUT|PATCH|DELETE) /v2/", re.MULTILINE)
 PORT = re.compile(r"serving on port (\d+)")
+LISTENING = re.compile(r"listening on 127\.0\.0\.1:(\d+)")
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,35 @@ def serve(crane: Path, folder: Path) -> Iterator[LocalRegistry]:
     blobs.mkdir(parents=True)
     argv: Argv = [crane, "registry", "serve", "--address", "127.0.0.1:0", "--disk", blobs]
     with running(argv, folder / "log", PORT) as registry:
+        yield registry
+
+
+@contextlib.contextmanager
+def serve_docker_registry(program: Path, folder: Path, *, accounts: str | None = None) -> Iterator[LocalRegistry]:
+    """Run docker-registry with its blobs below ``folder``; it ends with the block.
+
+    Args:
+        program: docker-registry.
+        folder: for what it keeps.
+        accounts: lines of an htpasswd file with bcrypt, without one of which nothing is answered; None for all.
+
+    Raises:
+        RuntimeError: as ``running``.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    configuration: dict[str, object] = {
+        "version": 0.1,
+        "log": {"level": "info", "accesslog": {"disabled": True}},
+        "storage": {"filesystem": {"rootdirectory": str(folder / "storage")}, "delete": {"enabled": True}},
+        "http": {"addr": "127.0.0.1:0"},
+    }
+    if accounts is not None:
+        passwords = folder / "htpasswd"
+        passwords.write_text(accounts, encoding="utf-8")
+        configuration["auth"] = {"htpasswd": {"realm": "this machine", "path": str(passwords)}}
+    file = folder / "config.yml"
+    file.write_text(json.dumps(configuration), encoding="utf-8")
+    with running([program, "serve", file], folder / "log", LISTENING) as registry:
         yield registry
 
 

@@ -7,6 +7,7 @@ import time
 import traceback
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -37,6 +38,9 @@ StepName = Literal[
 """Every step that a run may take, in the order of the road."""
 
 SCHEMA = "ack-release.record.v1"
+PACKAGES = Path(__file__).parents[1]
+"""The folder that holds the program: what a traceback says of its files is the same on any machine from here on."""
+
 BUG_REMEDY = "This is a bug in the runner: report it with this record and the log. A rerun is safe."
 
 
@@ -348,7 +352,7 @@ def error_document(error: BaseException, service: str | None, step: str | None) 
         exit=int(ExitCode.BUG),
         service=service,
         step=step,
-        detail=tuple("".join(traceback.format_exception(error)).splitlines()),
+        detail=tuple("".join(traceback.format_exception(error)).replace(f"{PACKAGES}/", "").splitlines()),
     )
 
 

@@ -217,8 +217,8 @@ def _failures(document: RecordDocument) -> Iterator[Failure]:
 def _facts(document: RecordDocument) -> Iterator[Fact]:
     tag = None if document.as_tag else tag_address(document.source, document.version and f"v{document.version}")
     if document.ref:
-        is_tag = document.path == "release" and document.as_tag is None
-        yield Fact("Tag", document.ref, tag) if is_tag else Fact("Branch", document.ref)
+        what = "Branch" if document.as_tag or document.path == "stable" else "Tag" if document.path else "Ref"
+        yield Fact(what, document.ref, tag if what == "Tag" else None)
     if document.as_tag:
         yield Fact("Planned as", document.as_tag)
     if document.path == "stable" and document.version:

@@ -24,9 +24,9 @@ class Bar:
 def bars(steps: Sequence[StepDocument]) -> tuple[Bar, ...]:
     """Return a bar for each step, in their order."""
     offsets = _offsets(steps)
-    percent = 100 / (span_seconds(steps) or 1.0)
+    span = span_seconds(steps) or 1.0
     return tuple(
-        Bar(step, round(offset * percent, 2), round((step.seconds or 0.0) * percent, 2))
+        Bar(step, round(offset / span * 100, 2), round((step.seconds or 0.0) / span * 100, 2))
         for step, offset in zip(steps, offsets, strict=True)
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import jsonschema
 import pytest
 
 from runner.chart.archive import files_of
+from runner.oci.media import digest_of
 from tests.support.releases import ALIAS, CHART, IMAGE, Bench, crane, crane_bytes, open_bench
 from tests.support.tools import ROOT, require_faketime, require_tool
 
@@ -155,6 +157,26 @@ def test_staging_names_the_staged_image_everywhere(bench: Bench) -> None:
     values = files_of(archive)["values.yaml"].decode()
     assert f'repository: "{bench.host}/staging/controller"' in values
     assert "ack/controller" not in values
+
+
+def test_the_commands_on_the_page_pull_what_was_released(bench: Bench, tmp_path: Path) -> None:
+    """Helm's commands on release.html give the chart that was published, and docker's name what the registry has."""
+    ended = bench.run("v1.2.3")
+    commands = [shlex.split(node.text()) for node in ended.page.css(".pulls code")]
+    images = [words[2] for words in commands if words[:2] == ["docker", "pull"]]
+    assert {crane("digest", "--insecure", image).strip() for image in images} == {ended.digests[IMAGE]}
+    charts = [words for words in commands if words[0] == "helm"]
+    assert len(images) == len(charts) == 2
+    chart = json.loads(crane("manifest", "--insecure", f"{bench.host}/{CHART}"))
+    for helm in ("helm3", "helm4"):
+        for number, words in enumerate(charts):
+            folder = tmp_path / f"{helm}-{number}"
+            folder.mkdir()
+            home = {name: str(tmp_path / helm) for name in ("HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME")}
+            argv: list[str | Path] = [require_tool(helm), *words[1:], "--destination", folder]
+            subprocess.run(argv, check=True, capture_output=True, timeout=60, env={"HOME": str(tmp_path), **home})
+            [archive] = folder.iterdir()
+            assert digest_of(archive.read_bytes()) == chart["layers"][0]["digest"]
 
 
 def test_image_without_chart_gets_its_chart(bench: Bench) -> None:

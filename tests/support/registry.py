@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from hack.local_registry import LocalRegistry, running, serve
+from hack.local_registry import LocalRegistry, serve, serve_docker_registry
 from tests.support.tools import require_tool
 
 if TYPE_CHECKING:
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
 USERNAME = "tester"
 PASSWORD = "correct horse"  # noqa: S105  # the account of registries that live as long as one test
 HTPASSWD = f"{USERNAME}:$2b$05$abcdefghijklmnopqrstuuHNbAKRhpaujgo33bRWs.NLUTJO3lOy2\n"  # bcrypt of PASSWORD
-PORT = re.compile(r"listening on 127\.0\.0\.1:(\d+)")
 
 
 @contextlib.contextmanager
@@ -30,18 +27,6 @@ def crane_registry(folder: Path) -> Iterator[LocalRegistry]:
 @contextlib.contextmanager
 def docker_registry(folder: Path, *, basic: bool = False) -> Iterator[LocalRegistry]:
     """Run Debian's ``docker-registry``; with ``basic`` it wants USERNAME and PASSWORD for everything."""
-    folder.mkdir(parents=True, exist_ok=True)
-    configuration: dict[str, Any] = {
-        "version": 0.1,
-        "log": {"level": "info", "accesslog": {"disabled": True}},
-        "storage": {"filesystem": {"rootdirectory": str(folder / "storage")}, "delete": {"enabled": True}},
-        "http": {"addr": "127.0.0.1:0"},
-    }
-    if basic:
-        passwords = folder / "htpasswd"
-        passwords.write_text(HTPASSWD)
-        configuration["auth"] = {"htpasswd": {"realm": "tests", "path": str(passwords)}}
-    file = folder / "config.yml"
-    file.write_text(json.dumps(configuration))
-    with running([require_tool("docker-registry"), "serve", file], folder / "log", PORT) as registry:
+    program = require_tool("docker-registry")
+    with serve_docker_registry(program, folder, accounts=HTPASSWD if basic else None) as registry:
         yield registry

@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.errors import SEVERITY, AlreadyPublished, BuildFailed, ExitCode, ReleaseError, RunEnded, worst
+from runner.oci.media import Name
 from runner.record import EntryDocument, Record, RecordDocument, ServiceDocument, plan_view
+from tests.support.tools import ROOT
 
 
 class Clock:
@@ -85,6 +87,17 @@ def test_an_exception_that_is_no_release_error_is_a_bug() -> None:
     record.fail(KeyError("x"))
     document = record.close()
     assert (document.exit, document.error and document.error.code) == (ExitCode.BUG, "bug")
+
+
+def test_a_bug_is_told_by_the_programs_own_files() -> None:
+    """A traceback names files from the program's folder on, not where that is on this machine."""
+    record = new_record()
+    with pytest.raises(ValueError, match="no name") as raised:
+        Name.parse("no name")
+    record.fail(raised.value)
+    [told] = record.close().errors
+    assert any('File "runner/oci/media.py", line ' in line for line in told.detail)
+    assert not any(str(ROOT) in line for line in told.detail)
 
 
 @given(st.lists(st.sampled_from(SEVERITY), min_size=1))
