@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import pytest
 from hack.image import Built, build_image
 from hack.prow import storage
 from hack.prow.images import build_utility_images
+from hack.prow.node.cluster import Cluster
 from hack.prow.stack import Programs, Surroundings, local_prow
 from tests.support.docker import DEBIAN_BASE
 from tests.support.fault_proxy import FaultProxy
@@ -57,8 +59,9 @@ def whole_prow(
             ),
             SERVICES,
         ) as running,
+        contextlib.closing(Cluster(running.kubeconfig)) as pods,
     ):
-        yield ProwBench(running, proxy, folder / "repositories")
+        yield ProwBench(running, proxy, docker, pods, folder / "repositories")
 
 
 @pytest.fixture

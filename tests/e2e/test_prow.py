@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
+from hack.prow.config import NAMESPACE
+from hack.prow.node.worker import evict
+from tests.support.pod_processes import container
+from tests.support.prowbench import until
 from tests.support.releases import crane
 
 if TYPE_CHECKING:
+    from hack.sample_controller import SampleRepository
     from tests.support.prowbench import ProwBench
 
 pytestmark = pytest.mark.exclusive
 
+MAIN = "cmd/controller/main.go"
 TAG = "refs/tags/v1.2.3"
 STABLE = "refs/heads/stable"
+KERNELS = ("/proc", "/sys", "/dev")
+"""What the kernel itself writes into, and dockerd gives every container."""
+PROWS = {"/logs", "/tools", "/home/prow/go", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf"}
+"""What Prow mounts for its own programs, and dockerd for the network."""
 ARTIFACTS = {f"artifacts/{name}" for name in ("record.json", "metadata.json", "junit_release.xml", "release-log.jsonl")}
 OF_PROW = {"started.json", "finished.json", "build-log.txt", "clone-records.json", "prowjob.json", "podinfo.json"}
 
@@ -50,3 +61,94 @@ def test_unstable_starts_nothing(prow: ProwBench) -> None:
     prow.prow.push(repository, "refs/heads/unstable")
     released = prow.release(repository, TAG)
     assert [job["metadata"]["name"] for job in prow.jobs(repository)] == [released.name]
+
+
+def test_a_release_that_fails(prow: ProwBench) -> None:
+    """A controller that does not compile is FAILURE: the last line says cause and remedy, and nothing was written."""
+    repository = prow.repository(version=None)
+    repository.release("1.2.3", edits={MAIN: lambda text: text.replace("<-ended", "missing(<-ended)")})
+    failed = prow.release(repository, TAG)
+    finished = failed.json("finished.json")
+    assert (failed.state, finished["result"], finished["passed"]) == ("failure", "FAILURE", False)
+    errors = [line for line in failed.lines if line.startswith("ERROR:")]
+    assert errors == failed.lines[-1:]
+    assert "undefined: missing" in errors[0]
+    assert failed.json("artifacts/record.json")["exit"] == 6
+    assert "undefined: missing" in failed.read("artifacts/junit_release.xml")
+    assert not prow.proxy.writes
+
+
+def test_the_pod_runs_as_its_job_says(prow: ProwBench) -> None:
+    """Every process of the job has the user, groups and rights of the generated job, on a root that it cannot write."""
+    repository = prow.repository()
+    held = prow.proxy.hold(method="PUT", path=r"/blobs/")
+    name = prow.started(repository, prow.prow.push(repository, TAG))
+    until(lambda: held.reached.is_set() or None)
+    spec = generated_pod(prow, repository)
+    of_pod, of_container = spec["securityContext"], spec["containers"][0]["securityContext"]
+    found = prow.processes(name)
+    assert found[0].argv[:1] == ["/tools/entrypoint"]
+    assert any("ack-release" in part for process in found for part in process.argv[:2])
+    for process in found:
+        status = process.status
+        assert set(status["Uid"].split()) == {str(of_pod["runAsUser"])} != {"0"}
+        assert set(status["Gid"].split()) == {str(of_pod["runAsGroup"])} != {"0"}
+        assert set(status["Groups"].split()) == {str(of_pod["fsGroup"])}
+        assert of_container["capabilities"] == {"drop": ["ALL"]}
+        assert {status[key] for key in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {"0" * 16}
+        assert (of_container["allowPrivilegeEscalation"], status["NoNewPrivs"]) == (False, "1")
+        assert (of_pod["seccompProfile"], status["Seccomp"]) == ({"type": "RuntimeDefault"}, "2"), "2 is a filter"
+        assert of_container["readOnlyRootFilesystem"] is True
+        assert "ro" in process.mounts["/"]
+    mounts = found[0].mounts
+    writable = {path for path, options in mounts.items() if "rw" in options and not path.startswith(KERNELS)}
+    mounted = {mount["mountPath"] for mount in spec["containers"][0]["volumeMounts"]}
+    assert writable == mounted | PROWS
+    assert spec["automountServiceAccountToken"] is False
+    assert not [path for path in mounts if "kubernetes.io" in path]
+    for path in mounted:
+        assert (found[0].folder / "root" / path[1:]).stat().st_gid == of_pod["fsGroup"]
+    uid = prow.pod(name)["metadata"]["uid"]
+    host = container(prow.daemon, uid, "test")["HostConfig"]
+    assert (of_container["privileged"], host["Privileged"]) == (False, False)
+    assert prow.pod(name)["spec"]["containers"][0]["securityContext"] == of_container
+    assert prow.pod(name)["spec"]["securityContext"] == of_pod
+    held.let_go(forward=True)
+    assert prow.ended(name).state == "success"
+
+
+def generated_pod(prow: ProwBench, repository: SampleRepository) -> dict[str, Any]:
+    """What the generated job says of its pod."""
+    file = prow.prow.folder / "prowjobs" / "jobs" / f"{repository.name}.yaml"
+    (jobs,) = yaml.safe_load(file.read_text())["postsubmits"].values()
+    spec: dict[str, Any] = jobs[0]["spec"]
+    return spec
+
+
+KILLED_AT = {
+    "before the image's first blob": ("PUT", r"/blobs/"),
+    "before the image's name": ("PUT", r"controller/manifests/[a-z]+-v"),
+    "before the chart's last name": ("PUT", r"-chart/manifests/"),
+}
+
+
+@pytest.mark.parametrize("point", KILLED_AT)
+def test_a_pod_that_is_killed(prow: ProwBench, point: str) -> None:
+    """A pod that is evicted in the middle of a release is run again by Prow, and the release is complete."""
+    repository = prow.repository()
+    method, path = KILLED_AT[point]
+    held = prow.proxy.hold(method=method, path=path)
+    name = prow.started(repository, prow.prow.push(repository, TAG))
+    until(lambda: held.reached.is_set() or None)
+    first = prow.prow.cluster.job(name)["status"]["build_id"]
+    evict(prow.pods, NAMESPACE, name)
+    until(lambda: prow.prow.cluster.job(name)["status"]["build_id"] != first or None)
+    held.let_go(forward=False)
+    released = prow.ended(name)
+    assert released.state == "success", released.lines
+    record = released.json("artifacts/record.json")
+    for entry in record["entries"]:
+        assert crane("digest", "--insecure", entry["name"]).strip() == entry["digest"]
+    written = [seen.path for seen in prow.proxy.requests if seen.method == "PUT" and seen.status == 201]
+    names = [path for path in written if "/manifests/" in path and "sha256:" not in path]
+    assert len(names) == len(set(names)) == len(record["entries"]), "each name was written once"

@@ -7,12 +7,17 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from hack.processes import ProgramFailed
+from hack.prow.config import NAMESPACE
 from hack.sample_controller import SampleRepository, make_repository
+from tests.support.pod_processes import Process, container, processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from hack.docker_daemon import DockerDaemon
+    from hack.prow.node.cluster import Cluster
     from hack.prow.stack import LocalProw
     from tests.support.fault_proxy import FaultProxy
 
@@ -69,8 +74,8 @@ class Job:
 class ProwBench:
     """A Prow, and the registry that its jobs release to."""
 
-    def __init__(self, prow: LocalProw, proxy: FaultProxy, folder: Path) -> None:
-        self.prow, self.proxy, self._folder = prow, proxy, folder
+    def __init__(self, prow: LocalProw, proxy: FaultProxy, daemon: DockerDaemon, pods: Cluster, folder: Path) -> None:
+        self.prow, self.proxy, self.daemon, self.pods, self._folder = prow, proxy, daemon, pods, folder
         self._services = iter(SERVICES)
 
     def repository(self, version: str | None = "1.2.3") -> SampleRepository:
@@ -81,6 +86,23 @@ class ProwBench:
         )
         self.prow.repositories.push(made, "refs/heads/main")
         return made
+
+    def pod(self, name: str) -> dict[str, Any]:
+        """The pod of a ProwJob."""
+        found = self.pods.pod(NAMESPACE, name)
+        assert found is not None
+        return found
+
+    def processes(self, name: str) -> list[Process]:
+        """The processes of the job's own container, those of Prow's entrypoint first; none where it does not run."""
+        pod = self.pods.pod(NAMESPACE, name)
+        if pod is None:
+            return []
+        try:
+            state = container(self.daemon, pod["metadata"]["uid"], "test")["State"]
+        except ProgramFailed:
+            return []
+        return processes(state["Pid"]) if state["Running"] else []
 
     def jobs(self, repository: SampleRepository) -> list[dict[str, Any]]:
         """The ProwJobs of a repository, the newest last."""
@@ -121,3 +143,14 @@ def until(look: Callable[[], Found | None], *, seconds: float = JOB_SECONDS) -> 
         assert time.monotonic() < deadline
         time.sleep(LOOK_SECONDS)
     return found
+
+
+def slow_source() -> str:
+    """A function of package main that takes the compiler some 20 seconds: many variables that live all through it."""
+    names = [f"y{number}" for number in range(2500)]
+    lines = [f"{name} := x + {number}" for number, name in enumerate(names)]
+    for number in range(6000):
+        name = names[number % len(names)]
+        lines.append(f"if x%{number % 89 + 2} == 0 {{ x += {name} }} else {{ {name} ^= x }}")
+    lines.append(f"return x + {' + '.join(names)}")
+    return "\n".join(("package main", "", "func slow(x int) int {", *(f"\t{line}" for line in lines), "}", ""))

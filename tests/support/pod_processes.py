@@ -1,0 +1,67 @@
+"""The processes of a pod's container as the kernel of this machine knows them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hack.docker_daemon import DockerDaemon
+
+PROC = Path("/proc")
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process, by its id on this machine; what it says ends with it."""
+
+    id: int
+
+    @property
+    def folder(self) -> Path:
+        """Where the kernel tells of it."""
+        return PROC / str(self.id)
+
+    @property
+    def argv(self) -> list[str]:
+        """Program and arguments; nothing once it has ended."""
+        with contextlib.suppress(OSError):
+            return (self.folder / "cmdline").read_bytes().decode(errors="replace").split("\0")[:-1]
+        return []
+
+    @property
+    def status(self) -> dict[str, str]:
+        """What proc(5) calls status."""
+        lines = (self.folder / "status").read_text(encoding="utf-8").splitlines()
+        return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
+
+    @property
+    def mounts(self) -> dict[str, set[str]]:
+        """What it sees mounted, with the options of each mount (proc(5), mountinfo)."""
+        lines = (self.folder / "mountinfo").read_text(encoding="utf-8").splitlines()
+        return {line.split()[4]: set(line.split()[5].split(",")) for line in lines}
+
+
+def container(daemon: DockerDaemon, uid: str, name: str) -> dict[str, Any]:
+    """What dockerd says of a container of the pod with this uid."""
+    [found] = json.loads(daemon.docker("inspect", f"{name}_{uid}"))
+    return dict(found)
+
+
+def processes(root: int) -> list[Process]:
+    """A process and all that descend from it; what has ended and only waits to be asked how is left out."""
+    children: dict[int, list[int]] = {}
+    for entry in PROC.iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                # The name of a program may hold anything, a bracket too; what follows the last one is the kernel's.
+                state, parent = (entry / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[:2]
+                if state != "Z":
+                    children.setdefault(int(parent), []).append(int(entry.name))
+    found = [root]
+    for one in found:
+        found += children.get(one, [])
+    return [Process(one) for one in found if (PROC / str(one)).exists()]
