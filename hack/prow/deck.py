@@ -30,6 +30,16 @@ def of_folder(folder: Path) -> tuple[str, ...]:
     return (f"--pregenerated-data={folder}",)
 
 
+def check_ports() -> None:
+    """Check that Deck can listen.
+
+    Raises:
+        PortTaken: one of its ports is taken.
+    """
+    check_free(PORT, "Deck", host="")
+    check_free(LENSES_PORT, "Deck")
+
+
 def start_deck(
     servers: Servers,
     program: Path,
@@ -54,8 +64,7 @@ def start_deck(
     Raises:
         PortTaken: one of its ports is taken.
     """
-    check_free(PORT, "Deck", host="")
-    check_free(LENSES_PORT, "Deck")
+    check_ports()
     health, metrics, profiles = free_ports(3)
     return servers.start(
         "deck",

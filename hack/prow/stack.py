@@ -26,6 +26,7 @@ from hack.prow.config import (
     plugins,
     storage_secret,
 )
+from hack.prow.deck import ADDRESS, check_ports, of_cluster, start_deck
 from hack.prow.images import bake_jobs
 from hack.prow.push import push_event, send
 from hack.prow.repositories import Repositories, start_repositories
@@ -60,6 +61,7 @@ class Programs:
     hook: Path
     prow_controller_manager: Path
     crier: Path
+    deck: Path
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class Surroundings:
 
     Args:
         programs: what is run.
+        pages: what Deck shows in a browser, of ``hack/build-deck-pages``.
         daemon: the Docker daemon that pods run in; it has the images.
         runner_image: the runner's image, with any jobs.yaml.
         utility_images: Prow's own images, by program.
@@ -77,6 +80,7 @@ class Surroundings:
     """
 
     programs: Programs
+    pages: Path
     daemon: DockerDaemon
     runner_image: str
     utility_images: Mapping[str, str]
@@ -149,6 +153,7 @@ def local_prow(
         PortTaken: a port that cannot be chosen is taken.
         ProgramFailed: one of the programs that make something failed.
     """
+    check_ports()
     logs = folder / "logs"
     logs.mkdir(parents=True)
     programs, storage = surroundings.programs, surroundings.storage
@@ -167,10 +172,19 @@ def local_prow(
         with contextlib.closing(ProwCluster(kubeconfig, NAMESPACE)) as cluster:
             tell("the kind ProwJob")
             cluster.prepare(storage_secret(storage.credentials.read_bytes()))
-            tell("node, hook, plank, crier")
+            tell("node, hook, plank, crier, Deck")
             _start_node(servers, folder, kubeconfig, surroundings.daemon)
             events, secret = _start_hook(servers, folder, programs, shared)
             _start_watchers(servers, programs, shared, storage)
+            start_deck(
+                servers,
+                programs.deck,
+                surroundings.pages,
+                storage,
+                of_cluster(kubeconfig),
+                config=shared.config,
+                jobs=shared.jobs,
+            )
             servers.wait()
             yield LocalProw(folder, place, kubeconfig, cluster, repositories, storage, events, secret, servers)
 
@@ -194,7 +208,7 @@ def _place(surroundings: Surroundings, repositories: Repositories, image: str) -
         utility_images=surroundings.utility_images,
         bucket=surroundings.storage.address,
         repositories=repositories.address,
-        deck="http://127.0.0.1:8080",
+        deck=ADDRESS,
         cache=surroundings.cache,
         cpus=os.cpu_count() or 1,
     )

@@ -164,6 +164,7 @@ class DecorationConfig(ProwModel):
     timeout: str
     grace_period: str
     censor_secrets: bool
+    upload_ignores_interrupts: bool
 
 
 class TeamSlug(ProwModel):

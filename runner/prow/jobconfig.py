@@ -98,7 +98,7 @@ def _release(name: str, services: tuple[Service, ...], *, alone: bool, job: Prow
         # A commit status cannot be set on an annotated tag, whose object the push event names; Prow would try.
         skip_report=True,
         decorate=True,
-        decoration_config=DecorationConfig(timeout=job.timeout, grace_period=job.grace_period, censor_secrets=True),
+        decoration_config=_decoration(job.timeout, job.grace_period),
         labels=dict(job.labels) or None,
         annotations=dict(job.annotations) or None,
         rerun_auth_config=_rerun(job),
@@ -121,7 +121,7 @@ def _check(name: str, services: tuple[Service, ...], *, alone: bool, job: ProwSe
         run_if_changed=release_files(services),
         optional=check.optional or None,
         decorate=True,
-        decoration_config=DecorationConfig(timeout=check.timeout, grace_period=check.grace_period, censor_secrets=True),
+        decoration_config=_decoration(check.timeout, check.grace_period),
         labels=dict(check.labels) or None,
         annotations=dict(check.annotations) or None,
         rerun_auth_config=_rerun(job),
@@ -131,6 +131,18 @@ def _check(name: str, services: tuple[Service, ...], *, alone: bool, job: ProwSe
             args=("plan", "--as-tag", "from-chart", *_only(services, alone=alone)),
             resources=check.resources,
         ),
+    )
+
+
+def _decoration(timeout: str, grace_period: str) -> DecorationConfig:
+    return DecorationConfig(
+        timeout=timeout,
+        grace_period=grace_period,
+        censor_secrets=True,
+        # Else an abort has Prow upload at once what there is, while the run is still writing how it ended, and again
+        # after that: whichever upload is written last stays (pkg/sidecar/run.go). Prow ends the run in time for this
+        # one, since the pod has a quarter more than the grace period.
+        upload_ignores_interrupts=True,
     )
 
 

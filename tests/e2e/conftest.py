@@ -18,10 +18,10 @@ from tests.support.fault_proxy import FaultProxy
 from tests.support.left_overs import SECRET, SECRET_VARIABLE
 from tests.support.prowbench import SERVICES, ProwBench
 from tests.support.registry import crane_registry
-from tests.support.tools import BUILT, require_tool
+from tests.support.tools import BUILT, require_deck_pages, require_tool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from hack.docker_daemon import DockerDaemon
 
@@ -35,13 +35,24 @@ def runner_image(docker: DockerDaemon) -> Built:
 
 
 @pytest.fixture(scope="session")
+def utility_images(docker: DockerDaemon) -> Mapping[str, str]:
+    """The images of Prow's own programs."""
+    return build_utility_images(base=DEBIAN_BASE, environment=docker.environment)
+
+
+@pytest.fixture(scope="module")
 def whole_prow(
-    docker: DockerDaemon, runner_image: Built, tmp_path_factory: pytest.TempPathFactory
+    docker: DockerDaemon,
+    runner_image: Built,
+    utility_images: Mapping[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[ProwBench]:
-    """A whole Prow, with the generated jobs of services that its tests share out among them."""
+    """A whole Prow, with the generated jobs of services that its tests share out among them.
+
+    It ends with the module: Deck has ports that others need.
+    """
     programs = Programs(**{field.name: require_tool(field.name.replace("_", "-")) for field in fields(Programs)})
     folder = tmp_path_factory.mktemp("prow")
-    utility_images = build_utility_images(base=DEBIAN_BASE, environment=docker.environment)
     with (
         crane_registry(folder / "registry") as registry,
         FaultProxy(registry.host) as proxy,
@@ -50,6 +61,7 @@ def whole_prow(
             folder / "prow",
             Surroundings(
                 programs=programs,
+                pages=require_deck_pages(),
                 daemon=docker,
                 runner_image=runner_image.tag,
                 utility_images=utility_images,

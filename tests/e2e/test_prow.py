@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
-from hack.prow.config import NAMESPACE
+from hack.prow.config import NAMESPACE, STANDARD
 from hack.prow.node.worker import evict
+from runner.prowsection import seconds
+from tests.support.deck import fetch, read_buildlog, read_junit, read_metadata, read_view
 from tests.support.pod_processes import container
-from tests.support.prowbench import until
+from tests.support.prowbench import slow_source, until
 from tests.support.releases import crane
 
 if TYPE_CHECKING:
@@ -22,10 +27,11 @@ pytestmark = pytest.mark.exclusive
 MAIN = "cmd/controller/main.go"
 TAG = "refs/tags/v1.2.3"
 STABLE = "refs/heads/stable"
+GRACE_SECONDS = seconds(STANDARD.grace_period)
 KERNELS = ("/proc", "/sys", "/dev")
 """What the kernel itself writes into, and dockerd gives every container."""
-PROWS = {"/logs", "/tools", "/home/prow/go", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf"}
-"""What Prow mounts for its own programs, and dockerd for the network."""
+PROWS = {"/logs", "/tools", "/home/prow/go"}
+"""What Prow mounts for its own programs."""
 ARTIFACTS = {f"artifacts/{name}" for name in ("record.json", "metadata.json", "junit_release.xml", "release-log.jsonl")}
 OF_PROW = {"started.json", "finished.json", "build-log.txt", "clone-records.json", "prowjob.json", "podinfo.json"}
 
@@ -152,3 +158,66 @@ def test_a_pod_that_is_killed(prow: ProwBench, point: str) -> None:
     written = [seen.path for seen in prow.proxy.requests if seen.method == "PUT" and seen.status == 201]
     names = [path for path in written if "/manifests/" in path and "sha256:" not in path]
     assert len(names) == len(set(names)) == len(record["entries"]), "each name was written once"
+
+
+def test_deck_shows_a_release(prow: ProwBench) -> None:
+    """Deck lists the job, and its page, where the ProwJob's own link leads, has every lens that the release feeds."""
+    repository = prow.repository()
+    released = prow.release(repository, TAG)
+
+    def shown() -> dict[str, Any] | None:
+        # Deck reads the list twice a minute.
+        for job in json.loads(fetch(f"{prow.prow.place.deck}/prowjobs.js"))["items"]:
+            if (job["metadata"]["name"], job["status"]["state"]) == (released.name, "success"):
+                return dict(job)
+        return None
+
+    job = until(shown)
+    assert job["spec"]["refs"]["base_ref"] == "v1.2.3"
+    view = read_view(job["status"]["url"])
+    assert {"metadata", "junit", "buildlog", "podinfo"} <= set(view.lenses)
+    assert read_buildlog(view).highlighted == (released.lines[-1],)
+    assert read_metadata(view).table["commit"] == repository.resolve(f"{TAG}^{{commit}}")
+    assert not read_junit(view).failed
+
+
+def test_a_rerun_through_deck(prow: ProwBench) -> None:
+    """Deck's rerun of a release is another ProwJob that succeeds, writes nothing, and says so."""
+    repository = prow.repository()
+    released = prow.release(repository, TAG)
+    prow.proxy.clear()
+    again = prow.ended(prow.rerun(released.name))
+    assert again.name != released.name
+    assert (again.state, again.json("finished.json")["result"]) == ("success", "SUCCESS"), again.lines
+    assert {entry["action"] for entry in again.json("artifacts/record.json")["entries"]} == {"skip"}
+    assert prow.proxy.requests
+    assert not prow.proxy.writes
+
+
+def test_an_abort_through_deck_in_the_middle_of_a_compile(prow: ProwBench) -> None:
+    """Deck's abort is ABORTED within the grace period, with the reports and no process left; a rerun completes."""
+    repository = prow.repository(version=None)
+    repository.release(
+        "1.2.3",
+        edits={
+            "cmd/controller/slow.go": slow_source(),
+            MAIN: lambda text: text.replace("<-ended", "<-ended\n\tfmt.Println(slow(len(os.Args)))"),
+        },
+    )
+    name = prow.started(repository, prow.prow.push(repository, TAG))
+    until(lambda: any("compile" in Path(one.argv[0]).name for one in prow.processes(name) if one.argv) or None)
+    running = prow.processes(name)
+    uid = prow.pod(name)["metadata"]["uid"]
+    began = time.monotonic()
+    aborted = prow.abort(name)
+    assert time.monotonic() - began < GRACE_SECONDS
+    assert (aborted.state, aborted.json("finished.json")["result"]) == ("aborted", "ABORTED")
+    assert not [one for one in running if one.argv]
+    assert not prow.daemon.docker("ps", "--all", "--quiet", "--filter", f"name={uid}")
+    assert aborted.json("artifacts/record.json")["exit"] == 9
+    [error] = [line for line in aborted.lines if line.startswith("ERROR:")]
+    assert "step=build" in error
+    assert error in aborted.lines[-3:], "what follows is the entrypoint's"
+    assert not prow.proxy.writes
+    again = prow.ended(prow.rerun(name))
+    assert (again.state, again.json("finished.json")["result"]) == ("success", "SUCCESS"), again.lines

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import urllib.request
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 Found = TypeVar("Found")
 
-SERVICES = ("anvil", "bellows", "chisel", "drill", "easel", "file", "gimlet", "hammer")
+SERVICES = tuple(f"tool{number}" for number in range(1, 25))
 """What can be released: each test takes one that no other has."""
 JOB_SECONDS = 180.0
 LOOK_SECONDS = 0.1
@@ -134,6 +135,33 @@ class ProwBench:
     def release(self, repository: SampleRepository, ref: str) -> Job:
         """Push a full ref name, and wait for the end of the job that it starts."""
         return self.ended(self.started(repository, self.prow.push(repository, ref)))
+
+    def rerun(self, name: str) -> str:
+        """Have Deck run a ProwJob again, as its page does, and return the name of the new one."""
+        before = self._named()
+        said = self._post(f"/rerun?mode=original&prowjob={name}")
+        assert said.startswith("Job successfully triggered"), said
+        [new] = self._named() - before
+        return new
+
+    def _named(self) -> set[str]:
+        return {str(job["metadata"]["name"]) for job in self.prow.cluster.jobs()}
+
+    def abort(self, name: str) -> Job:
+        """Have Deck abort a ProwJob, as its page does, and wait until its pod is gone, too.
+
+        Prow calls it complete as soon as the pod has been told to end.
+        """
+        self._post(f"/abort?prowjob={name}")
+        job = self.ended(name)
+        until(lambda: self.pods.pod(NAMESPACE, name) is None or None)
+        return job
+
+    def _post(self, path: str) -> str:
+        request = urllib.request.Request(f"{self.prow.place.deck}{path}", method="POST")  # noqa: S310 - the loopback
+        with urllib.request.urlopen(request, timeout=JOB_SECONDS) as answer:  # noqa: S310 - as above
+            text: str = answer.read().decode()
+            return text
 
 
 def until(look: Callable[[], Found | None], *, seconds: float = JOB_SECONDS) -> Found:

@@ -63,7 +63,12 @@ def test_limits_are_those_of_the_job() -> None:
     """Timeout and grace period stand in the postsubmit's decoration."""
     document = yaml.safe_load(generated(Limits("5m", "20s"))["jobs/widget-controller.yaml"])
     (job,) = document["postsubmits"]["aws-controllers-k8s/widget-controller"]
-    assert job["decoration_config"] == {"timeout": "5m", "grace_period": "20s", "censor_secrets": True}
+    assert job["decoration_config"] == {
+        "timeout": "5m",
+        "grace_period": "20s",
+        "censor_secrets": True,
+        "upload_ignores_interrupts": True,
+    }
 
 
 def test_the_installation_has_the_generated_lenses() -> None:

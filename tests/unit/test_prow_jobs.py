@@ -67,7 +67,12 @@ def test_a_release_job_is_all_that_it_should_be() -> None:
     assert job["name"] == "s3-release"
     assert job["branches"] == list(RELEASED_REFS)
     assert (job["decorate"], job["max_concurrency"], job["skip_report"]) == (True, 1, True)
-    assert job["decoration_config"] == {"timeout": "1h", "grace_period": "90s", "censor_secrets": True}
+    assert job["decoration_config"] == {
+        "timeout": "1h",
+        "grace_period": "90s",
+        "censor_secrets": True,
+        "upload_ignores_interrupts": True,
+    }
     container = container_of(job)
     assert (container["image"], container["command"], container["args"]) == (IMAGE, ["ack-release"], ["run"])
     assert job["rerun_auth_config"] == {"github_orgs": ["aws-controllers-k8s"]}
