@@ -165,10 +165,7 @@ def main() -> int:
 
 
 def take(pages: Mapping[str, Path], target: Path) -> None:
-    """Take every picture of these pages, and remove pictures that are no longer taken."""
-    for old in target.glob("*.png"):
-        if old.stem not in PICTURES:
-            old.unlink()
+    """Take every picture of these pages."""
     with browser() as chromium:
         for name, picture in PICTURES.items():
             chromium.show(pages[picture.run].as_uri(), width=picture.width, theme=picture.theme)

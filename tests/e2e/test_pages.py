@@ -23,12 +23,10 @@ def test_pictures_are_taken_of_runs_that_end_with_every_code(tmp_path: Path) -> 
         page = LexborHTMLParser(pages[f"exit {code}"].read_text("utf-8"))
         [told] = page.css(".failure .code")
         assert told.text().startswith(f"Exit code {code}, ")
-    old = tmp_path / "pictures" / "old.png"
-    old.parent.mkdir()
-    old.touch()
-    take(pages, old.parent)
-    assert {file.stem for file in old.parent.iterdir()} == set(PICTURES)
+    taken = tmp_path / "pictures"
+    take(pages, taken)
+    assert {file.stem for file in taken.iterdir()} == set(PICTURES)
     for name, picture in PICTURES.items():
-        with Image.open(old.parent / f"{name}.png") as image:
+        with Image.open(taken / f"{name}.png") as image:
             assert image.width == picture.width
             assert image.height > 300

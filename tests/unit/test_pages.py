@@ -11,15 +11,16 @@ from tests.support.tools import ROOT
 
 
 def test_the_folder_holds_the_pictures_that_are_taken() -> None:
-    """Every picture that is taken is there, and no other."""
-    assert {file.name for file in PAGES.iterdir()} == {f"{name}.png" for name in PICTURES}
+    """Every picture that is taken is there, and beside them only those of Deck's pages."""
+    there = {file.name for file in PAGES.iterdir()}
+    assert {name for name in there if not name.startswith("deck-")} == {f"{name}.png" for name in PICTURES}
 
 
 def test_every_picture_is_shown_and_described() -> None:
     """The guide for operators shows every picture, each with words for those who cannot see it."""
     text = (ROOT / "docs" / "operating.md").read_text("utf-8")
     shown = dict(re.findall(r"!\[([^\]]{10,})\]\(pages/([a-z0-9-]+)\.png\)", text))
-    assert sorted(shown.values()) == sorted(PICTURES)
+    assert set(PICTURES) <= set(shown.values())
 
 
 def test_every_exit_code_has_a_picture() -> None:
