@@ -1,4 +1,4 @@
-"""A decorated postsubmit without its pod: clonerefs, initupload, entrypoint and sidecar one after another, here.
+"""A decorated postsubmit without its pod: clonerefs, initupload, then entrypoint and sidecar together, here.
 
 They are Prow's own, with the options that a pod gives them, so that the bucket holds afterwards what a pod's run leaves
 there. What crier adds of a pod, podinfo.json, is missing; prowjob.json is written as crier does.
@@ -6,8 +6,10 @@ there. What crier adds of a pod, podinfo.json, is missing; prowjob.json is writt
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -19,7 +21,8 @@ from hack.prow_job import checkout_folder, prow_environment
 from hack.sample_controller import HOST, OWNER
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    import subprocess
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from hack.processes import Argv
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 SECOND = 10**9
 TIMEOUT_SECONDS = 30 * 60.0
 GRACE_SECONDS = 30
+LOOK_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,9 @@ def run_job(
     tools: Path,
     storage: Storage,
     environment: Mapping[str, str],
+    decoration: Mapping[str, Any],
     timeout: float = TIMEOUT_SECONDS,
+    abort_at: str | None = None,
 ) -> dict[str, Any]:
     """Run a job to its end, whatever that is, and return its ProwJob.
 
@@ -80,7 +86,9 @@ def run_job(
         tools: the folder with Prow's programs.
         storage: the bucket.
         environment: what the job gets beside Prow's variables.
+        decoration: the job's decoration_config; what it says of time is not looked at.
         timeout: the job's, in seconds.
+        abort_at: words in the log at which the job is aborted, as a kubelet ends the pod of an aborted job.
 
     Raises:
         ProgramFailed: one of Prow's programs failed.
@@ -116,14 +124,27 @@ def run_job(
     )
     limits = {"timeout": int(timeout * SECOND), "grace_period": GRACE_SECONDS * SECOND}
     wrapped = {**entry, **limits, "artifact_dir": str(artifacts)}
-    _run(
-        [tools / "entrypoint"],
-        {**own, **environment, **prow, "ENTRYPOINT_OPTIONS": json.dumps(wrapped)},
-        folder / "entrypoint.log",
-        cwd=checkout_folder(workspace, pushed.repository),
-    )
-    sidecar = {"gcs_options": {**upload, "items": [str(artifacts)]}, "entries": [entry], "censoring_options": {}}
-    _call([tools / "sidecar"], {**own, "SIDECAR_OPTIONS": json.dumps(sidecar)}, folder / "sidecar.log")
+    sidecar = {
+        "gcs_options": {**upload, "items": [str(artifacts)]},
+        "entries": [entry],
+        "ignore_interrupts": decoration.get("upload_ignores_interrupts", False),
+        **({"censoring_options": {}} if decoration.get("censor_secrets") else {}),
+    }
+    with (
+        _running([tools / "sidecar"], {**own, "SIDECAR_OPTIONS": json.dumps(sidecar)}, folder / "sidecar.log") as last,
+        _running(
+            [tools / "entrypoint"],
+            {**own, **environment, **prow, "ENTRYPOINT_OPTIONS": json.dumps(wrapped)},
+            folder / "entrypoint.log",
+            cwd=checkout_folder(workspace, pushed.repository),
+        ) as job,
+    ):
+        if abort_at is not None:
+            _wait_for(folder / "logs" / "process-log.txt", abort_at, job)
+            for container in (job, last):
+                container.terminate()
+        last.wait()
+    _check([tools / "sidecar"], last.returncode, folder / "sidecar.log")
 
     result = json.loads(storage.read(f"{pushed.run}/finished.json"))["result"].lower()
     prowjob = _prowjob(pushed, refs, argv, began=began, state=result, url=view(storage, pushed.run))
@@ -135,14 +156,27 @@ _AUTHOR = {"git_user_name": "ci-robot", "git_user_email": "ci-robot@k8s.io"}
 
 
 def _call(argv: Argv, environment: Mapping[str, str], log: Path) -> None:
-    code = _run(argv, environment, log)
+    with _running(argv, environment, log) as child:
+        child.wait()
+    _check(argv, child.returncode, log)
+
+
+def _check(argv: Argv, code: int, log: Path) -> None:
     if code:
         raise ProgramFailed(f"{argv[0]} ended with {code}:\n{log.read_text(encoding='utf-8')}")
 
 
-def _run(argv: Argv, environment: Mapping[str, str], log: Path, *, cwd: Path | None = None) -> int:
+@contextlib.contextmanager
+def _running(
+    argv: Argv, environment: Mapping[str, str], log: Path, *, cwd: Path | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("wb") as output, started(argv, env=environment, output=output, cwd=cwd) as child:
-        return child.wait()
+        yield child
+
+
+def _wait_for(log: Path, words: str, job: subprocess.Popen[bytes]) -> None:
+    while job.poll() is None and not (log.exists() and words in log.read_text(encoding="utf-8")):
+        time.sleep(LOOK_SECONDS)
 
 
 def _now() -> str:

@@ -66,7 +66,8 @@ ALL = (
     Picture("deck-stable.png", "stable moved"),
     Picture("deck-failed.png", "does not compile"),
     Picture("deck-failed-opened.png", "does not compile", (MORE_INFO, FAILED_CASE)),
-    Picture("deck-ended.png", "too slow"),
+    Picture("deck-too-slow.png", "too slow"),
+    Picture("deck-aborted.png", "aborted"),
 )
 
 

@@ -37,11 +37,19 @@ FIRST_BUILD_ID = 2026112600001
 
 @dataclass(frozen=True)
 class Scene:
-    """A run: what was pushed, how long it may take, and whether it finds anything in Go's cache."""
+    """A run: what was pushed, how long it may take, and where in its log it is aborted.
+
+    One that is ended finds nothing in Go's cache, so that it still compiles then.
+    """
 
     ref: str
     timeout: float = TIMEOUT_SECONDS
-    cold: bool = False
+    abort_at: str | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is ended from outside."""
+        return self.timeout < TIMEOUT_SECONDS or self.abort_at is not None
 
 
 SCENES: Mapping[str, Scene] = {
@@ -50,7 +58,8 @@ SCENES: Mapping[str, Scene] = {
     "stable moved": Scene("stable"),
     "wrong image": Scene("v1.3.0"),
     "does not compile": Scene("v1.4.0"),
-    "too slow": Scene("v1.5.0", timeout=3, cold=True),
+    "too slow": Scene("v1.5.0", timeout=6),
+    "aborted": Scene("v1.5.0", abort_at="event=building"),
 }
 """By what comes of them; they are played one after another."""
 
@@ -108,18 +117,21 @@ def played(folder: Path, pages: Path, *, tools: Path = TOOLS) -> Iterator[Mappin
         config.write_text(yaml.safe_dump(installation(place, generated["deck.yaml"])), encoding="utf-8")
 
         environment = _environment(folder, tools)
+        [postsubmit] = next(iter(yaml.safe_load(generated[f"jobs/{repository.name}.yaml"])["postsubmits"].values()))
         prowjobs = {}
         for number, (name, scene) in enumerate(SCENES.items()):
             own = folder / name.replace(" ", "-")
             own.mkdir()
             prowjobs[name] = run_job(
-                Pushed(repository, scene.ref, f"{SERVICE}-release", str(FIRST_BUILD_ID + number)),
+                Pushed(repository, scene.ref, postsubmit["name"], str(FIRST_BUILD_ID + number)),
                 [Path(sys.executable).parent / "ack-release", "run", "--config", folder / "jobs.yaml"],
                 folder=own,
                 tools=tools,
                 storage=storage,
-                environment={**environment, **({"GOCACHE": str(own / "cache")} if scene.cold else {})},
+                environment={**environment, **({"GOCACHE": str(own / "cache")} if scene.ended else {})},
+                decoration=postsubmit["decoration_config"],
                 timeout=scene.timeout,
+                abort_at=scene.abort_at,
             )
         data = folder / "data"
         data.mkdir()

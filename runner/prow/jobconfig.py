@@ -135,14 +135,10 @@ def _check(name: str, services: tuple[Service, ...], *, alone: bool, job: ProwSe
 
 
 def _decoration(timeout: str, grace_period: str) -> DecorationConfig:
+    # An abort would else make sidecar censor a log that is still written, by putting a copy in its place: what the job
+    # says after that, which is why it ended, would be in no log (pkg/sidecar/run.go, handleFile in censor.go).
     return DecorationConfig(
-        timeout=timeout,
-        grace_period=grace_period,
-        censor_secrets=True,
-        # Else an abort has Prow upload at once what there is, while the run is still writing how it ended, and again
-        # after that: whichever upload is written last stays (pkg/sidecar/run.go). Prow ends the run in time for this
-        # one, since the pod has a quarter more than the grace period.
-        upload_ignores_interrupts=True,
+        timeout=timeout, grace_period=grace_period, censor_secrets=True, upload_ignores_interrupts=True
     )
 
 

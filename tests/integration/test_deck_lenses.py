@@ -124,7 +124,14 @@ FAILURES: Mapping[str, Failure] = {
         "widget: build",
         "the run was ended by SIGINT during build of widget",
         "Rerun the job: it completes the release and sends nothing again that is published.",
-        near="Process did not finish before 3s timeout",
+        near="Process did not finish before 6s timeout",
+        title="Stopped: widget 1.5.0 was stopped on its way",
+    ),
+    "aborted": Failure(
+        "widget: build",
+        "the run was ended by SIG",
+        "Rerun the job: it completes the release and sends nothing again that is published.",
+        near="Entrypoint received interrupt: terminated",
         title="Stopped: widget 1.5.0 was stopped on its way",
     ),
 }

@@ -204,6 +204,7 @@ def test_the_check_plans_and_gets_nothing_that_a_release_has() -> None:
     job = check_of(everything)
     assert job == check_of()
     assert job["name"] == "s3-release-check"
+    assert job["decoration_config"]["upload_ignores_interrupts"] is job["decoration_config"]["censor_secrets"] is True
     assert container_of(job)["args"] == ["plan", "--as-tag", "from-chart"]
     assert (job["decorate"], job["decoration_config"]["timeout"]) == (True, "15m")
     assert "skip_report" not in job
