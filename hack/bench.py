@@ -20,8 +20,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hack.go import go_caches
 from hack.local_registry import serve
-from hack.processes import ProgramFailed, end_on_signals, read, started
+from hack.processes import ProgramFailed, end_on_signals, started
 from hack.prow_job import checkout_folder, clone_as_prow, prow_environment
 from hack.sample_controller import CONFIGURATION, ROOT, make_repository
 
@@ -226,14 +227,12 @@ class Job:
         workspace = Path(tempfile.mkdtemp(prefix="job-", dir=folder))
         checkout = checkout_folder(workspace, repository)
         sha = clone_as_prow(repository, ref, checkout)
-        caches = ("GOCACHE", "GOMODCACHE", "GOPROXY")
-        said = read(["go", "env", *caches], env={**os.environ, "GOTOOLCHAIN": "local"}).split("\n")
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(workspace),
             "TMPDIR": str(folder),
             "LC_ALL": "C.UTF-8",
-            **dict(zip(caches, said, strict=True)),
+            **go_caches(),
             **prow_environment(repository, ref, sha, artifacts=workspace / "artifacts"),
         }
         return cls(folder / "jobs.yaml", workspace, checkout, environment)

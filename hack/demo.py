@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hack.go import go_caches
 from hack.local_registry import LocalRegistry, serve
 from hack.processes import ProgramFailed, end_on_signals, read, started
 from hack.prow_job import checkout_folder, clone_as_prow, prow_environment
@@ -126,14 +127,14 @@ def _release(demo: Demo, ref: str, title: str) -> Job:
     place = demo.folder / f"job-{number}"
     artifacts = place / "artifacts"
     artifacts.mkdir(parents=True)
-    go_cache = read(["go", "env", "GOCACHE"], env={**os.environ, "GOTOOLCHAIN": "local"})
+    caches = go_caches()
     with _step(title):
         checkout = checkout_folder(place, demo.repository)
         sha = clone_as_prow(demo.repository, ref, checkout)
         before = demo.registry.writes()
         environment = {
             **demo.environment,
-            "GOCACHE": go_cache,
+            **caches,
             **prow_environment(demo.repository, ref, sha, artifacts=artifacts, build_id=str(number)),
         }
         argv: Argv = [

@@ -14,7 +14,8 @@ import yaml
 
 from hack.prow_job import checkout_folder
 from runner.chart.archive import files_of
-from tests.e2e.test_refusals import CASES, check_refusal
+from tests.e2e.test_refusals import CASES
+from tests.support.refusals import check_refusal
 from tests.support.releases import (
     PROGRAM,
     Bench,

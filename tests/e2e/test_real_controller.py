@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from hack.git import GitRepository, git
 from hack.sample_controller import PRODUCTION
 from tests.support.registry import crane_registry
-from tests.support.releases import PROGRAM, Ended, crane, go_environment
+from tests.support.releases import PROGRAM, Ended, crane, go_environment, rendered_images, run_program
 from tests.support.tools import ROOT, require_bundle, require_tool
 
 if TYPE_CHECKING:
@@ -63,49 +62,19 @@ def release(workspace: Path, ref: str, config: Path, *options: str, helm: str = 
         "PULL_BASE_REF": ref,
         "ARTIFACTS": str(artifacts),
     }
-    argv: list[str | Path] = [
-        PROGRAM,
-        "run",
-        "--config",
-        config,
-        "--base-image",
-        "scratch",
-        "--workspace",
-        workspace,
+    return run_program(
+        *(PROGRAM, "run", "--config", config, "--base-image", "scratch", "--workspace", workspace),
         *options,
-    ]
-    ended = subprocess.run(
-        argv, env=environment, capture_output=True, text=True, check=False, timeout=COMPILE_SECONDS, cwd=workspace
+        env=environment,
+        cwd=workspace,
+        seconds=COMPILE_SECONDS,
     )
-    return Ended(ended.returncode, ended.stdout, ended.stderr, artifacts)
 
 
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[str]:
     with crane_registry(tmp_path / "registry") as registry:
         yield registry.host
-
-
-def rendered_images(host: str, helm: Path, repository: str, version: str, folder: Path) -> set[str]:
-    """Pull a chart with a helm, render it, and return the images that it runs."""
-    pulled = folder / f"pulled-{helm.name}"
-    pulled.mkdir()
-    pull: list[str | Path] = [
-        helm,
-        "pull",
-        f"oci://{host}/{repository}",
-        "--version",
-        version,
-        "--plain-http",
-        "-d",
-        pulled,
-    ]
-    subprocess.run(pull, check=True, capture_output=True, timeout=60)
-    [archive] = pulled.glob("*.tgz")
-    rendered = subprocess.run(
-        [helm, "template", "x", archive], check=True, capture_output=True, text=True, timeout=60
-    ).stdout
-    return {line.partition("image:")[2].strip().strip('"') for line in rendered.splitlines() if " image:" in line}
 
 
 @pytest.mark.timeout(COMPILE_SECONDS * 2)
@@ -120,7 +89,7 @@ def test_s3_controller_is_released_as_staging_and_as_production(tmp_path: Path, 
     assert staged.digests.keys() == {"staging/s3-controller:1.10.0", "staging/s3-chart:1.10.0"}
     crane("validate", "--insecure", "--remote", f"{host}/staging/s3-controller:1.10.0")
     for helm in ("helm3", "helm4"):
-        images = rendered_images(host, require_tool(helm), "staging/s3-chart", "1.10.0", tmp_path)
+        images = rendered_images(f"{host}/staging/s3-chart", "1.10.0", require_tool(helm), tmp_path)
         assert images == {f"{host}/staging/s3-controller:1.10.0"}
 
     for file in ("Chart.yaml", "values.yaml", "templates/NOTES.txt"):

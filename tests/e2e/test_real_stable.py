@@ -20,14 +20,13 @@ from runner.oci.auth import DockerConfig
 from runner.oci.media import Repository
 from runner.oci.registry import Registry
 from runner.oci.transport import Transport
-from tests.e2e.test_real_controller import rendered_images
-from tests.e2e.test_refusals import check_refusal
 from tests.support.controllers import Controller
 from tests.support.fault_proxy import FaultProxy
 from tests.support.git import Origin, clone_refs, push_environment
 from tests.support.images import AMD64, ARM64, DOCKER, OCI, Form, assemble, of_type, push
+from tests.support.refusals import check_refusal
 from tests.support.registry import crane_registry
-from tests.support.releases import LIMIT_SECONDS, PROGRAM, Ended, crane, crane_bytes, go_environment
+from tests.support.releases import PROGRAM, Ended, crane, crane_bytes, go_environment, rendered_images, run_program
 from tests.support.tools import ROOT, require_tool
 
 if TYPE_CHECKING:
@@ -75,16 +74,7 @@ class Stage:
             *(PROGRAM, "run", "--config", ROOT / "config" / "jobs.yaml"),
             *("--workspace", self.workspace, "--registry", self.registry),
         ]
-        ended = subprocess.run(
-            argv,
-            env={**self.environment, "ARTIFACTS": str(artifacts)},
-            cwd=self.clone,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=LIMIT_SECONDS,
-        )
-        return Ended(ended.returncode, ended.stdout, ended.stderr, artifacts)
+        return run_program(*argv, env={**self.environment, "ARTIFACTS": str(artifacts)}, cwd=self.clone)
 
     def publish_image(self, layout: Layout) -> None:
         """Put an image where the chart expects it, and forget the requests that this took."""
@@ -165,9 +155,8 @@ def check_published(stage: Stage, ended: Ended, folder: Path) -> None:
     assert [name.startswith(f"{stage.stable}-2") for name in names] == [False, True]
     assert len(set(ended.digests.values())) == 1
     for helm in ("helm3", "helm4"):
-        images = rendered_images(
-            stage.proxy.host, require_tool(helm), f"staging/{stage.service}-chart", "v0-stable", folder
-        )
+        chart = f"{stage.registry}/{stage.service}-chart"
+        images = rendered_images(chart, "v0-stable", require_tool(helm), folder)
         assert images == {stage.image}
 
 

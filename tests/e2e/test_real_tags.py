@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import subprocess
 from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -35,7 +34,7 @@ from tests.e2e.test_real_stable import real_origin
 from tests.support.controllers import RELEASES
 from tests.support.git import Origin, clone_refs, push_environment
 from tests.support.registry import crane_registry
-from tests.support.releases import LIMIT_SECONDS, PROGRAM, Ended, crane, go_environment
+from tests.support.releases import PROGRAM, Ended, crane, go_environment, run_program
 from tests.support.tools import ROOT, require_tool
 
 if TYPE_CHECKING:
@@ -213,25 +212,17 @@ def plan(clone: Clone, tag: str, config: Path, folder: Path, host: str) -> Ended
     programs = folder / "bin"
     programs.mkdir()
     (programs / "helm").symlink_to(require_tool("helm4"))
-    artifacts = folder / "artifacts"
-    ended = subprocess.run(
-        [
-            *(PROGRAM, "plan", "--json", "--config", config, "--workspace", clone.workspace),
-            *("--registry", f"{host}/staging", "--base-image", "scratch"),
-        ],
+    return run_program(
+        *(PROGRAM, "plan", "--json", "--config", config, "--workspace", clone.workspace),
+        *("--registry", f"{host}/staging", "--base-image", "scratch"),
         env={
             **go_environment(),
             **push_environment(clone.origin, tag, clone.tags[tag]),
             "PATH": f"{programs}:{go_environment()['PATH']}",
-            "ARTIFACTS": str(artifacts),
+            "ARTIFACTS": str(folder / "artifacts"),
         },
         cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=LIMIT_SECONDS,
     )
-    return Ended(ended.returncode, ended.stdout, ended.stderr, artifacts)
 
 
 @pytest.mark.parametrize(("release", "scheme", "image"), ERAS, ids=[era[0] for era in ERAS])

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hack.prow_job import checkout_folder
-from tests.support.releases import Bench, Ended, open_bench
+from tests.support.refusals import check_refusal
+from tests.support.releases import Bench, open_bench
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -211,28 +212,6 @@ def test_bad_input_is_refused_without_a_write(bench: Bench, case: Case) -> None:
     error = planned.plan["error"]
     assert case.only_when_compiled or (error["code"], error["cause"]) == (case.name, ended.record["error"]["cause"])
     assert bench.proxy.writes == ()
-
-
-def check_refusal(ended: Ended, code: int, name: str, says: str) -> None:
-    """Check what every refusal has."""
-    assert ended.code == code, ended.out
-    [line] = ended.errors
-    assert ended.lines[-1] == line
-    assert f"exit={code} code={name}" in line
-    assert says in line
-    error = ended.record["error"]
-    assert (error["exit"], error["code"]) == (code, name)
-    assert error["cause"]
-    assert error["remedy"].split()[0] in line
-    assert ended.metadata["Cause"] == error["cause"]
-    assert ended.metadata["Remedy"] == error["remedy"]
-    [shown] = ended.page.css(".remedy")
-    assert shown.text() == error["remedy"]
-    failures = list(ended.junit.iter("failure"))
-    assert len(failures) == 1
-    assert error["remedy"] in (failures[0].text or "")
-    assert sum("ERROR:" in one for one in ended.lines) == 1
-    assert all(len(one.encode()) < 10_000 and "\r" not in one for one in ended.lines)
 
 
 def test_a_tag_that_moved_away_is_refused(bench: Bench) -> None:

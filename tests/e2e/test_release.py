@@ -12,7 +12,7 @@ import pytest
 
 from runner.chart.archive import files_of
 from runner.oci.media import digest_of
-from tests.support.releases import ALIAS, CHART, IMAGE, Bench, crane, crane_bytes, open_bench
+from tests.support.releases import ALIAS, CHART, IMAGE, Bench, crane, crane_bytes, open_bench, rendered_images
 from tests.support.tools import ROOT, require_faketime, require_tool
 
 if TYPE_CHECKING:
@@ -55,21 +55,7 @@ def test_the_record_is_what_its_schema_says(bench: Bench) -> None:
 def test_the_published_chart_runs_exactly_the_published_image(bench: Bench, helm: Path, tmp_path: Path) -> None:
     """The chart pulled with either helm and rendered runs the image's tag; its manifest names the image's digest."""
     ended = bench.run("v1.2.3")
-    pulled = tmp_path / helm.name
-    pulled.mkdir()
-    subprocess.run(
-        [helm, "pull", f"oci://{bench.host}/ack/widget-chart", "--version", "1.2.3", "--plain-http", "-d", pulled],
-        check=True,
-        timeout=60,
-    )
-    rendered = subprocess.run(
-        [helm, "template", "x", pulled / "widget-chart-1.2.3.tgz"],
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    ).stdout
-    images = {line.partition(":")[2].strip().strip('"') for line in rendered.splitlines() if "image:" in line}
+    images = rendered_images(f"{bench.host}/ack/widget-chart", "1.2.3", helm, tmp_path)
     assert images == {f"{bench.host}/{IMAGE}"}
     chart = json.loads(crane("manifest", "--insecure", f"{bench.host}/{CHART}"))
     assert chart["annotations"]["dev.ack.release.image"] == f"{bench.host}/ack/controller@{ended.digests[IMAGE]}"

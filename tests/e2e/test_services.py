@@ -14,7 +14,7 @@ import pytest
 
 from hack.prow_job import checkout_folder, clone_as_prow
 from hack.sample_controller import HOST, OWNER, make_repository
-from tests.e2e.test_refusals import check_refusal
+from tests.support.refusals import check_refusal
 from tests.support.releases import PROGRAM, Bench, Ended, crane, crane_bytes, open_monorepo, part, run_program
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.test_refusals import check_refusal
+from tests.support.refusals import check_refusal
 from tests.support.releases import Bench, crane, open_bench
 
 if TYPE_CHECKING:

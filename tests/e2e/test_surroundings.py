@@ -17,8 +17,8 @@ import pytest
 from hack.prow_job import checkout_folder
 from runner.errors import ExitCode
 from runner.oci.media import OCI_INDEX, RELEASE_PLATFORMS, Manifest, Name
-from tests.e2e.test_refusals import check_refusal
 from tests.support.processes import until
+from tests.support.refusals import check_refusal
 from tests.support.releases import CHART, IMAGE, PROGRAM, Bench, crane, open_bench
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from selectolax.lexbor import LexborHTMLParser
 
+from hack.go import go_caches
 from hack.prow_job import checkout_folder, clone_as_prow, prow_environment
 from hack.sample_controller import CONFIGURATION, SampleRepository, make_repository
 from tests.support.fault_proxy import FaultProxy
@@ -46,12 +47,7 @@ services:
 def go_environment() -> Mapping[str, str]:
     """Go's caches on this machine: runs share them, so that only the first one compiles the standard library."""
     go = require_tool("go")
-    caches = subprocess.run(
-        [go, "env", "GOCACHE", "GOMODCACHE", "GOPROXY"], check=True, capture_output=True, text=True, timeout=60
-    ).stdout.split()
-    return dict(zip(("GOCACHE", "GOMODCACHE", "GOPROXY"), caches, strict=True)) | {
-        "PATH": f"{go.parent}:{os.environ['PATH']}"
-    }
+    return {**go_caches(go), "PATH": f"{go.parent}:{os.environ['PATH']}"}
 
 
 @dataclass(frozen=True)
@@ -191,10 +187,10 @@ class Running:
         return Ended(self.process.returncode, out, err, self.artifacts)
 
 
-def run_program(*argv: str | Path, env: Mapping[str, str], cwd: Path) -> Ended:
+def run_program(*argv: str | Path, env: Mapping[str, str], cwd: Path, seconds: float = LIMIT_SECONDS) -> Ended:
     """Run the program, or another that starts it, to its end."""
     with start_program(*argv, env=env, cwd=cwd) as running:
-        return running.wait()
+        return running.wait(seconds)
 
 
 @contextlib.contextmanager
@@ -257,3 +253,18 @@ def crane(*arguments: str) -> str:
 def crane_bytes(*arguments: str) -> bytes:
     """Run crane and return the bytes that it wrote."""
     return subprocess.run([require_tool("crane"), *arguments], check=True, capture_output=True, timeout=60).stdout
+
+
+def rendered_images(chart: str, version: str, helm: Path, folder: Path) -> set[str]:
+    """Pull a chart (HOST/REPOSITORY) with a helm, render it, and return the images that it runs."""
+    pulled = folder / f"pulled-{helm.name}"
+    pull: list[str | Path] = [
+        *(helm, "pull", f"oci://{chart}", "--version", version, "--plain-http"),
+        *("--untar", "--untardir", pulled),
+    ]
+    subprocess.run(pull, check=True, capture_output=True, timeout=60)
+    [unpacked] = pulled.iterdir()
+    rendered = subprocess.run(
+        [helm, "template", "x", unpacked], check=True, capture_output=True, text=True, timeout=60
+    ).stdout
+    return {line.partition(":")[2].strip().strip('"') for line in rendered.splitlines() if " image:" in line}
