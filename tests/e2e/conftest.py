@@ -1,4 +1,4 @@
-"""What whole runs share, made once for all tests that need it: the runner's image, and a Prow that runs it."""
+"""What whole runs share: a bench of one test; and made once for all, the runner's image and a Prow that runs it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,21 @@ from tests.support.fault_proxy import FaultProxy
 from tests.support.left_overs import SECRET, SECRET_VARIABLE
 from tests.support.prowbench import SERVICES, ProwBench
 from tests.support.registry import crane_registry
+from tests.support.releases import Bench, open_bench
 from tests.support.tools import BUILT, require_deck_pages, require_tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from hack.docker_daemon import DockerDaemon
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    """A repository with a first release, and a registry for it that counts."""
+    with open_bench(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,6 @@ from tests.support.releases import (
     Ended,
     crane,
     crane_bytes,
-    open_bench,
     open_monorepo,
     part,
     run_program,
@@ -30,7 +29,7 @@ from tests.support.releases import (
 from tests.support.tools import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 TAG = "v1.2.3"
@@ -40,12 +39,6 @@ DOCUMENT = {
     *("warnings", "exit", "error"),
 }
 """What every document of ``plan --json`` has."""
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    with open_bench(tmp_path) as made:
-        yield made
 
 
 def filled(bench: Bench, values: Mapping[str, str]) -> dict[str, str]:

@@ -9,9 +9,10 @@ import pytest
 
 from hack.git import GitRepository, git
 from hack.sample_controller import PRODUCTION
+from tests.support.git import clone_refs, open_bundle
 from tests.support.registry import crane_registry
 from tests.support.releases import PROGRAM, Ended, crane, go_environment, rendered_images, run_program
-from tests.support.tools import ROOT, require_bundle, require_tool
+from tests.support.tools import ROOT, require_tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,31 +20,6 @@ if TYPE_CHECKING:
 
 COMPILE_SECONDS = 1200
 """A cold compile for two platforms takes minutes on a small machine."""
-
-
-def fetch(workspace: Path) -> Path:
-    """Fetch the bundle's tags and branches into a clone without a remote."""
-    folder = workspace / "src" / "github.com" / "aws-controllers-k8s" / "s3-controller"
-    folder.mkdir(parents=True)
-    git(folder, "init", "--quiet")
-    git(
-        folder,
-        "fetch",
-        "--quiet",
-        str(require_bundle("s3-controller")),
-        "refs/tags/*:refs/tags/*",
-        "refs/heads/*:refs/keep/*",
-    )
-    return folder
-
-
-def check_out(folder: Path, ref: str, full_ref: str) -> None:
-    """Leave the clone as clonerefs does: on a local branch named like the ref."""
-    commit = git(folder, "rev-parse", f"{full_ref}^{{commit}}")
-    git(folder, "checkout", "--quiet", "--force", "--detach", commit)
-    git(folder, "branch", "--force", ref, commit)
-    git(folder, "checkout", "--quiet", f"heads/{ref}")
-    git(folder, "symbolic-ref", "HEAD", f"refs/heads/{ref}")
 
 
 def release(workspace: Path, ref: str, config: Path, *options: str, helm: str = "helm4") -> Ended:
@@ -81,8 +57,8 @@ def host(tmp_path: Path) -> Iterator[str]:
 def test_s3_controller_is_released_as_staging_and_as_production(tmp_path: Path, host: str) -> None:
     """The real v1.10.0 is released as staging; a commit on top, whose chart names this registry, as production."""
     workspace = tmp_path / "workspace"
-    folder = fetch(workspace)
-    check_out(folder, "v1.10.0", "refs/tags/v1.10.0")
+    origin = open_bundle("s3", tmp_path / "origin")
+    folder = clone_refs(workspace, origin, "v1.10.0", origin.resolve("refs/tags/v1.10.0"))
     staged = release(workspace, "v1.10.0", ROOT / "config" / "jobs.yaml", "--registry", f"{host}/staging")
     assert staged.code == 0, staged.out
     assert staged.record["staging"] is True
@@ -97,7 +73,7 @@ def test_s3_controller_is_released_as_staging_and_as_production(tmp_path: Path, 
         path.write_text(path.read_text("utf-8").replace("1.10.0", "1.10.1").replace(PRODUCTION, f"{host}/ack"))
     GitRepository(folder).commit_all("Release v1.10.1 to a registry of its own")
     git(folder, "tag", "--annotate", "--message", "v1.10.1", "v1.10.1")
-    check_out(folder, "v1.10.1", "refs/tags/v1.10.1")
+    git(folder, "checkout", "--quiet", "-b", "v1.10.1")
     config = tmp_path / "own.yaml"
     config.write_text(f"registry: {host}/ack\nservices:\n  s3: {{}}\n")
     released = release(workspace, "v1.10.1", config)

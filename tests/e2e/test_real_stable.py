@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hack.git import git
-from hack.sample_controller import OWNER
 from runner.build.archive import Member, write_layer
 from runner.build.elf import MACHINES, Elf
 from runner.lifetime import Lifetime
@@ -20,9 +18,8 @@ from runner.oci.auth import DockerConfig
 from runner.oci.media import Repository
 from runner.oci.registry import Registry
 from runner.oci.transport import Transport
-from tests.support.controllers import Controller
 from tests.support.fault_proxy import FaultProxy
-from tests.support.git import Origin, clone_refs, push_environment
+from tests.support.git import clone_refs, open_bundle, push_environment
 from tests.support.images import AMD64, ARM64, DOCKER, OCI, Form, assemble, of_type, push
 from tests.support.refusals import check_refusal
 from tests.support.registry import crane_registry
@@ -84,18 +81,10 @@ class Stage:
         self.proxy.clear()
 
 
-def real_origin(service: str, folder: Path) -> Origin:
-    """A controller's repository as its host serves it: HEAD is main, and any commit may be asked for."""
-    Controller.clone(service, folder)
-    git(folder, "symbolic-ref", "HEAD", "refs/heads/main")
-    git(folder, "config", "uploadpack.allowAnySHA1InWant", "true")
-    return Origin(folder, OWNER, f"{service}-controller")
-
-
 @pytest.fixture(params=sorted(IMAGES))
 def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
     service: str = request.param
-    origin = real_origin(service, tmp_path / "origin")
+    origin = open_bundle(service, tmp_path / "origin")
     sha = origin.resolve("refs/heads/stable")
     workspace = tmp_path / "workspace"
     clone = clone_refs(workspace, origin, "stable", sha)

@@ -30,9 +30,8 @@ from runner.request import Chosen
 from runner.route import ReleasePath
 from runner.settings import Options
 from runner.workspace import child_environment, open_workspace
-from tests.e2e.test_real_stable import real_origin
 from tests.support.controllers import RELEASES
-from tests.support.git import Origin, clone_refs, push_environment
+from tests.support.git import Origin, clone_refs, open_bundle, push_environment
 from tests.support.registry import crane_registry
 from tests.support.releases import PROGRAM, Ended, crane, go_environment, run_program
 from tests.support.tools import ROOT, require_tool
@@ -100,7 +99,7 @@ def clone(request: pytest.FixtureRequest, tmp_path: Path) -> Clone:
 
 
 def clone_of(service: str, folder: Path) -> Clone:
-    origin = real_origin(service, folder / "origin")
+    origin = open_bundle(service, folder / "origin")
     newest = origin.git("tag", "--sort=-version:refname").split("\n")[0]
     workspace = folder / "workspace"
     return Clone(origin, workspace, clone_refs(workspace, origin, newest, origin.resolve(f"refs/tags/{newest}")))

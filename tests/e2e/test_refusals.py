@@ -11,17 +11,11 @@ import pytest
 
 from hack.prow_job import checkout_folder
 from tests.support.refusals import check_refusal
-from tests.support.releases import Bench, open_bench
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Mapping
 
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    with open_bench(tmp_path) as made:
-        yield made
+    from tests.support.releases import Bench
 
 
 def nothing(_: Bench) -> None:

@@ -16,14 +16,7 @@ from tests.support.releases import ALIAS, CHART, IMAGE, Bench, crane, crane_byte
 from tests.support.tools import ROOT, require_faketime, require_tool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    with open_bench(tmp_path) as made:
-        yield made
 
 
 def test_a_tag_publishes_image_and_chart(bench: Bench) -> None:

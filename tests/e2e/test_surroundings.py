@@ -19,18 +19,10 @@ from runner.errors import ExitCode
 from runner.oci.media import OCI_INDEX, RELEASE_PLATFORMS, Manifest, Name
 from tests.support.processes import until
 from tests.support.refusals import check_refusal
-from tests.support.releases import CHART, IMAGE, PROGRAM, Bench, crane, open_bench
+from tests.support.releases import CHART, IMAGE, PROGRAM, Bench, crane
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from runner.oci.registry import Registry
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    with open_bench(tmp_path) as made:
-        yield made
 
 
 @pytest.mark.parametrize("sink", ["/dev/full", "closed"])

@@ -27,7 +27,6 @@ from runner.process import Children, Finished
 from runner.route import ReleasePath, Route, StablePath, decide_route
 from runner.workspace import child_environment
 from tests.support.git import Origin, clone_refs, make_origin, open_bundle, push_environment, tree_of
-from tests.support.tools import require_bundle
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -650,13 +649,13 @@ def test_a_workspace_behind_a_link_is_resolved(bench: Bench, two: tuple[Path, Pa
 @pytest.mark.parametrize(("service", "version"), [("s3", "0.1.4"), ("ecr", "0.1.5")])
 def test_real_stable_branches_resolve(bench: Bench, service: str, version: str) -> None:
     """The stable branches of real controllers stand for the v0 release that they were cut from."""
-    real = Bench(bench.folder, open_bundle(require_bundle(f"{service}-controller"), bench.folder / "real"))
+    real = Bench(bench.folder, open_bundle(service, bench.folder / "real"))
     assert real.route("stable", real.origin.resolve("refs/heads/stable")) == StablePath(0, version)
 
 
 def test_real_releases_are_released(bench: Bench) -> None:
     """A real annotated tag and a real lightweight one take the release path in a clone of the whole history."""
-    origin = open_bundle(require_bundle("s3-controller"), bench.folder / "real")
+    origin = open_bundle("s3", bench.folder / "real")
     for tag, kind in (("v1.10.0", "tag"), ("v0.0.3", "commit")):
         pushed = origin.resolve(f"refs/tags/{tag}")
         assert origin.git("cat-file", "-t", pushed) == kind

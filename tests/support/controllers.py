@@ -6,7 +6,8 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.support.tools import require_bundle, require_tool
+from tests.support.git import open_bundle
+from tests.support.tools import require_tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,32 +27,34 @@ class Controller:
     @classmethod
     def clone(cls, service: str, folder: Path) -> Controller:
         """Clone the bundle into ``folder``, or skip the test without it."""
-        bundle = require_bundle(f"{service}-controller")
-        _git("clone", "-q", "--bare", str(bundle), str(folder))
-        return cls(service, folder)
+        return cls(service, open_bundle(service, folder).folder)
 
     def releases(self) -> tuple[str, ...]:
         """All tags, oldest version first."""
-        tags = _git("tag", "--sort=version:refname", folder=self.folder).decode().split()
+        tags = self._git("tag", "--sort=version:refname").decode().split()
         return tuple(tags)
 
     def commit_time(self, ref: str) -> int:
         """The committer's time of a tag or branch, in seconds since 1970."""
-        return int(_git("log", "-1", "--format=%ct", ref, folder=self.folder))
+        return int(self._git("log", "-1", "--format=%ct", ref))
 
     def read(self, refs: Iterable[str], *paths: str) -> dict[str, dict[str, bytes]]:
         """For each tag or branch: every file at or below these paths, by its path in the repository."""
         listed: dict[str, dict[str, str]] = {}
         for ref in refs:
-            tree = _git("ls-tree", "-r", "-z", "--format=%(objectname) %(path)", ref, "--", *paths, folder=self.folder)
+            tree = self._git("ls-tree", "-r", "-z", "--format=%(objectname) %(path)", ref, "--", *paths)
             entries = (entry.split(" ", 1) for entry in tree.decode().split("\0") if entry)
             listed[ref] = {path: blob for blob, path in entries}
         blobs = self._blobs({blob for files in listed.values() for blob in files.values()})
         return {ref: {path: blobs[blob] for path, blob in files.items()} for ref, files in listed.items()}
 
+    def _git(self, *arguments: str, stdin: bytes | None = None) -> bytes:
+        argv: list[str | Path] = [require_tool("git"), "-C", self.folder, *arguments]
+        return subprocess.run(argv, input=stdin, capture_output=True, check=True).stdout
+
     def _blobs(self, names: set[str]) -> dict[str, bytes]:
         wanted = sorted(names)
-        output = _git("cat-file", "--batch", folder=self.folder, stdin="".join(f"{name}\n" for name in wanted).encode())
+        output = self._git("cat-file", "--batch", stdin="".join(f"{name}\n" for name in wanted).encode())
         blobs: dict[str, bytes] = {}
         place = 0
         for name in wanted:
@@ -69,10 +72,3 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> Path:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(body)
     return folder
-
-
-def _git(*arguments: str, folder: Path | None = None, stdin: bytes | None = None) -> bytes:
-    where = () if folder is None else ("-C", str(folder))
-    return subprocess.run(
-        [str(require_tool("git")), *where, *arguments], input=stdin, capture_output=True, check=True
-    ).stdout

@@ -22,7 +22,7 @@ from hack import prow_job
 from hack.git import GitRepository, git
 from hack.prow_job import job_variables
 from hack.sample_controller import HOST, OWNER
-from tests.support.tools import require_tool
+from tests.support.tools import require_bundle, require_tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -78,11 +78,14 @@ def make_origin(folder: Path, *, owner: str = OWNER, name: str = "widget-control
     return Origin(folder, owner, name)
 
 
-def open_bundle(bundle: Path, folder: Path, *, owner: str = OWNER) -> Origin:
-    """Unpack the bundle of a real repository, called like the bundle's file, into a bare repository."""
-    git(folder.parent, "clone", "--quiet", "--bare", str(bundle), str(folder))
-    git(folder, "symbolic-ref", "HEAD", "refs/heads/stable")
-    return Origin(folder, owner, bundle.stem)
+def open_bundle(service: str, folder: Path) -> Origin:
+    """Unpack the bundle of a real controller's repository, or skip the test; any of its commits may be asked for."""
+    name = f"{service}-controller"
+    git(folder.parent, "clone", "--quiet", "--bare", str(require_bundle(name)), str(folder))
+    origin = Origin(folder, OWNER, name)
+    origin.git("symbolic-ref", "HEAD", "refs/heads/main")
+    origin.git("config", "uploadpack.allowAnySHA1InWant", "true")
+    return origin
 
 
 def clone_refs(
