@@ -165,191 +165,131 @@ def test_exact_base_images_are_accepted(image: str) -> None:
     assert parsed(f'build: {{base_image: "{image}"}}').build.base_image == image
 
 
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        pytest.param("servces: {}", "2: unknown key 'servces'; did you mean 'services'?", id="unknown key"),
-        pytest.param(
-            "zzz: 1",
-            "2: unknown key 'zzz'; there are: registry, naming, chart_names, platforms, build",
-            id="far from all",
-        ),
-        pytest.param(
-            "build:\n  base-image: x", "3: unknown key 'base-image' in build; did you mean 'base_image'?", id="in build"
-        ),
-        pytest.param(
-            "services:\n  s3:\n    paht: .",
-            "4: unknown key 'paht' in services.s3; did you mean 'path'?",
-            id="in a service",
-        ),
-        pytest.param(
-            "services:\n  naming: {paht: .}",
-            "3: unknown key 'paht' in services.naming; did you mean 'path'?",
-            id="service like a key",
-        ),
-        pytest.param(
-            "naming:\n- image: ['i:{version}']\n  charts: ['c:{version}']\n  stable: ['s:{major}']",
-            "4: unknown key 'charts' in naming[0]; did you mean 'chart'?",
-            id="in a scheme",
-        ),
-        pytest.param("aws: {region: x}", "2: unknown key 'region' in aws; nothing can be set here yet", id="in aws"),
-        pytest.param("adopt: {s3: x}", "2: unknown key 's3' in adopt", id="in adopt"),
-        pytest.param("prow: {a: x}", "2: unknown key 'a' in prow", id="in prow"),
-        pytest.param("services:\n  s3:\n  s3:", "4: the key 's3' stands twice, first at line 3", id="repeated service"),
-        pytest.param(
-            "registry: localhost:5000", "2: the key 'registry' stands twice, first at line 1", id="repeated key"
-        ),
-        pytest.param(
-            "naming:\n- image: ['i:{version}']", "3: the key 'chart' is missing in naming[0]", id="missing list"
-        ),
-        pytest.param(
-            "platforms: linux/amd64", "2: platforms must be a list, not the text 'linux/amd64'", id="text for a list"
-        ),
-        pytest.param("services: [s3]", "2: services must be a mapping of keys, not a list", id="list for a mapping"),
-        pytest.param(
-            "services:\n  s3: helm",
-            "3: services.s3 must be a mapping of keys, not the text 'helm'",
-            id="text for a section",
-        ),
-        pytest.param(
-            "build: {parallel: '2'}",
-            "2: build.parallel must be a whole number, not the text '2'",
-            id="text for a number",
-        ),
-        pytest.param(
-            "build: {parallel: yes}", "2: build.parallel must be a whole number, not true", id="truth for a number"
-        ),
-        pytest.param(
-            "build: {parallel: 1.5}", "2: build.parallel must be a whole number, not the number 1.5", id="fraction"
-        ),
-        pytest.param(
-            "build: {parallel: 0}", "2: build.parallel: Input should be greater than or equal to 1", id="too few"
-        ),
-        pytest.param("build: {helm: 3}", "2: build.helm must be text, not the number 3", id="number for text"),
-        pytest.param("build:\n  go:", "3: build.go must be text, not nothing", id="nothing for text"),
-        pytest.param("build: {go: ' '}", "2: build.go: ' ' is not a program's name or path", id="blank program"),
-        pytest.param(
-            "build: {builder: docker}", "2: build.builder: 'docker' is not supported; supported: 'go'", id="docker"
-        ),
-        pytest.param(
-            "build: {builder: buildah}", "2: build.builder: 'buildah' is not supported; supported: 'go'", id="buildah"
-        ),
-        pytest.param(
-            "build: {base_image: a.b/c}",
-            "2: build.base_image: 'a.b/c' names neither a tag nor a digest",
-            id="no exact base",
-        ),
-        pytest.param(
-            "build: {base_image: 'alpine:3'}", "2: build.base_image: 'alpine:3' is none of", id="base without host"
-        ),
-        pytest.param(
-            "build: {base_image: 'a.b/c@sha256:1'}",
-            "2: build.base_image: 'a.b/c@sha256:1' is none of",
-            id="short digest",
-        ),
-        pytest.param(
-            "naming: sead", "2: naming: 'sead' is not a naming scheme; did you mean 'seed'?", id="unknown scheme"
-        ),
-        pytest.param("naming: []", "2: naming: at least one entry is needed", id="no scheme"),
-        pytest.param("naming: [seed, seed]", "2: naming: 'seed' stands in this list twice", id="scheme twice"),
-        pytest.param("naming: 5", "2: naming must be text, not the number 5", id="number for a scheme"),
-        pytest.param(
-            "services:\n  s3:\n    naming:\n    - seed\n    - x",
-            "6: services.s3.naming[1]: 'x' is not a naming scheme",
-            id="service's scheme",
-        ),
-        pytest.param(
-            "naming:\n  image:\n  - i/{service}:{version}\n  - i/{service}:{versio}\n  chart: []\n  stable: []",
-            "5: naming.image[1]: 'i/{service}:{versio}': {versio} is not a field here; {service} and {version} may",
-            id="template",
-        ),
-        pytest.param(
-            "chart_names: [chart]", "2: chart_names[0]: 'chart' does not hold {service}", id="constant chart name"
-        ),
-        pytest.param(
-            "chart_names: ['{service} x']", "2: chart_names[0]: '{service} x' is not a chart's name", id="chart name"
-        ),
-        pytest.param(
-            "chart_names: ['{service}{version}']",
-            "2: chart_names[0]: '{service}{version}': {version} is not",
-            id="chart's field",
-        ),
-        pytest.param(
-            "platforms:\n- linux/amd46",
+PROBLEMS = {
+    "unknown key": ("servces: {}", "2: unknown key 'servces'; did you mean 'services'?"),
+    "far from all": ("zzz: 1", "2: unknown key 'zzz'; there are: registry, naming, chart_names, platforms, build"),
+    "in build": ("build:\n  base-image: x", "3: unknown key 'base-image' in build; did you mean 'base_image'?"),
+    "in a service": ("services:\n  s3:\n    paht: .", "4: unknown key 'paht' in services.s3; did you mean 'path'?"),
+    "service like a key": (
+        "services:\n  naming: {paht: .}",
+        "3: unknown key 'paht' in services.naming; did you mean 'path'?",
+    ),
+    "in a scheme": (
+        "naming:\n- image: ['i:{version}']\n  charts: ['c:{version}']\n  stable: ['s:{major}']",
+        "4: unknown key 'charts' in naming[0]; did you mean 'chart'?",
+    ),
+    "in aws": ("aws: {region: x}", "2: unknown key 'region' in aws; nothing can be set here yet"),
+    "in adopt": ("adopt: {s3: x}", "2: unknown key 's3' in adopt"),
+    "in prow": ("prow: {a: x}", "2: unknown key 'a' in prow"),
+    "repeated service": ("services:\n  s3:\n  s3:", "4: the key 's3' stands twice, first at line 3"),
+    "repeated key": ("registry: localhost:5000", "2: the key 'registry' stands twice, first at line 1"),
+    "missing list": ("naming:\n- image: ['i:{version}']", "3: the key 'chart' is missing in naming[0]"),
+    "text for a list": ("platforms: linux/amd64", "2: platforms must be a list, not the text 'linux/amd64'"),
+    "list for a mapping": ("services: [s3]", "2: services must be a mapping of keys, not a list"),
+    "text for a section": ("services:\n  s3: helm", "3: services.s3 must be a mapping of keys, not the text 'helm'"),
+    "text for a number": ("build: {parallel: '2'}", "2: build.parallel must be a whole number, not the text '2'"),
+    "truth for a number": ("build: {parallel: yes}", "2: build.parallel must be a whole number, not true"),
+    "fraction": ("build: {parallel: 1.5}", "2: build.parallel must be a whole number, not the number 1.5"),
+    "too few": ("build: {parallel: 0}", "2: build.parallel: Input should be greater than or equal to 1"),
+    "number for text": ("build: {helm: 3}", "2: build.helm must be text, not the number 3"),
+    "nothing for text": ("build:\n  go:", "3: build.go must be text, not nothing"),
+    "blank program": ("build: {go: ' '}", "2: build.go: ' ' is not a program's name or path"),
+    "docker": ("build: {builder: docker}", "2: build.builder: 'docker' is not supported; supported: 'go'"),
+    "buildah": ("build: {builder: buildah}", "2: build.builder: 'buildah' is not supported; supported: 'go'"),
+    "no exact base": ("build: {base_image: a.b/c}", "2: build.base_image: 'a.b/c' names neither a tag nor a digest"),
+    "base without host": ("build: {base_image: 'alpine:3'}", "2: build.base_image: 'alpine:3' is none of"),
+    "short digest": ("build: {base_image: 'a.b/c@sha256:1'}", "2: build.base_image: 'a.b/c@sha256:1' is none of"),
+    "unknown scheme": ("naming: sead", "2: naming: 'sead' is not a naming scheme; did you mean 'seed'?"),
+    "no scheme": ("naming: []", "2: naming: at least one entry is needed"),
+    "scheme twice": ("naming: [seed, seed]", "2: naming: 'seed' stands in this list twice"),
+    "number for a scheme": ("naming: 5", "2: naming must be text, not the number 5"),
+    "service's scheme": (
+        "services:\n  s3:\n    naming:\n    - seed\n    - x",
+        "6: services.s3.naming[1]: 'x' is not a naming scheme",
+    ),
+    "template": (
+        "naming:\n  image:\n  - i/{service}:{version}\n  - i/{service}:{versio}\n  chart: []\n  stable: []",
+        "5: naming.image[1]: 'i/{service}:{versio}': {versio} is not a field here; {service} and {version} may",
+    ),
+    "constant chart name": ("chart_names: [chart]", "2: chart_names[0]: 'chart' does not hold {service}"),
+    "chart name": ("chart_names: ['{service} x']", "2: chart_names[0]: '{service} x' is not a chart's name"),
+    "chart's field": (
+        "chart_names: ['{service}{version}']",
+        "2: chart_names[0]: '{service}{version}': {version} is not",
+    ),
+    "typo in a platform": (
+        "platforms:\n- linux/amd46",
+        (
             "3: platforms[0]: 'linux/amd46' is not a platform that Go compiles controllers for; did you"
-            " mean 'linux/amd64'?",
-            id="typo in a platform",
+            " mean 'linux/amd64'?"
         ),
-        pytest.param("platforms: [windows/amd64]", "2: platforms[0]: 'windows/amd64' is not a platform", id="windows"),
-        pytest.param(
-            "platforms: [amd64]", "2: platforms[0]: 'amd64' is not a platform such as linux/amd64", id="no platform"
-        ),
-        pytest.param(
-            "platforms: [linux/amd64, linux/amd64]",
-            "2: platforms: 'linux/amd64' stands in this list twice",
-            id="platform twice",
-        ),
-        pytest.param("services: {S3: }", "2: services.S3: 'S3' is not a service's name", id="service's name"),
-        pytest.param("services: {'a.b': {}}", "2: services.a.b: 'a.b' is not a service's name", id="dot in a name"),
-        pytest.param(
-            "services: {s3: {repo: a/b}}",
-            "2: services.s3.repo: 'a/b' is not a repository's name",
-            id="repository with owner",
-        ),
-        pytest.param(
-            "services: {s3: {repo: ..}}",
-            "2: services.s3.repo: '..' is not a repository's name",
-            id="repository of dots",
-        ),
-        pytest.param(
-            "services: {s3: {path: a/../b}}",
-            "2: services.s3.path: 'a/../b' must be relative and stay inside",
-            id="path upwards",
-        ),
-        pytest.param(
-            "services: {s3: {main: /cmd}}", "2: services.s3.main: '/cmd' must be relative", id="absolute path"
-        ),
-        pytest.param("services: {s3: {chart: ''}}", "2: services.s3.chart: '' is not a path", id="empty path"),
-        pytest.param("services: {s3: {chart: 'a\\b'}}", "2: services.s3.chart: 'a\\\\b' is not a path", id="backslash"),
-        pytest.param(
-            "services: {s3: {path: '{servce}'}}",
-            "2: services.s3.path: '{servce}': {servce} is not a field here; {service} may",
-            id="path's field",
-        ),
-        pytest.param(
-            "services:\n  s3: {repo: community}\n  sns: {repo: community}",
-            "4: services s3 and sns have one chart, helm in community: give each its own path",
-            id="shared chart",
-        ),
-        pytest.param(
+    ),
+    "windows": ("platforms: [windows/amd64]", "2: platforms[0]: 'windows/amd64' is not a platform"),
+    "no platform": ("platforms: [amd64]", "2: platforms[0]: 'amd64' is not a platform such as linux/amd64"),
+    "platform twice": (
+        "platforms: [linux/amd64, linux/amd64]",
+        "2: platforms: 'linux/amd64' stands in this list twice",
+    ),
+    "service's name": ("services: {S3: }", "2: services.S3: 'S3' is not a service's name"),
+    "dot in a name": ("services: {'a.b': {}}", "2: services.a.b: 'a.b' is not a service's name"),
+    "repository with owner": ("services: {s3: {repo: a/b}}", "2: services.s3.repo: 'a/b' is not a repository's name"),
+    "repository of dots": ("services: {s3: {repo: ..}}", "2: services.s3.repo: '..' is not a repository's name"),
+    "path upwards": (
+        "services: {s3: {path: a/../b}}",
+        "2: services.s3.path: 'a/../b' must be relative and stay inside",
+    ),
+    "absolute path": ("services: {s3: {main: /cmd}}", "2: services.s3.main: '/cmd' must be relative"),
+    "empty path": ("services: {s3: {chart: ''}}", "2: services.s3.chart: '' is not a path"),
+    "backslash": ("services: {s3: {chart: 'a\\b'}}", "2: services.s3.chart: 'a\\\\b' is not a path"),
+    "path's field": (
+        "services: {s3: {path: '{servce}'}}",
+        "2: services.s3.path: '{servce}': {servce} is not a field here; {service} may",
+    ),
+    "shared chart": (
+        "services:\n  s3: {repo: community}\n  sns: {repo: community}",
+        "4: services s3 and sns have one chart, helm in community: give each its own path",
+    ),
+    "image and chart collide": (
+        (
             "naming:\n  image: ['x:{service}-{version}']\n  chart: ['x:{service}-{version}']\n"
-            "  stable: ['s/{service}:{major}']\nservices: {s3: }",
+            "  stable: ['s/{service}:{major}']\nservices: {s3: }"
+        ),
+        (
             "4: names collide: the image template 'x:{service}-{version}' for service s3 and the chart template"
-            " 'x:{service}-{version}' for service s3 can both give x:s3-1.1.1",
-            id="image and chart collide",
+            " 'x:{service}-{version}' for service s3 can both give x:s3-1.1.1"
         ),
-        pytest.param(
+    ),
+    "services collide": (
+        (
             "naming:\n  image: ['x:{version}']\n  chart: ['c/{service}:{version}']\n"
-            "  stable: ['s/{service}:{major}']\nservices:\n  s3:\n  sns:",
+            "  stable: ['s/{service}:{major}']\nservices:\n  s3:\n  sns:"
+        ),
+        (
             "8: names collide: the image template 'x:{version}' for service s3 and the image template"
-            " 'x:{version}' for service sns",
-            id="services collide",
+            " 'x:{version}' for service sns"
         ),
-        pytest.param(
+    ),
+    "service's own scheme collides": (
+        (
             "services:\n  a:\n  b:\n    naming:\n      image: ['a-controller:{version}']\n"
-            "      chart: ['c/{service}:{version}']\n      stable: ['s/{service}:{major}']",
-            "6: names collide: the image template '{service}-controller:{version}' for service a and",
-            id="service's own scheme collides",
+            "      chart: ['c/{service}:{version}']\n      stable: ['s/{service}:{major}']"
         ),
-        pytest.param(
+        "6: names collide: the image template '{service}-controller:{version}' for service a and",
+    ),
+    "tag too long": (
+        (
             f"naming:\n  image: ['x/{{service}}:{{version}}']\n  chart: ['c/{{service}}:{{version}}']\n"
-            f"  stable:\n  - 's/{{service}}:{'a' * 99}{{major}}'",
-            f"6: the stable template 's/{{service}}:{'a' * 99}{{major}}' can give service example a tag of"
-            f" 144 characters; a registry takes 128",
-            id="tag too long",
+            f"  stable:\n  - 's/{{service}}:{'a' * 99}{{major}}'"
         ),
-    ],
-)
+        (
+            f"6: the stable template 's/{{service}}:{'a' * 99}{{major}}' can give service example a tag of"
+            f" 144 characters; a registry takes 128"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "problem"), PROBLEMS.values(), ids=PROBLEMS)
 def test_each_problem_has_file_line_and_a_way_out(text: str, problem: str) -> None:
     """A problem is reported as FILE:LINE with the value, and with the nearest thing that would be right."""
     assert any(line.startswith(f"{FILE}:{problem}") for line in refused(text)), refused(text)

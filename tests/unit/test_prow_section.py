@@ -78,164 +78,135 @@ def test_an_image_that_can_change_is_refused(image: str, problem: str) -> None:
     assert refused(f"prow: {{image: '{image}'}}").startswith(problem)
 
 
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        pytest.param("prow: {}", "2: the key 'image' is missing in prow", id="no image"),
-        pytest.param(
-            in_prow("timout: 1h"), "4: unknown key 'timout' in prow; did you mean 'timeout'?", id="unknown key"
-        ),
-        pytest.param(
-            in_prow("slack: {channel: '#a', state: [failure]}"),
-            "4: unknown key 'state' in prow.slack; did you mean 'states'?",
-            id="unknown key inside",
-        ),
-        pytest.param(
-            in_prow("check:\n    resources: {request: {}}"),
-            "5: unknown key 'request' in prow.check.resources; did you mean 'requests'?",
-            id="unknown key deeper",
-        ),
-        pytest.param(
-            f"prow: {{image: '{IMAGE}'}}\nservices:\n  s3:\n    prow: {{timout: 1h}}",
-            "5: unknown key 'timout' in services.s3.prow; did you mean 'timeout'?",
-            id="unknown key of a service",
-        ),
-        pytest.param(
-            f"prow: {{image: '{IMAGE}'}}\nservices:\n  s3:\n    prow: {{org: x}}",
-            "5: unknown key 'org' in services.s3.prow",
-            id="not for a service",
-        ),
-        pytest.param(
-            "services:\n  s3:\n    prow: {timeout: 2h}",
-            "4: services.s3.prow changes prow, which is not there",
-            id="nothing to change",
-        ),
-        pytest.param(in_prow("timeout: 1d"), "4: prow.timeout: '1d' is not a duration such as 1h30m", id="days"),
-        pytest.param(in_prow("timeout: 90"), "4: prow.timeout must be text, not the number 90", id="no unit"),
-        pytest.param(in_prow("grace_period: ''"), "4: prow.grace_period: '' is not a duration", id="no duration"),
-        pytest.param(
-            in_prow("timeout: 60s"),
-            "2: prow: timeout 60s is not longer than grace_period 90s",
-            id="grace before the end",
-        ),
-        pytest.param(
-            in_prow("grace_period: 14s"),
-            "2: prow: grace_period 14s is too short for a run to end well: 15s at least",
-            id="no time to end",
-        ),
-        pytest.param(
-            in_prow("check: {timeout: 20s}"),
-            "2: prow: check.timeout 20s is not longer than check.grace_period 30s",
-            id="the check's time",
-        ),
-        pytest.param(
-            f"prow: {{image: '{IMAGE}', timeout: 10m}}\nservices:\n  s3:\n    prow: {{grace_period: 10m}}",
-            "5: services.s3.prow: timeout 10m is not longer than grace_period 10m",
-            id="only together with all services' keys",
-        ),
-        pytest.param(
-            in_prow("resources: {requests: {memory: 2Gi}, limits: {memory: 2000M}}"),
-            "4: prow.resources: 2Gi of memory is asked for, which is more than the limit 2000M",
-            id="more than the limit",
-        ),
-        pytest.param(
-            in_prow("resources: {requests: {memory: 2GB}}"),
-            "4: prow.resources.requests.memory: '2GB' is not a quantity such as 2, 500m or 4Gi",
-            id="no quantity",
-        ),
-        pytest.param(
-            in_prow("resources: {requests: {cpu: yes}}"),
-            "4: prow.resources.requests.cpu must be text, not true",
-            id="truth for a quantity",
-        ),
-        pytest.param(
-            in_prow("rerun: {allow_anyone: true, users: [octocat]}"),
-            "4: prow.rerun: allow_anyone goes with no list: remove it, or users, teams and orgs",
-            id="anyone and a list",
-        ),
-        pytest.param(in_prow("rerun: {}"), "4: prow.rerun: nobody is named", id="nobody"),
-        pytest.param(
-            in_prow("rerun: {allow_anyone: 1}"),
-            "4: prow.rerun.allow_anyone must be true or false, not the number 1",
-            id="number for truth",
-        ),
-        pytest.param(
-            in_prow("rerun: {teams: [managers]}"), "4: prow.rerun.teams[0]: 'managers' is not ORG/TEAM", id="team"
-        ),
-        pytest.param(in_prow("rerun: {users: [a b]}"), "4: prow.rerun.users[0]: 'a b' is not a name", id="user"),
-        pytest.param(in_prow("slack: {}"), "4: the key 'channel' is missing in prow.slack", id="no channel"),
-        pytest.param(
-            in_prow("slack: {channel: '#a', states: [failed]}"),
-            "4: prow.slack.states[0]: 'failed' is not supported; supported: ",
-            id="state",
-        ),
-        pytest.param(in_prow("slack: {channel: 'a b'}"), "4: prow.slack.channel: 'a b' is not a Slack", id="channel"),
-        pytest.param(
-            in_prow("build_cache: {claim: c, host_path: /c}"),
-            "4: prow.build_cache: give either claim or host_path",
-            id="two volumes",
-        ),
-        pytest.param(in_prow("build_cache: {}"), "4: prow.build_cache: give either", id="no volume"),
-        pytest.param(
-            in_prow("build_cache: {host_path: cache}"),
-            "4: prow.build_cache.host_path: 'cache' is not an absolute path",
-            id="relative",
-        ),
-        pytest.param(
-            in_prow("build_cache: {host_path: /a/../b}"),
-            "4: prow.build_cache.host_path: '/a/../b' is not an absolute path",
-            id="upwards",
-        ),
-        pytest.param(
-            in_prow("credentials: {secret: My_Secret}"),
-            "4: prow.credentials.secret: 'My_Secret' is not a Kubernetes object's name",
-            id="secret",
-        ),
-        pytest.param(
-            in_prow("credentials: {secret: s, key: a/b}"),
-            "4: prow.credentials.key: 'a/b' is not a key of a Secret",
-            id="key",
-        ),
-        pytest.param(in_prow("docker_socket: {group: 0}"), "4: prow.docker_socket.group: Input should be", id="root"),
-        pytest.param(in_prow("user: 0"), "4: prow.user: Input should be greater than or equal to 1", id="user 0"),
-        pytest.param(
-            in_prow("labels: {created-by-prow: 'x'}"),
-            "4: prow.labels: the label 'created-by-prow' is set by Prow itself",
-            id="reserved label",
-        ),
-        pytest.param(in_prow("labels: {a: 'b c'}"), "4: prow.labels: 'a': 'b c' is not a label", id="label"),
-        pytest.param(in_prow("labels: {a: yes}"), "4: prow.labels.a must be text, not true", id="label's type"),
-        pytest.param(
-            in_prow("annotations: {'a b': c}"), "4: prow.annotations: 'a b' is not an annotation's key", id="annotation"
-        ),
-        pytest.param(in_prow("operators: {}"), "4: prow.operators: nobody is named", id="no operators"),
-        pytest.param(
-            in_prow("operators: {groups: ['']}"),
-            "4: prow.operators.groups[0]: String should have at least 1 character",
-            id="operators without a name",
-        ),
-        pytest.param(in_prow("monorepo: all"), "4: prow.monorepo: 'all' is not supported", id="monorepo"),
-        pytest.param(
+MISTAKES_IN_KEYS = {
+    "unknown key": ("timout: 1h", "4: unknown key 'timout' in prow; did you mean 'timeout'?"),
+    "unknown key inside": (
+        "slack: {channel: '#a', state: [failure]}",
+        "4: unknown key 'state' in prow.slack; did you mean 'states'?",
+    ),
+    "unknown key deeper": (
+        "check:\n    resources: {request: {}}",
+        "5: unknown key 'request' in prow.check.resources; did you mean 'requests'?",
+    ),
+    "days": ("timeout: 1d", "4: prow.timeout: '1d' is not a duration such as 1h30m"),
+    "no unit": ("timeout: 90", "4: prow.timeout must be text, not the number 90"),
+    "no duration": ("grace_period: ''", "4: prow.grace_period: '' is not a duration"),
+    "grace before the end": ("timeout: 60s", "2: prow: timeout 60s is not longer than grace_period 90s"),
+    "no time to end": (
+        "grace_period: 14s",
+        "2: prow: grace_period 14s is too short for a run to end well: 15s at least",
+    ),
+    "the check's time": (
+        "check: {timeout: 20s}",
+        "2: prow: check.timeout 20s is not longer than check.grace_period 30s",
+    ),
+    "more than the limit": (
+        "resources: {requests: {memory: 2Gi}, limits: {memory: 2000M}}",
+        "4: prow.resources: 2Gi of memory is asked for, which is more than the limit 2000M",
+    ),
+    "no quantity": (
+        "resources: {requests: {memory: 2GB}}",
+        "4: prow.resources.requests.memory: '2GB' is not a quantity such as 2, 500m or 4Gi",
+    ),
+    "truth for a quantity": (
+        "resources: {requests: {cpu: yes}}",
+        "4: prow.resources.requests.cpu must be text, not true",
+    ),
+    "anyone and a list": (
+        "rerun: {allow_anyone: true, users: [octocat]}",
+        "4: prow.rerun: allow_anyone goes with no list: remove it, or users, teams and orgs",
+    ),
+    "nobody": ("rerun: {}", "4: prow.rerun: nobody is named"),
+    "number for truth": (
+        "rerun: {allow_anyone: 1}",
+        "4: prow.rerun.allow_anyone must be true or false, not the number 1",
+    ),
+    "team": ("rerun: {teams: [managers]}", "4: prow.rerun.teams[0]: 'managers' is not ORG/TEAM"),
+    "user": ("rerun: {users: [a b]}", "4: prow.rerun.users[0]: 'a b' is not a name"),
+    "no channel": ("slack: {}", "4: the key 'channel' is missing in prow.slack"),
+    "state": (
+        "slack: {channel: '#a', states: [failed]}",
+        "4: prow.slack.states[0]: 'failed' is not supported; supported: ",
+    ),
+    "channel": ("slack: {channel: 'a b'}", "4: prow.slack.channel: 'a b' is not a Slack"),
+    "two volumes": ("build_cache: {claim: c, host_path: /c}", "4: prow.build_cache: give either claim or host_path"),
+    "no volume": ("build_cache: {}", "4: prow.build_cache: give either"),
+    "relative": ("build_cache: {host_path: cache}", "4: prow.build_cache.host_path: 'cache' is not an absolute path"),
+    "upwards": (
+        "build_cache: {host_path: /a/../b}",
+        "4: prow.build_cache.host_path: '/a/../b' is not an absolute path",
+    ),
+    "secret": (
+        "credentials: {secret: My_Secret}",
+        "4: prow.credentials.secret: 'My_Secret' is not a Kubernetes object's name",
+    ),
+    "key": ("credentials: {secret: s, key: a/b}", "4: prow.credentials.key: 'a/b' is not a key of a Secret"),
+    "root": ("docker_socket: {group: 0}", "4: prow.docker_socket.group: Input should be"),
+    "user 0": ("user: 0", "4: prow.user: Input should be greater than or equal to 1"),
+    "reserved label": (
+        "labels: {created-by-prow: 'x'}",
+        "4: prow.labels: the label 'created-by-prow' is set by Prow itself",
+    ),
+    "label": ("labels: {a: 'b c'}", "4: prow.labels: 'a': 'b c' is not a label"),
+    "label's type": ("labels: {a: yes}", "4: prow.labels.a must be text, not true"),
+    "annotation": ("annotations: {'a b': c}", "4: prow.annotations: 'a b' is not an annotation's key"),
+    "no operators": ("operators: {}", "4: prow.operators: nobody is named"),
+    "operators without a name": (
+        "operators: {groups: ['']}",
+        "4: prow.operators.groups[0]: String should have at least 1 character",
+    ),
+    "monorepo": ("monorepo: all", "4: prow.monorepo: 'all' is not supported"),
+}
+
+
+@pytest.mark.parametrize(("keys", "problem"), MISTAKES_IN_KEYS.values(), ids=MISTAKES_IN_KEYS)
+def test_a_mistake_in_a_key_is_told_with_its_line(keys: str, problem: str) -> None:
+    """A wrong key beside the image is exit 2 with its line, what is wrong, and the nearest valid key."""
+    assert refused(in_prow(keys)).startswith(problem)
+
+
+MISTAKES_IN_FILES = {
+    "no image": ("prow: {}", "2: the key 'image' is missing in prow"),
+    "unknown key of a service": (
+        f"prow: {{image: '{IMAGE}'}}\nservices:\n  s3:\n    prow: {{timout: 1h}}",
+        "5: unknown key 'timout' in services.s3.prow; did you mean 'timeout'?",
+    ),
+    "not for a service": (
+        f"prow: {{image: '{IMAGE}'}}\nservices:\n  s3:\n    prow: {{org: x}}",
+        "5: unknown key 'org' in services.s3.prow",
+    ),
+    "nothing to change": (
+        "services:\n  s3:\n    prow: {timeout: 2h}",
+        "4: services.s3.prow changes prow, which is not there",
+    ),
+    "only together with all services' keys": (
+        f"prow: {{image: '{IMAGE}', timeout: 10m}}\nservices:\n  s3:\n    prow: {{grace_period: 10m}}",
+        "5: services.s3.prow: timeout 10m is not longer than grace_period 10m",
+    ),
+    "one job has no service of its own": (
+        (
             f"prow: {{image: '{IMAGE}', monorepo: one-job}}\nservices:\n  a: {{repo: r, path: a}}\n"
-            "  b:\n    repo: r\n    path: b\n    prow: {timeout: 2h}",
-            "8: services.b.prow: the services of r have one job (prow.monorepo)",
-            id="one job has no service of its own",
+            "  b:\n    repo: r\n    path: b\n    prow: {timeout: 2h}"
         ),
-        pytest.param(
+        "8: services.b.prow: the services of r have one job (prow.monorepo)",
+    ),
+    "two jobs of one name": (
+        (
             f"prow: {{image: '{IMAGE}', monorepo: one-job}}\nservices:\n  a: {{repo: tools, path: a}}\n"
-            "  b: {repo: tools, path: b}\n  tools:",
-            "6: the repositories tools and tools-controller would each have a job tools-release",
-            id="two jobs of one name",
+            "  b: {repo: tools, path: b}\n  tools:"
         ),
-        pytest.param(
-            f"prow: {{image: '{IMAGE}'}}\nservices:\n  {'a' * 50}:",
-            f"4: the job {'a' * 50}-release-check would have more than 63 characters in its name",
-            id="long name",
-        ),
-    ],
-)
+        "6: the repositories tools and tools-controller would each have a job tools-release",
+    ),
+    "long name": (
+        f"prow: {{image: '{IMAGE}'}}\nservices:\n  {'a' * 50}:",
+        f"4: the job {'a' * 50}-release-check would have more than 63 characters in its name",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "problem"), MISTAKES_IN_FILES.values(), ids=MISTAKES_IN_FILES)
 def test_a_mistake_is_told_with_its_line(text: str, problem: str) -> None:
-    """Each mistake in the section is exit 2 with its line, what is wrong, and the nearest valid key."""
+    """What is wrong in a service, between services or in the whole section is exit 2 with its line."""
     assert refused(text).startswith(problem)
 
 
