@@ -44,6 +44,7 @@ from tests.support.ending import (
     left_running,
 )
 from tests.support.images import BOTH, base_layout, push
+from tests.support.monorepo import open_monorepo, part
 from tests.support.processes import until
 from tests.support.releases import (
     ALIAS,
@@ -54,8 +55,6 @@ from tests.support.releases import (
     Running,
     crane,
     open_bench,
-    open_monorepo,
-    part,
     start_program,
 )
 from tests.support.tools import require_tool

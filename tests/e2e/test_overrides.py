@@ -15,6 +15,7 @@ import yaml
 from hack.prow_job import checkout_folder
 from runner.chart.archive import files_of
 from tests.e2e.test_refusals import CASES
+from tests.support.monorepo import open_monorepo, part
 from tests.support.refusals import check_refusal
 from tests.support.releases import (
     PROGRAM,
@@ -22,8 +23,6 @@ from tests.support.releases import (
     Ended,
     crane,
     crane_bytes,
-    open_monorepo,
-    part,
     run_program,
 )
 from tests.support.tools import ROOT

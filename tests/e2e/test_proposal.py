@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hack.git import git
-from tests.e2e.test_services import rows, write
 from tests.support.git import open_bundle
+from tests.support.monorepo import open_monorepo, rows, write
 from tests.support.proposals import Proposal, clone_by_prow, presubmit_environment
 from tests.support.registry import crane_registry
-from tests.support.releases import PROGRAM, Bench, Ended, go_environment, open_monorepo, run_program
+from tests.support.releases import PROGRAM, Bench, Ended, go_environment, run_program
 from tests.support.tools import require_tool
 
 if TYPE_CHECKING:

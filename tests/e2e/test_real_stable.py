@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import struct
 import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from runner.oci.auth import DockerConfig
 from runner.oci.media import Repository
 from runner.oci.registry import Registry
 from runner.oci.transport import Transport
+from tests.support.elf import program
 from tests.support.fault_proxy import FaultProxy
 from tests.support.git import clone_refs, open_bundle, push_environment
 from tests.support.images import AMD64, ARM64, DOCKER, OCI, Form, assemble, of_type, push
@@ -100,12 +100,6 @@ def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
         yield Stage(service, clone, workspace, environment, proxy)
 
 
-def program_for(platform: Platform) -> bytes:
-    """The header of an executable of this platform."""
-    number = MACHINES[platform.architecture].number
-    return b"\x7fELF\2\1\1".ljust(16, b"\0") + struct.pack("<HHIQQQIHHHHHH", 2, number, 1, *(0,) * 4, 64, *(0,) * 5)
-
-
 def former_image(folder: Path, form: Form, *platforms: Platform) -> Layout:
     """An image as the former job made it: no annotations, and every config says amd64.
 
@@ -113,7 +107,7 @@ def former_image(folder: Path, form: Form, *platforms: Platform) -> Layout:
     """
     images = []
     for platform in platforms:
-        layer = write_layer([Member(PROGRAM_PATH, program_for(platform), mode=0o755)], folder)
+        layer = write_layer([Member(PROGRAM_PATH, program(MACHINES[platform.architecture]), mode=0o755)], folder)
         config = {
             **AMD64.document(),
             "config": {"Entrypoint": [f"/{PROGRAM_PATH}"], "User": "1000"},

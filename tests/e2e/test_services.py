@@ -8,14 +8,15 @@ import threading
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from hack.prow_job import checkout_folder, clone_as_prow
 from hack.sample_controller import HOST, OWNER, make_repository
+from tests.support.monorepo import open_monorepo, rows, write
 from tests.support.refusals import check_refusal
-from tests.support.releases import PROGRAM, Bench, Ended, crane, crane_bytes, open_monorepo, part, run_program
+from tests.support.releases import PROGRAM, Bench, Ended, crane, crane_bytes, run_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,13 +36,6 @@ FAULTS: Mapping[str, tuple[int, str]] = {
 """Services that each fail in their own way, with the exit code and the error that it gives."""
 
 
-def write(bench: Bench, versions: Mapping[str, str], edits: Mapping[str, Callable[[str], str]] | None = None) -> None:
-    """Commit the release artifacts of these services, each of its version."""
-    for service, version in versions.items():
-        part(bench.repository, service).write_release(version)
-    bench.repository.commit("Release artifacts", edits)
-
-
 def release(bench: Bench, versions: Mapping[str, str], edits: Mapping[str, Callable[[str], str]] | None = None) -> None:
     """Commit the release artifacts of these services and tag them."""
     write(bench, versions, edits)
@@ -59,11 +53,6 @@ def chart(service: str) -> str:
 def of(service: str) -> str:
     """What the paths of a service's requests match."""
     return rf"/ack/{service}-(controller|chart)/"
-
-
-def rows(document: Mapping[str, Any]) -> dict[str, tuple[bool, str]]:
-    """What a record or a plan says of each service of the repository."""
-    return {row["name"]: (row["selected"], row["reason"]) for row in document["services"]}
 
 
 def services_of(ended: Ended) -> set[str]:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from hack.prow_job import checkout_folder, job_variables
 from hack.sample_controller import HOST, OWNER
-from tests.support.releases import PROGRAM, Ended, go_environment, part, run_program
+from tests.support.monorepo import part
+from tests.support.releases import PROGRAM, Ended, go_environment, run_program
 from tests.support.tools import require_tool
 
 if TYPE_CHECKING:

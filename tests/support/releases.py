@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,18 +29,6 @@ PROGRAM = Path(sys.executable).with_name("ack-release")
 LIMIT_SECONDS = 240
 IMAGE, CHART, ALIAS = "ack/controller:widget-v1.2.3", "ack/chart:widget-v1.2.3", "ack/widget-chart:1.2.3"
 """The names of what a release of the sample's first version writes."""
-
-MONOREPO = "community"
-MONOREPO_CONFIG = """\
-registry: {registry}
-naming: repo-per-service-v
-platforms: [linux/amd64, linux/arm64]
-build:
-  base_image: scratch
-  helm: {helm}
-  parallel: {parallel}
-services:
-"""
 
 
 @cache
@@ -221,28 +209,6 @@ def open_bench(
         file = folder / "jobs.yaml"
         file.write_text(config.format(registry=address, helm=require_tool(helm)), encoding="utf-8")
         yield Bench(folder, repository, proxy, file)
-
-
-@contextlib.contextmanager
-def open_monorepo(folder: Path, *services: str, parallel: int = 2) -> Iterator[Bench]:
-    """Make a bench whose repository holds these services, each with image and chart repositories of its own."""
-    config = MONOREPO_CONFIG.replace("{parallel}", str(parallel)) + "".join(
-        f'  {service}: {{{{repo: {MONOREPO}, path: "services/{{{{service}}}}"}}}}\n' for service in services
-    )
-    with open_bench(folder, config=config) as bench:
-        first = SampleRepository(
-            folder / MONOREPO, services[0], bench.repository.registry, "repo-per-service-v", "", monorepo=MONOREPO
-        )
-        first.folder.mkdir()
-        first.git("init", "--quiet", "--initial-branch=main")
-        first.commit("Begin", {"README.md": "# ACK service controllers\n"})
-        bench.repository = first
-        yield bench
-
-
-def part(repository: SampleRepository, service: str) -> SampleRepository:
-    """Return the part that a service has of a repository of several."""
-    return replace(repository, service=service, chart_name=f"{service}-chart")
 
 
 def crane(*arguments: str) -> str:

@@ -15,8 +15,8 @@ from runner.build.go import FIXED, KEPT, check_program, go_environment, linker_f
 from runner.build.gomodule import VARIABLES, GoPackage
 from runner.errors import BinaryWrong
 from runner.oci.media import Platform
+from tests.support.elf import program
 from tests.support.images import AMD64, ARM64, BOTH
-from tests.unit.test_elf import program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
