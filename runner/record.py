@@ -367,16 +367,6 @@ def plan_view(document: RecordDocument) -> Mapping[str, object]:
     return document.model_dump(mode="json", by_alias=True, exclude=NOT_IN_A_PLAN)
 
 
-def short_name(document: RecordDocument, entry: EntryDocument) -> str:
-    """A name without the registry that the record names for all."""
-    return entry.name.removeprefix(f"{document.registry}/")
-
-
-def is_published(document: RecordDocument, entry: EntryDocument) -> bool:
-    """Whether a name is in its registry as the entry says: it was there before, or this run wrote it."""
-    return entry.action == "skip" or (entry.written and document.layout_folder is None)
-
-
 def summary(document: RecordDocument) -> str:
     """What a run that went well did, in words."""
     written = sum(entry.written for entry in document.entries)

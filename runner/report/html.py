@@ -19,7 +19,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from runner.report.links import SAFE_ADDRESS
-from runner.report.page import in_words, make_page
+from runner.report.page import make_page
+from runner.report.words import in_words
 
 if TYPE_CHECKING:
     from jinja2 import Template

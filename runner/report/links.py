@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from runner.oci.media import Name
-from runner.record import is_published
+from runner.report.words import is_published
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from runner.record import short_name, step_in_words, summary
+from runner.record import step_in_words, summary
+from runner.report.words import registry_in_words, short_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +37,7 @@ def _lines(document: RecordDocument) -> Iterator[tuple[str, str | None]]:
     yield "commit", document.commit
     yield "version", document.version
     yield "path", document.path
-    yield "registry", f"{document.registry} (staging)" if document.staging else document.registry
+    yield "registry", registry_in_words(document) if document.registry else None
     yield "layout folder", document.layout_folder
     for step in document.steps:
         if step.name == "select" and step.service is not None and step.outcome == "skipped":

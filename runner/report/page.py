@@ -3,34 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from runner.errors import ExitCode
-from runner.record import is_published, short_name, summary
 from runner.report.links import commit_address, gallery_address, source_address, tag_address
 from runner.report.pull import pull_commands
-from runner.report.timeline import Bar, bars, span_seconds
+from runner.report.status import status_of
+from runner.report.timeline import bars, span_seconds
+from runner.report.words import in_words, is_published, registry_in_words, short_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from runner.record import EntryDocument, ErrorDocument, RecordDocument
-
-Tone = Literal["good", "quiet", "refused", "failed"]
-"""What a status is like: something was done; nothing had to be; it was not allowed; it did not work."""
-
-REFUSALS = frozenset({ExitCode.NOT_A_RELEASE, ExitCode.INVALID_RELEASE, ExitCode.CONFLICT})
-NAMED_SERVICES = 3
-
-
-@dataclass(frozen=True)
-class Status:
-    """How the run came out: a word, a headline, and what that means."""
-
-    tone: Tone
-    word: str
-    headline: str
-    meaning: str
+    from runner.record import EntryDocument, RecordDocument
+    from runner.report.status import Status, Tone
+    from runner.report.timeline import Bar
 
 
 @dataclass(frozen=True)
@@ -93,7 +79,7 @@ class Page:
 def make_page(document: RecordDocument) -> Page:
     """Decide what the page of a run says."""
     return Page(
-        status=_status(document),
+        status=status_of(document),
         failures=tuple(_failures(document)),
         facts=tuple(_facts(document)),
         artifacts=tuple(_artifacts(document)),
@@ -102,108 +88,6 @@ def make_page(document: RecordDocument) -> Page:
         seconds=span_seconds(document.steps),
         is_of_several=len({step.service for step in document.steps if step.service}) > 1,
     )
-
-
-def in_words(seconds: float) -> str:
-    """A time as a person says it: ``12 ms``, ``1.3 s``, ``2 min 05 s``."""
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02} s" if minutes else f"{seconds:.1f} s"
-
-
-# --- status -----------------------------------------------------------------------------------------------------------
-
-
-def _status(document: RecordDocument) -> Status:
-    say = _headlines(document)
-    publishes = sum(entry.action == "publish" for entry in document.entries)
-    written = sum(entry.written for entry in document.entries)
-    if document.exit is None:
-        return Status("quiet", "Running", say["running"], "The run has not come to its end.")
-    if document.error is not None:
-        return _failed(document.error, say, written, publishes)
-    if not any(row.selected for row in document.services):
-        return Status("quiet", "Nothing to do", "There is nothing to release", _left_out(document))
-    if document.command == "plan" or document.layout_folder is not None:
-        tone, word, headline = _aside(document, publishes)
-        return Status(tone, word, say[headline], _sentence(summary(document)))
-    return _done(document, say, written)
-
-
-def _aside(document: RecordDocument, publishes: int) -> tuple[Tone, str, str]:
-    if document.command == "plan":
-        return "quiet", "Planned", "planned" if publishes else "before"
-    return "good", "Written", "folder"
-
-
-def _done(document: RecordDocument, say: Mapping[str, str], written: int) -> Status:
-    if not written:
-        meaning = "Nothing was sent: every name holds this already. A rerun is always safe."
-        return Status("quiet", "Nothing to send", say["before"], meaning)
-    there = len(document.entries) - written
-    meaning = f"{_names(written)} written to {_registry(document)}" + (f", {there} there before." if there else ".")
-    return Status("good", "Released", say["done"], meaning)
-
-
-def _failed(error: ErrorDocument, say: Mapping[str, str], written: int, publishes: int) -> Status:
-    so_far = f"{written} of {_names(publishes)} written; what is written is whole."
-    meaning = so_far if written else "Nothing was written by this run."
-    if error.exit == ExitCode.ENDED:
-        return Status("refused", "Stopped", say["stopped"], f"{meaning} A rerun finishes it.")
-    if error.exit in REFUSALS:
-        return Status("refused", "Refused", say["refused"], meaning)
-    return Status("failed", "Failed", say["failed"], meaning)
-
-
-def _headlines(document: RecordDocument) -> Mapping[str, str]:
-    """What can be said of the run as a whole, by how it came out."""
-    selected = [row.name for row in document.services if row.selected]
-    who = f"{len(selected)} services" if len(selected) > NAMED_SERVICES else ", ".join(selected)
-    if document.path == "stable" and selected:
-        version = document.version or "their versions"
-        return {
-            "running": f"{who} stable is being moved",
-            "planned": f"{who} stable can move to {version}",
-            "folder": f"{who} stable {version} is in a folder",
-            "before": f"{who} stable is {version} already",
-            "done": f"{who} stable moved to {version}",
-            "stopped": f"Moving {who} stable was stopped",
-            "refused": f"{who} stable may not move",
-            "failed": f"{who} stable was not moved",
-        }
-    what = f"{who} {document.version or ''}".strip() or document.as_tag or document.ref or "The release"
-    return {
-        "running": f"{what} is being released",
-        "planned": f"{what} can be released",
-        "folder": f"{what} is in a folder",
-        "before": f"{what} is released already",
-        "done": f"{what} is released",
-        "stopped": f"{what} was stopped on its way",
-        "refused": f"{what} was refused",
-        "failed": f"{what} was not released",
-    }
-
-
-def _left_out(document: RecordDocument) -> str:
-    if len(document.services) > NAMED_SERVICES:
-        return f"None of {len(document.services)} services is in it; each with its reason below."
-    return "; ".join(f"{row.name}: {row.reason}" for row in document.services) or "No service is in it."
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."
-
-
-def _registry(document: RecordDocument) -> str:
-    return f"{document.registry} (staging)" if document.staging else f"{document.registry}"
-
-
-def _names(number: int) -> str:
-    return "1 name" if number == 1 else f"{number} names"
-
-
-# --- parts ------------------------------------------------------------------------------------------------------------
 
 
 def _failures(document: RecordDocument) -> Iterator[Failure]:
@@ -228,7 +112,7 @@ def _facts(document: RecordDocument) -> Iterator[Fact]:
     if document.source:
         yield Fact("Repository", document.source.removeprefix("https://"), source_address(document.source))
     if document.registry:
-        yield Fact("Registry", _registry(document))
+        yield Fact("Registry", registry_in_words(document))
     if document.layout_folder:
         yield Fact("Folder", document.layout_folder)
     if document.steps:

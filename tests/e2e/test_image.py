@@ -97,6 +97,7 @@ def test_a_release_in_the_image(job: Job, bench: Bench, before: tuple[str, ...])
     assert (ended.code, ended.errors) == (0, []), ended.out + ended.err
     assert ended.lines[-1].startswith("RELEASED: widget 1.2.3 (release, 3 names written)")
     crane("validate", "--insecure", "--remote", f"{bench.host}/ack/controller:widget-v1.2.3")
+    assert len(ended.page.css(".pulls code")) == 4
     settings = ended.record["settings"]
     assert settings["config"] == {"value": "/etc/ack-release/jobs.yaml", "from": "the runner's image"}
     assert settings["config digest"]["value"] == digest_of(bench.config.read_bytes())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runner.report.html import render_html
-from tests.support.records import HOSTILE, built, everywhere, record_of
+from tests.support.records import HOSTILE, built, everywhere, record_of, record_of_many
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +31,7 @@ RECORDS = {
     "refused": record_of(error=built, action="refuse").close(),
     "ended": ended(),
     "plan": record_of(command="plan").close(),
+    "77 services": record_of_many(77),
     "5,000 letters": everywhere("x" * 5000),
     "all that is hostile": everywhere(" ".join(HOSTILE)),
 }
@@ -101,6 +102,16 @@ def test_nothing_is_wider_than_the_window(chromium: Browser, tmp_path: Path, nam
     chromium.value("document.querySelectorAll('details').forEach((one) => one.open = true)")
     assert chromium.content_size()[0] == width
     assert chromium.value(WIDER) == []
+
+
+def test_a_release_of_many_is_no_long_page(chromium: Browser, tmp_path: Path) -> None:
+    """Of 77 services only what went wrong and what there is stands open; the rest can be opened."""
+    open_page(chromium, tmp_path, RECORDS["77 services"], width=1600)
+    folded = chromium.content_size()[1]
+    chromium.value("document.querySelectorAll('details').forEach((one) => one.open = true)")
+    assert folded < 12_000
+    assert chromium.content_size()[1] > 3 * folded
+    assert "undefined: x" in chromium.value("document.querySelector('.cause').innerText")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runner.errors import BuildFailed, ReleaseError
-from runner.record import EntryDocument, Record, RecordDocument, ServiceDocument, SettingDocument
+from runner.record import EntryDocument, Record, RecordDocument, ServiceDocument, SettingDocument, StepName
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,6 +69,42 @@ def record_of(
 def built(text: str) -> ReleaseError:
     """A failure with text from a tool."""
     return BuildFailed(text, detail=["line 1", text])
+
+
+STEPS: tuple[StepName, ...] = ("describe", "observe", "plan", "chart", "build", "publish image", "publish chart")
+
+
+def record_of_many(services: int) -> RecordDocument:
+    """The record of a release of many services from one tag, and one more that does not compile."""
+    record = Record(lambda _: None)
+    source = "https://github.com/aws-controllers-k8s/community"
+    record.update(ref="v1.2.3", commit="c" * 40, version="1.2.3", path="release", registry=REGISTRY, source=source)
+    failure = BuildFailed("main.go:3:7: undefined: x")
+    for number, service in enumerate([*(f"service{number}" for number in range(services)), "broken"]):
+        fails = service == "broken"
+        record.set_service(ServiceDocument(name=service, selected=True, version="1.2.3", reason="in the tag"))
+        rows = {
+            name: EntryDocument.model_validate(
+                {"service": service, "kind": kind, "name": name, "action": "publish", "reason": "absent"}
+                | ({} if fails else {"digest": f"sha256:{number:064}"})
+            )
+            for kind, name in (
+                ("image", f"{REGISTRY}/{service}-controller:v1.2.3"),
+                ("chart", f"{REGISTRY}/{service}-chart:v1.2.3"),
+            )
+        }
+        record.set_entries(service, tuple(rows.values()))
+        for step in STEPS[:4] if fails else STEPS:
+            with record.step(step, service):
+                pass
+        if fails:
+            with pytest.raises(ReleaseError), record.step("build", service):
+                raise failure
+            record.fail(failure, service)
+        else:
+            for name in rows:
+                record.written(name)
+    return record.close()
 
 
 def everywhere(text: str) -> RecordDocument:

@@ -15,7 +15,7 @@ from selectolax.lexbor import LexborHTMLParser
 from runner.errors import AlreadyPublished, BuildFailed, CredentialsRefused, NotARelease, RunEnded
 from runner.record import EntryDocument, Record, RecordDocument, ServiceDocument
 from runner.report.html import render_html, safe_address, safe_text
-from tests.support.records import DIGEST, HOSTILE, NAMES, REGISTRY, built, everywhere, record_of
+from tests.support.records import DIGEST, HOSTILE, NAMES, REGISTRY, built, everywhere, record_of, record_of_many
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -237,6 +237,33 @@ def test_an_ended_run_says_where_and_that_a_rerun_finishes_it() -> None:
     assert words(page, ".cause") == "the run was ended by SIGTERM during publish image of s3"
     assert words(page, ".remedy") == RunEnded.remedy
     assert words(page, "li.failed .step") == "publish image"
+
+
+def test_of_several_services_it_is_told_how_many_failed() -> None:
+    """When one of many services fails, the headline does not say that all of them did; what went wrong names it."""
+    page = alone(render_html(record_of_many(5)))
+    assert (words(page, ".status"), words(page, "h1")) == ("Failed", "1 of 6 services was not released")
+    assert words(page, ".meaning") == "10 of 12 names written; what is written is whole."
+    assert words(page, ".failure h2") == "What went wrong at build of broken"
+
+
+def test_several_services_are_told_as_several() -> None:
+    """A headline about several services names them while there are few, and counts them where there are many."""
+    record = record_of()
+    record.set_service(ServiceDocument(name="ecr", selected=True, reason="x"))
+    assert headline(record)[1] == "ecr, s3 1.2.3 are released"
+    record = record_of()
+    for service in ("ecr", "eks", "iam"):
+        record.set_service(ServiceDocument(name=service, selected=True, reason="x"))
+    assert headline(record)[1] == "4 services 1.2.3 are released"
+
+
+def test_the_long_parts_of_a_long_page_are_folded() -> None:
+    """With many services the artifacts, the plan and the steps are folded; with one they are not."""
+    assert not alone(render_html(record_of().close())).css("details.part")
+    page = alone(render_html(record_of_many(40)))
+    titles = [one.text(deep=False).strip() for one in page.css("details.part h2, details.part h3")]
+    assert {"Plan", "Steps", "Image of service0", "Chart of service39"} <= set(titles)
 
 
 def test_what_is_no_release_is_told_by_its_ref() -> None:

@@ -1,0 +1,128 @@
+"""From the record to what is said of a run first: how it came out, in a headline and a sentence. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from runner.errors import ExitCode
+from runner.record import summary
+from runner.report.words import registry_in_words
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from runner.record import ErrorDocument, RecordDocument
+
+Tone = Literal["good", "quiet", "refused", "failed"]
+"""What a status is like: something was done; nothing had to be; it was not allowed; it did not work."""
+
+REFUSALS = frozenset({ExitCode.NOT_A_RELEASE, ExitCode.INVALID_RELEASE, ExitCode.CONFLICT})
+NAMED_SERVICES = 3
+
+
+@dataclass(frozen=True)
+class Status:
+    """How the run came out: a word, a headline, and what that means."""
+
+    tone: Tone
+    word: str
+    headline: str
+    meaning: str
+
+
+def status_of(document: RecordDocument) -> Status:
+    """Decide what is said of a run first."""
+    say = _headlines(document)
+    if document.exit is None:
+        return Status("quiet", "Running", say["running"], "The run has not come to its end.")
+    if document.error is not None:
+        return _failed(document, document.error, say)
+    if not _selected(document):
+        return Status("quiet", "Nothing to do", "There is nothing to release", _left_out(document))
+    if document.command == "plan" or document.layout_folder is not None:
+        tone, word, headline = _aside(document)
+        return Status(tone, word, say[headline], _sentence(summary(document)))
+    return _done(document, say)
+
+
+def _aside(document: RecordDocument) -> tuple[Tone, str, str]:
+    if document.command == "plan":
+        publishes = any(entry.action == "publish" for entry in document.entries)
+        return "quiet", "Planned", "planned" if publishes else "before"
+    return "good", "Written", "folder"
+
+
+def _done(document: RecordDocument, say: Mapping[str, str]) -> Status:
+    written = sum(entry.written for entry in document.entries)
+    if not written:
+        meaning = "Nothing was sent: every name holds this already. A rerun is always safe."
+        return Status("quiet", "Nothing to send", say["before"], meaning)
+    there = len(document.entries) - written
+    before = f", {there} there before" if there else ""
+    meaning = f"{_names(written)} written to {registry_in_words(document)}{before}."
+    return Status("good", "Released", say["done"], meaning)
+
+
+def _failed(document: RecordDocument, error: ErrorDocument, say: Mapping[str, str]) -> Status:
+    publishes = sum(entry.action == "publish" for entry in document.entries)
+    written = sum(entry.written for entry in document.entries)
+    so_far = f"{written} of {_names(publishes)} written; what is written is whole."
+    meaning = so_far if written else "Nothing was written by this run."
+    if error.exit == ExitCode.ENDED:
+        return Status("refused", "Stopped", say["stopped"], f"{meaning} A rerun finishes it.")
+    failed, selected = {one.service for one in document.errors}, _selected(document)
+    if len(selected) > 1 and failed < set(selected):
+        what = f"{len(failed)} of {len(selected)} services {'was' if len(failed) == 1 else 'were'}"
+        return Status("failed", "Failed", f"{what} not {'moved' if document.path == 'stable' else 'released'}", meaning)
+    if error.exit in REFUSALS:
+        return Status("refused", "Refused", say["refused"], meaning)
+    return Status("failed", "Failed", say["failed"], meaning)
+
+
+def _headlines(document: RecordDocument) -> Mapping[str, str]:
+    """What can be said of the run as a whole, by how it came out."""
+    selected = _selected(document)
+    who = f"{len(selected)} services" if len(selected) > NAMED_SERVICES else ", ".join(selected)
+    are, were, their = ("are", "were", "their") if len(selected) > 1 else ("is", "was", "its")
+    if document.path == "stable" and selected:
+        version = document.version or "their versions"
+        return {
+            "running": f"{who} stable {are} being moved",
+            "planned": f"{who} stable can move to {version}",
+            "folder": f"{who} stable {version} {are} in a folder",
+            "before": f"{who} stable {are} {version} already",
+            "done": f"{who} stable moved to {version}",
+            "stopped": f"Moving {who} stable was stopped",
+            "refused": f"{who} stable may not move",
+            "failed": f"{who} stable {were} not moved",
+        }
+    what = f"{who} {document.version or ''}".strip() or document.as_tag or document.ref or "The release"
+    return {
+        "running": f"{what} {are} being released",
+        "planned": f"{what} can be released",
+        "folder": f"{what} {are} in a folder",
+        "before": f"{what} {are} released already",
+        "done": f"{what} {are} released",
+        "stopped": f"{what} {were} stopped on {their} way",
+        "refused": f"{what} {were} refused",
+        "failed": f"{what} {were} not released",
+    }
+
+
+def _selected(document: RecordDocument) -> list[str]:
+    return [row.name for row in document.services if row.selected]
+
+
+def _left_out(document: RecordDocument) -> str:
+    if len(document.services) > NAMED_SERVICES:
+        return f"None of {len(document.services)} services is in it; each with its reason below."
+    return "; ".join(f"{row.name}: {row.reason}" for row in document.services) or "No service is in it."
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _names(number: int) -> str:
+    return "1 name" if number == 1 else f"{number} names"

@@ -1,0 +1,31 @@
+"""Words that several reports have in common: pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from runner.record import EntryDocument, RecordDocument
+
+
+def registry_in_words(document: RecordDocument) -> str:
+    """The registry of a run, and whether it is a staging one."""
+    return f"{document.registry} (staging)" if document.staging else f"{document.registry}"
+
+
+def short_name(document: RecordDocument, entry: EntryDocument) -> str:
+    """A name without the registry that the record names for all."""
+    return entry.name.removeprefix(f"{document.registry}/")
+
+
+def is_published(document: RecordDocument, entry: EntryDocument) -> bool:
+    """Whether a name is in its registry as the entry says: it was there before, or this run wrote it."""
+    return entry.action == "skip" or (entry.written and document.layout_folder is None)
+
+
+def in_words(seconds: float) -> str:
+    """A time as a person says it: ``12 ms``, ``1.3 s``, ``2 min 05 s``."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02} s" if minutes else f"{seconds:.1f} s"
