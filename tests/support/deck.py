@@ -164,6 +164,19 @@ def read_html(view: View) -> dict[str, str]:
     return dict(zip(titles, (_text(one.body) for one in framed), strict=True))
 
 
+def read_podinfo(view: View) -> dict[str, dict[str, str]]:
+    """Read the lens podinfo: for each container what is said of it, by what that is."""
+    page = view.lens("podinfo")
+    names = [_text(tab) for tab in page.css(".mdl-tabs__tab")]
+    told = {
+        name: page.css(f"[id='{name}-panel'] tr") for name in names if name not in {"Pod", "Volumes", "Events", "YAML"}
+    }
+    return {
+        name: {_text(cells[0]): _text(cells[1]) for row in rows if len(cells := row.css("td")) == 2}
+        for name, rows in told.items()
+    }
+
+
 def _text(node: LexborNode | None) -> str:
     """The text that one sees: without the names of icons, which are text in the HTML."""
     assert node is not None

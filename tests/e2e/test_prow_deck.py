@@ -1,0 +1,108 @@
+"""Deck as an operator uses it: a release that runs, one that has ended, and a click on Rerun."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+import pytest
+
+from hack.browser import Browser, browser
+from hack.prow.pictures import show_page
+from hack.prow.web import served
+from tests.support.deck import (
+    fetch,
+    read_buildlog,
+    read_html,
+    read_junit,
+    read_links,
+    read_metadata,
+    read_podinfo,
+    read_view,
+)
+from tests.support.prowbench import until
+from tests.support.tools import require_deck_pages, require_tool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from hack.sample_controller import SampleRepository
+    from tests.support.prowbench import ProwBench
+
+pytestmark = pytest.mark.exclusive
+
+TAG = "refs/tags/v1.2.3"
+
+
+@pytest.fixture
+def chromium(tmp_path: Path) -> Iterator[Browser]:
+    """A browser that finds here what Deck's pages load from other hosts."""
+    require_tool("chromium")
+    require_tool("chromedriver")
+    with served(require_deck_pages() / "web", tmp_path) as switches, browser(*switches) as made:
+        yield made
+
+
+def answered(address: str) -> str | None:
+    """What Deck answers, or nothing as long as it has not read of the job, which it does twice a minute."""
+    try:
+        return fetch(address)
+    except AssertionError:
+        return None
+
+
+def named(prow: ProwBench, repository: SampleRepository) -> set[str]:
+    """The names of a repository's ProwJobs."""
+    return {str(job["metadata"]["name"]) for job in prow.jobs(repository)}
+
+
+def test_a_release_that_runs(prow: ProwBench) -> None:
+    """While a release runs, Deck shows the log as far as it is, and that the release is still running."""
+    repository = prow.repository()
+    held = prow.proxy.hold(method="PUT", path=r"/blobs/")
+    name = prow.started(repository, prow.prow.push(repository, TAG))
+    until(lambda: held.reached.is_set() or None)
+    job = prow.prow.cluster.job(name)
+    query = urlencode({"job": job["spec"]["job"], "id": job["status"]["build_id"]})
+    log = until(lambda: answered(f"{prow.prow.place.deck}/log?{query}"))
+    assert f"event=started services={repository.service} ref=v1.2.3" in log
+    assert "RELEASED:" not in log
+    view = read_view(job["status"]["url"])
+    assert read_buildlog(view).folded, "the same log, with nothing yet to highlight"
+    assert " is still running " in read_metadata(view).summary
+    held.let_go(forward=True)
+    assert prow.ended(name).lines[-1].startswith("RELEASED:")
+
+
+def test_a_release_that_has_ended(prow: ProwBench) -> None:
+    """Every lens of the generated configuration is there, and tells of the same release."""
+    repository = prow.repository()
+    released = prow.release(repository, TAG)
+    view = read_view(released.document["status"]["url"])
+    assert tuple(view.lenses) == ("metadata", "html", "junit", "buildlog", "links", "podinfo")
+    commit = repository.resolve(f"{TAG}^{{commit}}")
+    assert read_metadata(view).table["commit"] == commit
+    assert list(read_html(view)) == [f"Released: {repository.service} 1.2.3 is released"]
+    assert f"{repository.service}: publish chart" in read_junit(view).passed
+    assert read_buildlog(view).highlighted == (released.lines[-1],)
+    assert read_links(view)["Commit"].endswith(f"/{repository.name}/commit/{commit}")
+    containers = read_podinfo(view)
+    assert {"test", "sidecar", "clonerefs", "initupload", "place-entrypoint"} == set(containers)
+    assert all("with exit code 0" in container["Status"] for container in containers.values())
+    assert containers["test"]["Image"] == prow.prow.place.image
+    assert containers["test"]["Decorated Command"] == "ack-release run"
+
+
+def test_rerun_by_a_click(prow: ProwBench, chromium: Browser) -> None:
+    """The Rerun button of a release's page starts the job again, which then has nothing to send."""
+    repository = prow.repository()
+    released = prow.release(repository, TAG)
+    address = str(released.document["status"]["url"])
+    until(lambda: f'"{released.name}"' in fetch(address) or None)
+    show_page(chromium, address)
+    chromium.value("[...document.querySelectorAll('#header-title i')].find(one => one.innerText === 'refresh').click()")
+    chromium.value("document.querySelector('#rerun .modal-content a button').click()")
+    again = prow.ended(until(lambda: next(iter(named(prow, repository) - {released.name}), None)))
+    assert again.state == "success"
+    assert "nothing to send" in again.lines[-1]
