@@ -63,7 +63,9 @@ class Browser:
         """Write the whole page, or its first `height` pixels, as a PNG with a palette."""
         width, whole = self.content_size()
         clip = {"x": 0, "y": 0, "width": width, "height": min(whole, height or whole), "scale": 1}
-        taken = self._ask("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip)
+        # It gives the window another size for a moment, to which a page with frames answers when that has passed.
+        beyond = self.value("innerHeight") < clip["height"]
+        taken = self._ask("Page.captureScreenshot", format="png", captureBeyondViewport=beyond, clip=clip)
         with Image.open(io.BytesIO(base64.b64decode(taken["data"]))) as image:
             flat = image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ from runner.errors import UsageInvalid
 from runner.event import read_event
 from runner.means import Means, Surroundings
 from runner.proposing import propose_services
-from runner.record import ServiceDocument, SettingDocument
+from runner.record import PullDocument, ServiceDocument, SettingDocument
 from runner.request import Chosen, Request, Selected
 from runner.route import (
     FROM_CHART,
@@ -54,7 +54,12 @@ def read_request(options: Options, around: Surroundings) -> Request:
     with record.step("event"):
         proposed = None if options.as_tag is None else read_as_tag(options.as_tag)
         event = read_event(around.environment, proposal=proposed is not None)
-        record.update(as_tag=_as_tag(proposed), ref=event.base_ref, source=event.source)
+        record.update(
+            as_tag=_as_tag(proposed),
+            ref=event.base_ref,
+            source=event.source,
+            pulls=tuple(PullDocument(number=pull.number, commit=pull.sha) for pull in event.pulls),
+        )
     with record.step("configuration"):
         file = config_file(options)
         config = load_config(Path(file.value))

@@ -89,6 +89,13 @@ class ErrorDocument(_Document):
     detail: tuple[str, ...] = ()
 
 
+class PullDocument(_Document):
+    """A pull request, and the commit that is its head."""
+
+    number: str
+    commit: str
+
+
 class StepDocument(_Document):
     """One step of the run; ``service`` is null for steps of the whole run."""
 
@@ -112,6 +119,9 @@ class RecordDocument(_Document):
         None, description="What HEAD is planned as: a tag, or from-chart; null where what was pushed is."
     )
     commit: str | None = None
+    pulls: tuple[PullDocument, ...] = Field(
+        (), description="Pull requests that Prow has merged into the commit, which is in no other clone."
+    )
     source: str | None = None
     path: Literal["release", "stable"] | None = None
     version: str | None = Field(None, description="What is released; null where services differ, or none is.")

@@ -1,4 +1,4 @@
-"""A decorated postsubmit without its pod: clonerefs, initupload, then entrypoint and sidecar together, here.
+"""A decorated job without its pod: clonerefs, initupload, then entrypoint and sidecar together, here.
 
 They are Prow's own, with the options that a pod gives them, so that the bucket holds afterwards what a pod's run leaves
 there. What crier adds of a pod, podinfo.json, is missing; prowjob.json is written as crier does.
@@ -17,7 +17,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from hack.processes import ProgramFailed, started
 from hack.prow.deck import view
-from hack.prow_job import checkout_folder, prow_environment
+from hack.prow_job import checkout_folder, job_variables
 from hack.sample_controller import HOST, OWNER
 
 if TYPE_CHECKING:
@@ -36,25 +36,40 @@ LOOK_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
-class Pushed:
-    """What a run is for: a tag or branch of a repository, as the push event and hook say it."""
+class Trigger:
+    """What starts a run: the push of a tag or branch, or a pull request to a branch; as hook says it.
+
+    Attributes:
+        repository: where it is.
+        ref: the tag or branch.
+        job: the job's name.
+        build_id: the run's.
+        pull: the pull request's number; its head is ``refs/pull/NUMBER/head``.
+    """
 
     repository: SampleRepository
     ref: str
     job: str
     build_id: str
+    pull: int | None = None
+
+    @property
+    def kind(self) -> str:
+        """The type of its job."""
+        return "postsubmit" if self.pull is None else "presubmit"
 
     @property
     def run(self) -> str:
-        """Where the run's files are in the bucket."""
-        return f"logs/{self.job}/{self.build_id}"
+        """Where the run's files are in the bucket (pkg/pod-utils/gcs/target.go)."""
+        above = "logs" if self.pull is None else f"pr-logs/pull/{OWNER}_{self.repository.name}/{self.pull}"
+        return f"{above}/{self.job}/{self.build_id}"
 
     @property
-    def refs(self) -> dict[str, str]:
+    def refs(self) -> dict[str, Any]:
         """The refs of its ProwJob."""
         link = f"https://{HOST}/{OWNER}/{self.repository.name}"
         tags = self.repository.git("for-each-ref", "--format=%(refname)", f"refs/tags/{self.ref}")
-        return {
+        refs: dict[str, Any] = {
             "org": OWNER,
             "repo": self.repository.name,
             "repo_link": link,
@@ -63,10 +78,15 @@ class Pushed:
             "base_link": f"{link}/compare/{self.ref}",
             "clone_uri": self.repository.url,
         }
+        if self.pull is not None:
+            sha = self.repository.resolve(f"refs/pull/{self.pull}/head")
+            pull = {"number": self.pull, "author": "octocat", "sha": sha, "link": f"{link}/pull/{self.pull}"}
+            refs["pulls"] = [pull]
+        return refs
 
 
 def run_job(
-    pushed: Pushed,
+    trigger: Trigger,
     argv: Sequence[str | Path],
     *,
     folder: Path,
@@ -80,26 +100,32 @@ def run_job(
     """Run a job to its end, whatever that is, and return its ProwJob.
 
     Args:
-        pushed: what it is for.
+        trigger: what it is for.
         argv: the job's command.
         folder: an empty one, for the clone and what stands in the pod's volumes.
         tools: the folder with Prow's programs.
         storage: the bucket.
         environment: what the job gets beside Prow's variables.
-        decoration: the job's decoration_config; what it says of time is not looked at.
+        decoration: the job's decoration_config; its times are only told to the job.
         timeout: the job's, in seconds.
         abort_at: words in the log at which the job is aborted, as a kubelet ends the pod of an aborted job.
 
     Raises:
         ProgramFailed: one of Prow's programs failed.
     """
-    refs, began = pushed.refs, _now()
+    refs, began = trigger.refs, _now()
     artifacts, clone_log = folder / "logs" / "artifacts", folder / "logs" / "clone.json"
     artifacts.mkdir(parents=True)
     workspace = folder / "go"
-    prow = prow_environment(
-        pushed.repository, pushed.ref, refs["base_sha"], artifacts=artifacts, build_id=pushed.build_id, job=pushed.job
-    )
+    specification = {
+        "type": trigger.kind,
+        "job": trigger.job,
+        "buildid": trigger.build_id,
+        "prowjobid": _name(trigger),
+        "refs": refs,
+        "decoration_config": {key: decoration[key] for key in ("timeout", "grace_period")},
+    }
+    prow = {**job_variables(specification), "ARTIFACTS": str(artifacts)}
     own = {"PATH": os.environ["PATH"], "HOME": str(folder), "JOB_SPEC": prow["JOB_SPEC"]}
     upload = {
         "bucket": storage.address,
@@ -136,7 +162,7 @@ def run_job(
             [tools / "entrypoint"],
             {**own, **environment, **prow, "ENTRYPOINT_OPTIONS": json.dumps(wrapped)},
             folder / "entrypoint.log",
-            cwd=checkout_folder(workspace, pushed.repository),
+            cwd=checkout_folder(workspace, trigger.repository),
         ) as job,
     ):
         if abort_at is not None:
@@ -146,9 +172,9 @@ def run_job(
         last.wait()
     _check([tools / "sidecar"], last.returncode, folder / "sidecar.log")
 
-    result = json.loads(storage.read(f"{pushed.run}/finished.json"))["result"].lower()
-    prowjob = _prowjob(pushed, refs, argv, began=began, state=result, url=view(storage, pushed.run))
-    storage.write(f"{pushed.run}/prowjob.json", json.dumps(prowjob).encode())
+    result = json.loads(storage.read(f"{trigger.run}/finished.json"))["result"].lower()
+    prowjob = _prowjob(trigger, refs, argv, began=began, state=result, url=view(storage, trigger.run))
+    storage.write(f"{trigger.run}/prowjob.json", json.dumps(prowjob).encode())
     return prowjob
 
 
@@ -179,14 +205,18 @@ def _wait_for(log: Path, words: str, job: subprocess.Popen[bytes]) -> None:
         time.sleep(LOOK_SECONDS)
 
 
+def _name(trigger: Trigger) -> str:
+    return str(uuid5(NAMESPACE_URL, trigger.run))
+
+
 def _now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _prowjob(
-    pushed: Pushed, refs: Mapping[str, str], argv: Sequence[str | Path], *, began: str, state: str, url: str
+    trigger: Trigger, refs: Mapping[str, str], argv: Sequence[str | Path], *, began: str, state: str, url: str
 ) -> dict[str, Any]:
-    name = str(uuid5(NAMESPACE_URL, url))
+    name = _name(trigger)
     return {
         "apiVersion": "prow.k8s.io/v1",
         "kind": "ProwJob",
@@ -196,21 +226,21 @@ def _prowjob(
             "creationTimestamp": began,
             "labels": {
                 "created-by-prow": "true",
-                "prow.k8s.io/type": "postsubmit",
-                "prow.k8s.io/job": pushed.job,
+                "prow.k8s.io/type": trigger.kind,
+                "prow.k8s.io/job": trigger.job,
                 "prow.k8s.io/refs.org": OWNER,
-                "prow.k8s.io/refs.repo": pushed.repository.name,
-                "prow.k8s.io/refs.base_ref": pushed.ref,
+                "prow.k8s.io/refs.repo": trigger.repository.name,
+                "prow.k8s.io/refs.base_ref": trigger.ref,
             },
-            "annotations": {"prow.k8s.io/job": pushed.job, "prow.k8s.io/context": pushed.job},
+            "annotations": {"prow.k8s.io/job": trigger.job, "prow.k8s.io/context": trigger.job},
         },
         "spec": {
-            "type": "postsubmit",
+            "type": trigger.kind,
             "agent": "kubernetes",
             "cluster": "default",
             "namespace": "default",
-            "job": pushed.job,
-            "context": pushed.job,
+            "job": trigger.job,
+            "context": trigger.job,
             "refs": dict(refs),
             "report": True,
             "pod_spec": {"containers": [{"name": "test", "command": [str(argument) for argument in argv]}]},
@@ -223,6 +253,6 @@ def _prowjob(
             "description": {"success": "Job succeeded.", "failure": "Job failed.", "aborted": "Job aborted."}[state],
             "url": url,
             "pod_name": name,
-            "build_id": pushed.build_id,
+            "build_id": trigger.build_id,
         },
     }

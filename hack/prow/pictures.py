@@ -31,6 +31,8 @@ UNCHANGED = 4
 LENSES = "[...document.querySelectorAll('iframe.lens-container')]"
 COMPLETE = (
     f"{LENSES}.every(frame => frame.style.visibility === 'visible' && frame.contentDocument.fonts.status === 'loaded')"
+    # A lens tells the page how high it is, sometimes before it is that high.
+    f" && {LENSES}.every(frame => Math.abs(frame.clientHeight - frame.contentDocument.body.offsetHeight) < 2)"
     " && document.fonts.status === 'loaded'"
     " && (document.querySelector('#builds') ? document.querySelectorAll('#builds tbody tr').length > 0 : true)"
 )
@@ -68,6 +70,7 @@ ALL = (
     Picture("deck-failed-opened.png", "does not compile", (MORE_INFO, FAILED_CASE)),
     Picture("deck-too-slow.png", "too slow"),
     Picture("deck-aborted.png", "aborted"),
+    Picture("deck-check.png", "check passed", (RELEASE_PAGE,)),
 )
 
 

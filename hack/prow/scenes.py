@@ -1,4 +1,4 @@
-"""Runs as an operator meets them, and Deck showing them: a release, a move of stable, and runs that fail.
+"""Runs as an operator meets them, and Deck showing them: releases, a move of stable, checks, and what fails.
 
 Everything is real but the pod: the runner, its registry, Prow's programs around it, the bucket, and Deck.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from hack.prow import storage as bucket
 from hack.prow.config import Place, generated_files, installation, jobs_yaml
 from hack.prow.deck import ADDRESS, of_folder, start_deck
 from hack.prow.images import PROGRAMS, TOOLS
-from hack.prow.job_run import TIMEOUT_SECONDS, Pushed, run_job
+from hack.prow.job_run import TIMEOUT_SECONDS, Trigger, run_job
 from hack.prow.servers import Servers
 from hack.sample_controller import make_repository
 from runner.prow.folder import write_folder
@@ -32,17 +33,19 @@ if TYPE_CHECKING:
     from hack.sample_controller import Edit, SampleRepository
 
 SERVICE = "widget"
+VALUES = "helm/values.yaml"
 FIRST_BUILD_ID = 2026112600001
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A run: what was pushed, how long it may take, and where in its log it is aborted.
+    """A run: what started it, how long it may take, and where in its log it is aborted.
 
     One that is ended finds nothing in Go's cache, so that it still compiles then.
     """
 
     ref: str
+    pull: int | None = None
     timeout: float = TIMEOUT_SECONDS
     abort_at: str | None = None
 
@@ -58,8 +61,10 @@ SCENES: Mapping[str, Scene] = {
     "stable moved": Scene("stable"),
     "wrong image": Scene("v1.3.0"),
     "does not compile": Scene("v1.4.0"),
-    "too slow": Scene("v1.5.0", timeout=6),
+    "too slow": Scene("v1.5.0", timeout=10),
     "aborted": Scene("v1.5.0", abort_at="event=building"),
+    "check passed": Scene("main", pull=1),
+    "check failed": Scene("main", pull=2),
 }
 """By what comes of them; they are played one after another."""
 
@@ -71,12 +76,23 @@ def make_scenery(folder: Path, registry: str) -> SampleRepository:
 
     def other_image(values: Edit) -> str:
         assert isinstance(values, str)  # noqa: S101 - the text of a file that is there
-        return values.replace("widget-v1.3.0", "widget-v1.2.3")
+        return re.sub(r"widget-v[0-9.]+", "widget-v1.2.3", values)
 
-    repository.release("1.3.0", edits={"helm/values.yaml": other_image})
+    repository.release("1.3.0", edits={VALUES: other_image})
     repository.release("1.4.0", edits={"cmd/controller/main.go": lambda text: text.replace("flag.Parse()", "Parse()")})
     repository.release("1.5.0")
+    _propose(repository, 1, "1.6.0", {})
+    _propose(repository, 2, "1.6.0", {VALUES: other_image})
     return repository
+
+
+def _propose(repository: SampleRepository, number: int, version: str, edits: Mapping[str, Edit]) -> None:
+    """Open a pull request to main with the release artifacts of a version, and these edits."""
+    repository.git("checkout", "--quiet", "-B", f"change-{number}", "refs/heads/main")
+    repository.write_release(version)
+    head = repository.commit(f"Release artifacts for release v{version}", edits)
+    repository.git("update-ref", f"refs/pull/{number}/head", head)
+    repository.git("checkout", "--quiet", "main")
 
 
 @contextlib.contextmanager
@@ -117,27 +133,36 @@ def played(folder: Path, pages: Path, *, tools: Path = TOOLS) -> Iterator[Mappin
         config.write_text(yaml.safe_dump(installation(place, generated["deck.yaml"])), encoding="utf-8")
 
         environment = _environment(folder, tools)
-        [postsubmit] = next(iter(yaml.safe_load(generated[f"jobs/{repository.name}.yaml"])["postsubmits"].values()))
+        jobs = yaml.safe_load(generated[f"jobs/{repository.name}.yaml"])
         prowjobs = {}
         for number, (name, scene) in enumerate(SCENES.items()):
             own = folder / name.replace(" ", "-")
             own.mkdir()
+            [job] = next(iter(jobs["postsubmits" if scene.pull is None else "presubmits"].values()))
+            program = [Path(sys.executable).parent / "ack-release", *job["spec"]["containers"][0]["args"]]
             prowjobs[name] = run_job(
-                Pushed(repository, scene.ref, postsubmit["name"], str(FIRST_BUILD_ID + number)),
-                [Path(sys.executable).parent / "ack-release", "run", "--config", folder / "jobs.yaml"],
+                Trigger(repository, scene.ref, job["name"], str(FIRST_BUILD_ID + number), scene.pull),
+                [*program, "--config", folder / "jobs.yaml"],
                 folder=own,
                 tools=tools,
                 storage=storage,
                 environment={**environment, **({"GOCACHE": str(own / "cache")} if scene.ended else {})},
-                decoration=postsubmit["decoration_config"],
+                decoration=job["decoration_config"],
                 timeout=scene.timeout,
                 abort_at=scene.abort_at,
             )
         data = folder / "data"
         data.mkdir()
         (data / "prowjobs.json").write_text(json.dumps({"items": list(prowjobs.values())}), encoding="utf-8")
-        jobs = folder / "prowjobs" / "jobs"
-        start_deck(servers, tools / "deck", pages, storage, of_folder(data), config=config, jobs=jobs)
+        start_deck(
+            servers,
+            tools / "deck",
+            pages,
+            storage,
+            of_folder(data),
+            config=config,
+            jobs=folder / "prowjobs" / "jobs",
+        )
         servers.wait()
         yield {name: prowjob["status"]["url"] for name, prowjob in prowjobs.items()}
 

@@ -23,6 +23,7 @@ SAFE_ADDRESS = re.compile(r"https://[a-z0-9.]+(?:/[A-Za-z0-9._~%-]+)+")
 GALLERY_OF = "public.ecr.aws"
 _SOURCE = re.compile(r"https://(?:github\.com|gitlab\.com)(?:/[A-Za-z0-9._-]+)+")
 _COMMIT = {"github.com": "commit", "gitlab.com": "-/commit"}
+_PULL = {"github.com": "pull", "gitlab.com": "-/merge_requests"}
 _TAG = {"github.com": "releases/tag", "gitlab.com": "-/tags"}
 
 
@@ -40,6 +41,11 @@ def source_address(source: str | None) -> str | None:
 def commit_address(source: str | None, commit: str | None) -> str | None:
     """Where a commit of a repository can be seen; None where that is not known."""
     return _below(source, _COMMIT, commit)
+
+
+def pull_address(source: str | None, number: str) -> str | None:
+    """Where a pull request to a repository can be seen; None where that is not known."""
+    return _below(source, _PULL, number)
 
 
 def tag_address(source: str | None, tag: str | None) -> str | None:
@@ -70,7 +76,11 @@ def _links(document: RecordDocument) -> Iterator[tuple[str, str | None]]:
         pages = _pages(document, kind)
         for service, page in pages.items():
             yield label if len(set(pages.values())) == 1 else f"{label}-of-{service}", page
-    yield "commit", commit_address(document.source, document.commit)
+    for pull in document.pulls:
+        name = "pull-request" if len(document.pulls) == 1 else f"pull-request-{pull.number}"
+        yield name, pull_address(document.source, pull.number)
+    if not document.pulls:
+        yield "commit", commit_address(document.source, document.commit)
     if document.as_tag is None and document.version is not None:
         yield "tag", tag_address(document.source, f"v{document.version}")
 

@@ -35,6 +35,7 @@ def _lines(document: RecordDocument) -> Iterator[tuple[str, str | None]]:
     yield "ref", document.ref
     yield "as tag", document.as_tag
     yield "commit", document.commit
+    yield "pull request", ", ".join(f"{pull.number} at {pull.commit}" for pull in document.pulls)
     yield "version", document.version
     yield "path", document.path
     yield "registry", registry_in_words(document) if document.registry else None

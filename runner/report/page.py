@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runner.report.links import commit_address, gallery_address, source_address, tag_address
+from runner.report.links import commit_address, gallery_address, pull_address, source_address, tag_address
 from runner.report.pull import pull_commands
 from runner.report.status import status_of
 from runner.report.timeline import bars, span_seconds
@@ -107,8 +107,7 @@ def _facts(document: RecordDocument) -> Iterator[Fact]:
         yield Fact("Planned as", document.as_tag)
     if document.path == "stable" and document.version:
         yield Fact("Version", document.version, tag)
-    if document.commit:
-        yield Fact("Commit", document.commit, commit_address(document.source, document.commit))
+    yield from _commits(document)
     if document.source:
         yield Fact("Repository", document.source.removeprefix("https://"), source_address(document.source))
     if document.registry:
@@ -119,6 +118,15 @@ def _facts(document: RecordDocument) -> Iterator[Fact]:
         yield Fact("Began", document.steps[0].started[:19].replace("T", " ") + " UTC")
     if "total" in document.timings:
         yield Fact("Took", in_words(document.timings["total"]))
+
+
+def _commits(document: RecordDocument) -> Iterator[Fact]:
+    for pull in document.pulls:
+        yield Fact("Pull request", f"{pull.number} at {pull.commit}", pull_address(document.source, pull.number))
+    if document.commit:
+        # What Prow has merged for the check is in no repository.
+        address = None if document.pulls else commit_address(document.source, document.commit)
+        yield Fact("Commit", document.commit, address)
 
 
 def _artifacts(document: RecordDocument) -> Iterator[Artifact]:

@@ -55,6 +55,7 @@ def test_a_release_is_planned_before_its_tag(proposal: Proposal, bench: Bench) -
     assert (record["as_tag"], record["version"], record["path"]) == ("from-chart", "1.3.0", "release")
     assert (record["ref"], record["settings"]["as tag"]["from"]) == ("main", "option --as-tag")
     assert record["commit"] not in {head, bench.repository.resolve("refs/heads/main")}
+    assert record["pulls"] == [{"number": "1", "commit": head}]
     assert "pulls=1" in ended.lines[0]
     assert "as_tag=from-chart" in ended.lines[0]
     assert bench.proxy.count(WRITES) == 0

@@ -94,6 +94,20 @@ def test_links_lead_to_the_commit_and_the_tag(views: Mapping[str, View]) -> None
         }
 
 
+def test_a_check_says_what_the_merge_would_release(views: Mapping[str, View]) -> None:
+    """The page of a check that passed shows the plan's line, the plan, and where the pull request is."""
+    view = views["check passed"]
+    [line] = read_buildlog(view).highlighted
+    assert line.endswith('event="planned, nothing was changed: 3 to publish, 0 to skip"')
+    [(title, text)] = read_html(view).items()
+    assert title == "Planned: widget 1.6.0 can be released"
+    assert "controller:widget-v1.6.0to publishnot in the registry" in text
+    assert not read_junit(view).failed
+    assert read_metadata(view).table["pull request"].startswith("1 at ")
+    # The commit that Prow merges for the check is in no repository.
+    assert read_links(view) == {"Pull request": "https://github.com/aws-controllers-k8s/widget-controller/pull/1"}
+
+
 @dataclass(frozen=True)
 class Failure:
     """A run that fails, in the words of its page: where, why, what to do, what stands near that, and its title."""
@@ -124,7 +138,7 @@ FAILURES: Mapping[str, Failure] = {
         "widget: build",
         "the run was ended by SIGINT during build of widget",
         "Rerun the job: it completes the release and sends nothing again that is published.",
-        near="Process did not finish before 6s timeout",
+        near="Process did not finish before 10s timeout",
         title="Stopped: widget 1.5.0 was stopped on its way",
     ),
     "aborted": Failure(
@@ -133,6 +147,13 @@ FAILURES: Mapping[str, Failure] = {
         "Rerun the job: it completes the release and sends nothing again that is published.",
         near="Entrypoint received interrupt: terminated",
         title="Stopped: widget 1.5.0 was stopped on its way",
+    ),
+    "check failed": Failure(
+        "widget: describe",
+        "helm/values.yaml:3: image.repository and image.tag name ",
+        "Regenerate the release artifacts for this version, commit them, and tag that commit",
+        near="seed would be ",
+        title="Refused: widget 1.6.0 was refused",
     ),
 }
 
@@ -240,4 +261,4 @@ def test_the_release_page_opens_as_high_as_it_is(chromium: Browser, views: Mappi
 
 def test_every_scene_is_looked_at(views: Mapping[str, View]) -> None:
     """Each run that is played is one that these tests judge."""
-    assert set(views) == set(SCENES) == {"released", "released before", "stable moved", *FAILURES}
+    assert set(views) == set(SCENES) == {"released", "released before", "stable moved", "check passed", *FAILURES}

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runner.errors import BuildFailed, ReleaseError
-from runner.record import EntryDocument, Record, RecordDocument, ServiceDocument, SettingDocument, StepName
+from runner.record import (
+    EntryDocument,
+    PullDocument,
+    Record,
+    RecordDocument,
+    ServiceDocument,
+    SettingDocument,
+    StepName,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,5 +120,6 @@ def everywhere(text: str) -> RecordDocument:
     known = ("ref", "version", "commit", "source", "registry", "layout_folder", "as_tag", "runner")
     record = record_of(error=built, text=text, **dict.fromkeys(known, text))
     record.set_service(ServiceDocument(name="ecr", selected=False, reason=text))
+    record.update(pulls=(PullDocument(number=text, commit=text),))
     record.update(settings={text: SettingDocument.model_validate({"value": text, "from": text})}, tools={text: text})
     return record.close()

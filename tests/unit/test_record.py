@@ -283,6 +283,7 @@ def test_plan_view_has_the_promised_keys() -> None:
             "ref",
             "as_tag",
             "commit",
+            "pulls",
             "path",
             "version",
             "registry",

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser
 
 from runner.errors import AlreadyPublished, BuildFailed, CredentialsRefused, NotARelease, RunEnded
-from runner.record import EntryDocument, Record, RecordDocument, ServiceDocument
+from runner.record import EntryDocument, PullDocument, Record, RecordDocument, ServiceDocument
 from runner.report.html import render_html, safe_address, safe_text
 from tests.support.records import DIGEST, HOSTILE, NAMES, REGISTRY, built, everywhere, record_of, record_of_many
 
@@ -222,6 +222,17 @@ def test_a_plan_changes_nothing_and_says_so() -> None:
     assert (status, told) == ("Planned", "s3 1.2.3 can be released")
     assert meaning == "Planned, nothing was changed: 3 to publish, 0 to skip."
     assert not alone(render_html(record.document)).css(".pulls")
+
+
+def test_a_check_leads_to_the_pull_request() -> None:
+    """A check shows which pull request it is of, and links that; the commit that was merged for it leads nowhere."""
+    pull = PullDocument(number="7", commit="d" * 40)
+    page = alone(render_html(record_of(command="plan", ref="main", as_tag="from-chart", pulls=(pull,)).document))
+    assert f"7 at {'d' * 40}" in words(page)
+    assert "c" * 40 in words(page)
+    addresses = {str(link.attributes["href"]) for link in page.css("a")}
+    assert "https://github.com/aws-controllers-k8s/s3-controller/pull/7" in addresses
+    assert not [address for address in addresses if "/commit/" in address]
 
 
 def test_an_ended_run_says_where_and_that_a_rerun_finishes_it() -> None:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.record import EntryDocument, RecordDocument
-from runner.report.links import SAFE_ADDRESS, commit_address, gallery_address, link_files, tag_address
+from runner.record import EntryDocument, PullDocument, RecordDocument
+from runner.report.links import SAFE_ADDRESS, commit_address, gallery_address, link_files, pull_address, tag_address
 
 COMMIT = "c" * 40
 SOURCE = "https://github.com/aws-controllers-k8s/s3-controller"
@@ -99,6 +99,19 @@ def test_a_tag_that_is_not_there_yet_has_no_address() -> None:
     """A plan for a tag that nobody has pushed links its commit only."""
     document = RecordDocument(source=SOURCE, commit=COMMIT, version="1.2.3", path="release", as_tag="v1.2.3")
     assert list(link_files(document)) == ["commit.link.txt"]
+
+
+def test_a_pull_request_is_linked_instead_of_a_commit_that_is_nowhere_else() -> None:
+    """A check of a pull request links that; what Prow merged for it is no commit of the repository."""
+    document = RecordDocument(source=SOURCE, commit=COMMIT, pulls=(PullDocument(number="7", commit="a" * 40),))
+    assert link_files(document) == {"pull-request.link.txt": f"{SOURCE}/pull/7\n"}
+    several = document.model_copy(update={"pulls": (*document.pulls, PullDocument(number="8", commit="b" * 40))})
+    assert link_files(several) == {
+        "pull-request-7.link.txt": f"{SOURCE}/pull/7\n",
+        "pull-request-8.link.txt": f"{SOURCE}/pull/8\n",
+    }
+    assert pull_address("https://gitlab.com/o/r", "7") == "https://gitlab.com/o/r/-/merge_requests/7"
+    assert pull_address("https://example.com/o/r", "7") is None
 
 
 @given(SCHEMES, st.text(), st.text())
