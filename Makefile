@@ -8,7 +8,7 @@ TOOLS := crane helm3 helm4 prow kube-apiserver
 ENVIRONMENTS := moto_server
 WORKERS ?= 2
 
-.PHONY: help setup tools demo picture pages deck-pictures bench image pin-bases image-figures test check format clean
+.PHONY: help setup tools demo prow picture pages deck-pictures bench image pin-bases image-figures test check format clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,12 @@ tools: ## build the pinned tools that tests need: crane, both helms, Prow's prog
 
 demo: setup ## release a sample controller to a registry on this machine, and show what was published
 	@$(BIN)/python -m hack.demo
+
+prow: setup ## run a whole Prow on this machine, with a release in it, until it is interrupted (needs root)
+	@hack/build-tool crane prow kube-apiserver
+	@hack/build-environment moto_server
+	@hack/build-deck-pages
+	@$(BIN)/python -m hack.prow
 
 picture: setup ## draw what the demo prints, for the README
 	@$(BIN)/python -m hack.picture
@@ -63,5 +69,5 @@ format: setup ## format the code and apply the fixes that lint can make
 	$(BIN)/ruff check --fix .
 
 clean: ## remove all that these commands made in this folder
-	rm -rf .venv .tools artifacts dist .demo .mypy_cache .ruff_cache .import_linter_cache .hypothesis .pytest_cache
+	rm -rf .venv .tools artifacts dist .demo .prow .mypy_cache .ruff_cache .import_linter_cache .hypothesis .pytest_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

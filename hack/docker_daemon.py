@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hack.processes import read, started
+from hack.processes import read, started, tied
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -87,7 +87,7 @@ def docker_daemon(data: Path) -> Iterator[DockerDaemon]:
     configuration.mkdir()
     daemon = DockerDaemon(f"unix://{socket}", log, configuration)
     try:
-        with log.open("wb") as output, started(argv, env=_environment(), output=output) as child:
+        with log.open("wb") as output, started(tied(argv, signal.SIGTERM), env=_environment(), output=output) as child:
             _wait(daemon, child)
             yield daemon
     finally:

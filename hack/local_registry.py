@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hack.processes import started
+from hack.processes import started, tied
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +87,7 @@ def running(argv: Argv, log: Path, port: re.Pattern[str]) -> Iterator[LocalRegis
     Raises:
         RuntimeError: it ended or did not answer in time; the message holds what it printed.
     """
-    with log.open("wb") as output, started(argv, env={}, output=output) as child:
+    with log.open("wb") as output, started(tied(argv), env={"PATH": os.environ["PATH"]}, output=output) as child:
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline and child.poll() is None:
             said = port.search(log.read_text(encoding="utf-8"))

@@ -83,6 +83,15 @@ def started(
                     pipe.close()
 
 
+def tied(argv: Argv, number: signal.Signals = signal.SIGKILL) -> Argv:
+    """What starts this program so that it gets a signal should the thread that starts it end before it.
+
+    Whoever is killed with SIGKILL leaves through no ``finally``; the kernel then ends what is tied (prctl(2)). What
+    others ask before it ends gets no answer then, so that only one that ends others should be ended gently.
+    """
+    return ["setpriv", "--pdeathsig", number.name.removeprefix("SIG"), *argv]
+
+
 class HeldSignals:
     """Holds signals back from here to ``release``: one between a child's start and the block that ends it loses it.
 

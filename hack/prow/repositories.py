@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hack.git import git
@@ -10,8 +11,6 @@ from hack.prow.servers import free_ports, listens
 from hack.sample_controller import OWNER
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from hack.prow.servers import Servers
     from hack.sample_controller import SampleRepository
 
@@ -43,7 +42,9 @@ def start_repositories(servers: Servers, folder: Path) -> Repositories:
     servers.start(
         "git-daemon",
         [
-            *("git", "daemon", "--listen=127.0.0.1", f"--port={port}", "--reuseaddr", "--export-all", "--verbose"),
+            # ``git daemon`` would start it as a child that outlives a git that is killed.
+            Path(git(folder, "--exec-path"), "git-daemon"),
+            *("--listen=127.0.0.1", f"--port={port}", "--reuseaddr", "--export-all", "--verbose"),
             *("--informative-errors", f"--base-path={folder}", folder),
         ],
         ready=listens(port),

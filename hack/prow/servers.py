@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from hack.processes import started
+from hack.processes import started, tied
 
 if TYPE_CHECKING:
     import subprocess
@@ -91,9 +91,8 @@ class Servers:
         log = self.logs / f"{name}.log"
         output = self._stack.enter_context(log.open("wb"))
         child = self._stack.enter_context(
-            # Whoever is killed with SIGKILL ends nothing; the kernel then does.
             started(
-                ["setpriv", "--pdeathsig", "TERM", *argv],
+                tied(argv),
                 env={"PATH": os.environ["PATH"], **(environment or {})},
                 output=output,
             )

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hack.docker_daemon import DockerDaemon
+    from hack.prow.programs import Programs
     from hack.prow.storage import Storage
     from hack.sample_controller import SampleRepository
 
@@ -50,18 +51,6 @@ GROUP = ProwSection.model_fields["group"].default
 
 class PushRefused(Exception):
     """Hook did not take a push event; the message says what it answered."""
-
-
-@dataclass(frozen=True)
-class Programs:
-    """The programs of a Prow and of the cluster that it works in."""
-
-    etcd: Path
-    kube_apiserver: Path
-    hook: Path
-    prow_controller_manager: Path
-    crier: Path
-    deck: Path
 
 
 @dataclass(frozen=True)

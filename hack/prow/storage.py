@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 from xml.etree import ElementTree as ET
 
-from hack.processes import started
+from hack.processes import started, tied
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,7 +94,7 @@ def serve(server: Path, folder: Path, *, bucket: str = "prow") -> Iterator[Stora
     log = folder / "log"
     argv: Argv = [server, "--host", "127.0.0.1", "--port", "0"]
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "TMPDIR": str(temporary), "NO_COLOR": "1"}
-    with log.open("wb") as output, started(argv, env=environment, output=output) as child:
+    with log.open("wb") as output, started(tied(argv), env=environment, output=output) as child:
         deadline = time.monotonic() + READY_SECONDS
         while (printed := ADDRESS.search(log.read_text(encoding="utf-8"))) is None:
             if child.poll() is not None or time.monotonic() > deadline:

@@ -12,7 +12,8 @@ from hack.image import Built, build_image
 from hack.prow import storage
 from hack.prow.images import build_utility_images
 from hack.prow.node.cluster import Cluster
-from hack.prow.stack import Programs, Surroundings, local_prow
+from hack.prow.programs import Programs
+from hack.prow.stack import Surroundings, local_prow
 from tests.support.docker import DEBIAN_BASE
 from tests.support.fault_proxy import FaultProxy
 from tests.support.left_overs import SECRET, SECRET_VARIABLE

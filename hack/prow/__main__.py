@@ -1,0 +1,147 @@
+"""``make prow``: a whole Prow on this machine, with a release in it, until it is interrupted.
+
+Everything is real but for the node, which runs pods in a Docker daemon of its own: etcd, kube-apiserver, Prow's hook,
+plank, crier and Deck, an S3 server, a registry, git. What was started ends with it, however it ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from kubernetes.client.exceptions import ApiException
+
+from hack import local_registry
+from hack.docker_daemon import DaemonUnusable, check_usable, docker_daemon
+from hack.image import ImageFailed
+from hack.processes import ProgramFailed, end_on_signals
+from hack.prow import storage
+from hack.prow.deck import check_ports
+from hack.prow.images import TOOLS
+from hack.prow.kept_images import kept_images
+from hack.prow.programs import ProgramMissing, find_program, find_programs
+from hack.prow.servers import PortTaken, ServerFailed
+from hack.prow.stack import LocalProw, PushRefused, Surroundings, local_prow
+from hack.prow.storage import StorageFailed
+from hack.sample_controller import ROOT, make_repository
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hack.sample_controller import SampleRepository
+
+SERVICE = "widget"
+VERSION = "1.2.3"
+PAGES = ROOT / ".tools" / "deck-pages"
+LOOK_SECONDS = 1.0
+
+FAILURES = (
+    *(ApiException, DaemonUnusable, ImageFailed, OSError, PortTaken, ProgramFailed, ProgramMissing, PushRefused),
+    *(RuntimeError, ServerFailed, StorageFailed),
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Run a Prow until a signal ends it; 1 when it cannot be started, or when one of its programs ends before."""
+    end_on_signals()
+    parser = argparse.ArgumentParser(prog="make prow", description=str(__doc__).partition("\n\n")[2])
+    parser.add_argument(
+        "--data", type=Path, default=ROOT / ".prow", help="folder for images, caches and the last run's logs"
+    )
+    given = parser.parse_args(arguments)
+    try:
+        _run(given.data.absolute())
+    except FAILURES as error:
+        print(f"prow: {error}", file=sys.stderr)
+        return 1
+    print("Ended, with all that was started.", flush=True)
+    return 0
+
+
+def _run(data: Path) -> None:
+    began = time.monotonic()
+
+    def tell(line: str) -> None:
+        print(f"{time.monotonic() - began:5.1f} s  {line}", flush=True)
+
+    check_usable()
+    check_ports()
+    programs = find_programs(TOOLS)
+    crane, moto = find_program(TOOLS, "crane"), find_program(TOOLS, "moto_server")
+    if not PAGES.exists():
+        raise ProgramMissing("the scripts of Deck's pages are not here: apt-get install nodejs npm, then make tools")
+    run = data / "run"
+    shutil.rmtree(run, ignore_errors=True)
+    with contextlib.ExitStack() as stack:
+        tell("Docker daemon")
+        daemon = stack.enter_context(docker_daemon(data / "docker"))
+        images = kept_images(daemon, tell=tell)
+        tell("registry, bucket")
+        registry = stack.enter_context(local_registry.serve(crane, run / "registry"))
+        bucket = stack.enter_context(storage.serve(moto, run / "storage"))
+        surroundings = Surroundings(
+            programs=programs,
+            pages=PAGES,
+            daemon=daemon,
+            runner_image=images.runner,
+            utility_images=images.utilities,
+            storage=bucket,
+            registry=f"{registry.host}/demo",
+            cache=data / "go-cache",
+        )
+        prow = stack.enter_context(local_prow(run / "prow", surroundings, [SERVICE], tell=tell))
+        repository = make_repository(
+            run / f"{SERVICE}-controller", service=SERVICE, registry=prow.place.registry, version=VERSION
+        )
+        prow.repositories.push(repository, "refs/heads/main")
+        tell("ready")
+        prow.push(repository, f"refs/tags/v{VERSION}")
+        _introduce(prow, repository)
+        # From here on a signal is how it is meant to end.
+        with contextlib.suppress(SystemExit):
+            _watch(prow)
+
+
+def _introduce(prow: LocalProw, repository: SampleRepository) -> None:
+    print(
+        f"""
+v{VERSION} of the sample controller was pushed, and hook was told as GitHub tells it.
+
+  Deck        {prow.place.deck}
+  registry    {prow.place.registry}
+  repository  {repository.folder}
+  kubeconfig  {prow.kubeconfig}
+  logs        {prow.servers.logs}
+
+Ctrl-C ends all of it.
+""",
+        flush=True,
+    )
+
+
+def _watch(prow: LocalProw) -> NoReturn:
+    said: Mapping[str, str] = {}
+    while True:
+        prow.servers.check()
+        lines = {job["metadata"]["name"]: _line(job) for job in prow.cluster.jobs()}
+        for name, line in lines.items():
+            if said.get(name) != line:
+                print(line, flush=True)
+        said = lines
+        time.sleep(LOOK_SECONDS)
+
+
+def _line(job: Mapping[str, Mapping[str, object]]) -> str:
+    spec, status = job["spec"], job["status"]
+    refs = spec["refs"]
+    assert isinstance(refs, dict)  # noqa: S101 - a postsubmit has refs
+    return f"{spec['job']} {refs['base_ref']}: {status['state']}  {status.get('url', '')}".rstrip()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,144 @@
+"""``make prow``: a whole Prow that is ready soon, and of which nothing is left."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hack.docker_daemon import docker_daemon
+from hack.prow.deck import ADDRESS, LENSES_PORT, PORT
+from hack.prow.kept_images import kept_images
+from hack.prow.servers import listens
+from tests.support.deck import read_buildlog, read_view
+from tests.support.docker import require_docker
+from tests.support.pod_processes import PROC, processes
+from tests.support.prowbench import until
+from tests.support.tools import BUILT, ROOT, require_deck_pages, require_tool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.exclusive
+
+PROGRAMS = ("etcd", "kube-apiserver", "hook", "prow-controller-manager", "crier", "deck", "crane", "moto_server")
+READY_SECONDS = 30
+LONG = 120
+
+
+@pytest.fixture(scope="module")
+def data() -> Path:
+    """The folder of a Prow whose images are built."""
+    require_docker()
+    require_deck_pages()
+    for name in (*PROGRAMS, "debootstrap"):
+        require_tool(name)
+    folder = BUILT.parent / "prow-of-tests"
+    with docker_daemon(folder / "docker") as daemon:
+        kept_images(daemon)
+    return folder
+
+
+class Running:
+    """A ``make prow`` that was started."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.process, self._log = process, log
+
+    def said(self, pattern: str) -> re.Match[str]:
+        """Wait until it has printed a line with this in it."""
+
+        def look() -> re.Match[str] | None:
+            found = re.search(pattern, self._log.read_text(), re.MULTILINE)
+            assert found or self.process.poll() is None, self._log.read_text()
+            return found
+
+        return until(look, seconds=LONG)
+
+    def ended(self) -> int:
+        """Wait for its end, and return its exit code."""
+        return self.process.wait(LONG)
+
+
+@contextlib.contextmanager
+def make_prow(data: Path, log: Path) -> Iterator[Running]:
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(
+            [sys.executable, "-m", "hack.prow", "--data", data], cwd=ROOT, stdout=output, stderr=subprocess.STDOUT
+        ) as process,
+    ):
+        try:
+            yield Running(process, log)
+        finally:
+            process.terminate()
+
+
+def marked(*marks: str) -> list[str]:
+    """The command lines that hold one of these."""
+    found = []
+    for entry in PROC.iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                if any(mark in line for mark in marks) and int(entry.name) != os.getpid():
+                    found.append(line)
+    return found
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_all_ends_with_it(data: Path, tmp_path: Path, ending: signal.Signals) -> None:
+    """It is ready in under 30 seconds, and once it ends, however, none of its programs and containers is left."""
+    with make_prow(data, tmp_path / "log") as running:
+        assert float(running.said(r"^ *([0-9.]+) s  ready$")[1]) < READY_SECONDS
+        running.said(r"^widget-release v1.2.3: pending")
+        children = processes(running.process.pid)
+        # A container's first process is no child of the daemon that started it.
+        of_docker = next(one.argv[one.argv.index("--exec-root") + 1] for one in children if "--exec-root" in one.argv)
+        assert len(children) > len(PROGRAMS)
+        running.process.send_signal(ending)
+        assert running.ended() == (0 if ending != signal.SIGKILL else -signal.SIGKILL)
+    left = (str(data), of_docker.removesuffix("/exec"))
+    if ending == signal.SIGKILL:
+        until(lambda: not marked(*left) or None, seconds=LONG)
+    assert marked(*left) == []
+    assert not listens(PORT)()
+
+
+def test_the_release_on_its_page(data: Path, tmp_path: Path) -> None:
+    """It says where the release's page is; Deck has it there, with the line that says what was released."""
+    with make_prow(data, tmp_path / "log") as running:
+        address = running.said(r"^widget-release v1\.2\.3: success  (\S+)$")[1]
+        assert address.startswith(f"{ADDRESS}/view/")
+        [line] = read_buildlog(read_view(address)).highlighted
+        assert line.startswith("RELEASED: widget 1.2.3 ")
+        running.process.send_signal(signal.SIGINT)
+        assert running.ended() == 0
+        running.said(r"^Ended, with all that was started\.$")
+
+
+def test_a_program_that_ends_before(data: Path, tmp_path: Path) -> None:
+    """When one of its programs dies, it ends with 1, and says which and what that printed last."""
+    with make_prow(data, tmp_path / "log") as running:
+        running.said(r"^widget-release v1\.2\.3: pending")
+        [crier] = [one for one in processes(running.process.pid) if one.argv[:1] == [str(require_tool("crier"))]]
+        os.kill(crier.id, signal.SIGKILL)
+        assert running.ended() == 1
+        running.said(r"^prow: crier ended with -9; \S+crier\.log ends so:\n\{")
+    assert marked(str(data)) == []
+
+
+@pytest.mark.parametrize(("port", "host"), [(PORT, ""), (PORT, "127.0.0.1"), (LENSES_PORT, "127.0.0.1")])
+def test_a_taken_port(data: Path, tmp_path: Path, port: int, host: str) -> None:
+    """A port of Deck's that somebody has is an error that names it, before anything is started."""
+    with socket.create_server((host, port)), make_prow(data, tmp_path / "log") as running:
+        assert running.ended() == 1
+        running.said(rf"\Aprow: port {port} is taken, and Deck listens on no other")
