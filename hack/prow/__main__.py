@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 SERVICE = "widget"
 VERSION = "1.2.3"
+NEXT = "1.3.0"
 PAGES = ROOT / ".tools" / "deck-pages"
 LOOK_SECONDS = 1.0
 
@@ -101,6 +102,9 @@ def _run(data: Path) -> None:
         prow.repositories.push(repository, "refs/heads/main")
         tell("ready")
         prow.push(repository, f"refs/tags/v{VERSION}")
+        repository.stable(VERSION)
+        repository.release(NEXT)
+        prow.take_pushes(repository)
         _introduce(prow, repository)
         # From here on a signal is how it is meant to end.
         with contextlib.suppress(SystemExit):
@@ -117,6 +121,11 @@ v{VERSION} of the sample controller was pushed, and hook was told as GitHub tell
   repository  {repository.folder}
   kubeconfig  {prow.kubeconfig}
   logs        {prow.servers.logs}
+
+What a push does to it:
+
+  git -C {repository.folder} push origin stable     moves the stable chart
+  git -C {repository.folder} push origin v{NEXT}     releases another version
 
 Ctrl-C ends all of it.
 """,

@@ -1,11 +1,17 @@
-"""The event of a push, as GitHub sends it to Prow's hook, and its signature."""
+"""The event of a push, as GitHub sends it to Prow's hook, and its signature.
+
+``python -m hack.prow.push ADDRESS SECRET-FILE OWNER REPOSITORY`` sends one for each line of its input: the old
+object, the new one and the full ref, as git gives them to its hook post-receive (githooks(5)).
+"""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 import json
+import sys
 import urllib.request
+from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
@@ -17,21 +23,22 @@ NOTHING = "0" * 40
 """What GitHub says in the place of an object where there is none."""
 
 
-def push_event(owner: str, repository: str, ref: str, sha: str) -> dict[str, Any]:
-    """The event of a ref that is pushed for the first time; one of a tag lists no commits.
+def push_event(owner: str, repository: str, ref: str, sha: str, *, before: str = NOTHING) -> dict[str, Any]:
+    """The event of a pushed ref; it lists no commits, as that of a tag does.
 
     Args:
         owner: the organization.
         repository: its name there.
         ref: the full name.
-        sha: what it names: of an annotated tag the tag object, not the commit.
+        sha: what it names now: of an annotated tag the tag object, not the commit.
+        before: what it named until now.
     """
     link = f"https://github.com/{owner}/{repository}"
     return {
         "ref": ref,
-        "before": NOTHING,
+        "before": before,
         "after": sha,
-        "created": True,
+        "created": before == NOTHING,
         "deleted": sha == NOTHING,
         "compare": f"{link}/compare/{ref.removeprefix('refs/tags/').removeprefix('refs/heads/')}",
         "commits": [],
@@ -73,3 +80,17 @@ def send(address: str, event: Mapping[str, Any], secret: str) -> int:
     except HTTPError as refused:
         with refused:
             return refused.code
+
+
+def main(arguments: list[str]) -> int:
+    """Send the events of what was pushed."""
+    address, secret, owner, repository = arguments
+    for line in sys.stdin:
+        before, sha, ref = line.split()
+        status = send(address, push_event(owner, repository, ref, sha, before=before), Path(secret).read_text("utf-8"))
+        print(f"hook answered {status} to the push of {ref}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

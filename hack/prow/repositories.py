@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,11 +29,28 @@ class Repositories:
         Raises:
             ProgramFailed: git failed.
         """
-        bare = self.folder / OWNER / f"{source.name}.git"
+        bare = self._bare(source)
         if not bare.exists():
             bare.mkdir(parents=True)
             git(bare, "init", "--quiet", "--bare", "--initial-branch=main")
         source.git("push", "--quiet", "--force", str(bare), *(f"{ref}:{ref}" for ref in refs))
+
+    def tell_of_pushes(self, source: SampleRepository, *command: str | Path) -> None:
+        """From now on every push to a repository that is there runs a command, as git's hook post-receive.
+
+        ``source`` gets the repository as its remote ``origin``.
+
+        Raises:
+            ProgramFailed: git failed.
+        """
+        hook = self._bare(source) / "hooks" / "post-receive"
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text(f"#!/bin/sh\nexec {shlex.join(map(str, command))}\n", encoding="utf-8")
+        hook.chmod(0o755)
+        source.git("remote", "add", "origin", str(self._bare(source)))
+
+    def _bare(self, source: SampleRepository) -> Path:
+        return self.folder / OWNER / f"{source.name}.git"
 
 
 def start_repositories(servers: Servers, folder: Path) -> Repositories:

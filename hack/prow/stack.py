@@ -90,7 +90,7 @@ class LocalProw:
         repositories: what is cloned.
         storage: where its logs go.
         events: the address that takes events.
-        secret: what signs them.
+        secret_file: the file with what signs them.
         servers: its programs.
     """
 
@@ -101,7 +101,7 @@ class LocalProw:
     repositories: Repositories
     storage: Storage
     events: str
-    secret: str
+    secret_file: Path
     servers: Servers
 
     def push(self, source: SampleRepository, ref: str) -> str:
@@ -113,10 +113,22 @@ class LocalProw:
         """
         self.repositories.push(source, ref)
         sha = source.resolve(ref)
-        status = send(self.events, push_event(OWNER, source.name, ref, sha), self.secret)
+        status = send(self.events, push_event(OWNER, source.name, ref, sha), self.secret_file.read_text("utf-8"))
         if status != ACCEPTED:
             raise PushRefused(f"hook answered {status} to the push of {ref}; its log is {self.servers.logs}/hook.log")
         return sha
+
+    def take_pushes(self, source: SampleRepository) -> None:
+        """From now on let ``git push origin`` in a repository's folder tell hook, too.
+
+        Raises:
+            ProgramFailed: git failed.
+        """
+        self.repositories.tell_of_pushes(
+            source,
+            *("env", f"PYTHONPATH={ROOT}", sys.executable, "-m", "hack.prow.push"),
+            *(self.events, self.secret_file, OWNER, source.name),
+        )
 
 
 @contextlib.contextmanager
@@ -163,7 +175,7 @@ def local_prow(
             cluster.prepare(storage_secret(storage.credentials.read_bytes()))
             tell("node, hook, plank, crier, Deck")
             _start_node(servers, folder, kubeconfig, surroundings.daemon)
-            events, secret = _start_hook(servers, folder, programs, shared)
+            events, secret_file = _start_hook(servers, folder, programs, shared)
             _start_watchers(servers, programs, shared, storage)
             start_deck(
                 servers,
@@ -175,7 +187,7 @@ def local_prow(
                 jobs=shared.jobs,
             )
             servers.wait()
-            yield LocalProw(folder, place, kubeconfig, cluster, repositories, storage, events, secret, servers)
+            yield LocalProw(folder, place, kubeconfig, cluster, repositories, storage, events, secret_file, servers)
 
 
 def _new(folder: Path) -> Path:
@@ -233,19 +245,18 @@ def _start_node(servers: Servers, folder: Path, kubeconfig: Path, daemon: Docker
     )
 
 
-def _start_hook(servers: Servers, folder: Path, programs: Programs, shared: Shared) -> tuple[str, str]:
+def _start_hook(servers: Servers, folder: Path, programs: Programs, shared: Shared) -> tuple[str, Path]:
     ports, (port,) = _ports(), free_ports(1)
-    secret = token_hex(16)
     file = folder / "hook-secret"
     file.touch(mode=0o600)
-    file.write_text(secret, encoding="utf-8")
+    file.write_text(token_hex(16), encoding="utf-8")
     servers.start(
         "hook",
         components.hook(programs.hook, shared, ports, port=port, secret=file, plugins=folder / "plugins.yaml"),
         ready=answers(ports.health, "/healthz/ready"),
         environment={"HOME": str(folder)},
     )
-    return f"http://127.0.0.1:{port}/hook", secret
+    return f"http://127.0.0.1:{port}/hook", file
 
 
 def _start_watchers(servers: Servers, programs: Programs, shared: Shared, storage: Storage) -> None:

@@ -113,13 +113,22 @@ def test_all_ends_with_it(data: Path, tmp_path: Path, ending: signal.Signals) ->
     assert not listens(PORT)()
 
 
-def test_the_release_on_its_page(data: Path, tmp_path: Path) -> None:
-    """It says where the release's page is; Deck has it there, with the line that says what was released."""
+def test_a_release_and_a_push(data: Path, tmp_path: Path) -> None:
+    """Deck has the release where it says, with the line of what was released; a push with git starts another job."""
     with make_prow(data, tmp_path / "log") as running:
         address = running.said(r"^widget-release v1\.2\.3: success  (\S+)$")[1]
         assert address.startswith(f"{ADDRESS}/view/")
         [line] = read_buildlog(read_view(address)).highlighted
         assert line.startswith("RELEASED: widget 1.2.3 ")
+        pushed = subprocess.run(
+            ["git", "-C", running.said(r"^  repository  (.*)$")[1], "push", "origin", "stable"],
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=LONG,
+        )
+        assert "remote: hook answered 200 to the push of refs/heads/stable" in pushed.stderr
+        running.said(r"^widget-release stable: success  \S+$")
         running.process.send_signal(signal.SIGINT)
         assert running.ended() == 0
         running.said(r"^Ended, with all that was started\.$")

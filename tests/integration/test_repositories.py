@@ -8,6 +8,7 @@ import pytest
 
 from hack.git import git
 from hack.processes import ProgramFailed
+from hack.prow.push import NOTHING
 from hack.prow.repositories import Repositories, start_repositories
 from hack.prow.servers import Servers
 from hack.sample_controller import OWNER, make_repository
@@ -58,3 +59,12 @@ def test_only_what_was_pushed_is_there(tmp_path: Path, served: Repositories, sam
     served.push(sample, "refs/heads/main")
     fetch(tmp_path / "second", served, "refs/heads/main")
     assert git(tmp_path / "second", "rev-parse", "FETCH_HEAD") == sample.resolve("HEAD")
+
+
+def test_a_command_is_told_of_pushes(tmp_path: Path, served: Repositories, sample: SampleRepository) -> None:
+    """After a push with git the command has each ref that changed, with the objects before and after."""
+    served.push(sample, "refs/heads/main")
+    told = tmp_path / "told"
+    served.tell_of_pushes(sample, "tee", told)
+    sample.git("push", "--quiet", "origin", "main", "v1.2.3")
+    assert told.read_text() == f"{NOTHING} {sample.resolve(TAG)} {TAG}\n"

@@ -33,6 +33,13 @@ def test_a_ref_that_is_gone() -> None:
     assert push_event("org", "repo", "refs/tags/v1.2.3", NOTHING)["deleted"]
 
 
+def test_a_ref_that_moves() -> None:
+    """A ref that was there before is not created, and the event says what it named."""
+    event = push_event("org", "repo", "refs/heads/stable", SHA, before="b" * 40)
+    assert (event["created"], event["before"], event["after"]) == (False, "b" * 40, SHA)
+    assert push_event("org", "repo", "refs/heads/stable", SHA)["created"]
+
+
 @given(body=st.binary(), secret=st.text())
 def test_a_signature_is_that_of_the_body_by_the_secret(body: bytes, secret: str) -> None:
     """The signature is HMAC-SHA1 of exactly these bytes, and another secret's differs."""
