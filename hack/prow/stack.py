@@ -9,31 +9,18 @@ from dataclasses import dataclass
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
-import yaml
-
 from hack.prow import components
 from hack.prow.apiserver import start_apiserver
 from hack.prow.cluster import ProwCluster
 from hack.prow.components import Ports, Shared
-from hack.prow.config import (
-    NAMESPACE,
-    STANDARD,
-    Limits,
-    Place,
-    generated_files,
-    installation,
-    jobs_yaml,
-    plugins,
-    storage_secret,
-)
+from hack.prow.config import NAMESPACE, STANDARD, Limits, Place, storage_secret
+from hack.prow.configuration import share_cache, write_configuration
 from hack.prow.deck import ADDRESS, check_ports, of_cluster, start_deck
 from hack.prow.images import bake_jobs
 from hack.prow.push import push_event, send
 from hack.prow.repositories import Repositories, start_repositories
 from hack.prow.servers import Servers, answers, free_ports, listens
 from hack.sample_controller import OWNER, ROOT
-from runner.prow.folder import write_folder
-from runner.prowsection import ProwSection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -46,7 +33,6 @@ if TYPE_CHECKING:
 
 ACCEPTED = 200
 NODE = "local"
-GROUP = ProwSection.model_fields["group"].default
 
 
 class PushRefused(Exception):
@@ -165,17 +151,18 @@ def local_prow(
         )
         repositories = start_repositories(servers, folder / "repositories")
         image = f"localhost/ack-release:{token_hex(4)}"
-        _share(surroundings.cache)
+        share_cache(surroundings.cache)
         place = _place(surroundings, repositories, image)
-        shared = _configure(folder, place, services, limits, kubeconfig)
-        bake_jobs(surroundings.runner_image, image, folder / "jobs.yaml", environment=surroundings.daemon.environment)
+        configured = write_configuration(folder, place, services, limits)
+        shared = Shared(kubeconfig, configured.config, configured.jobs)
+        bake_jobs(surroundings.runner_image, image, configured.jobs_yaml, environment=surroundings.daemon.environment)
         servers.wait()
         with contextlib.closing(ProwCluster(kubeconfig, NAMESPACE)) as cluster:
             tell("the kind ProwJob")
             cluster.prepare(storage_secret(storage.credentials.read_bytes()))
             tell("node, hook, plank, crier, Deck")
             _start_node(servers, folder, kubeconfig, surroundings.daemon)
-            events, secret_file = _start_hook(servers, folder, programs, shared)
+            events, secret_file = _start_hook(servers, folder, programs.hook, shared, configured.plugins)
             _start_watchers(servers, programs, shared, storage)
             start_deck(
                 servers,
@@ -195,13 +182,6 @@ def _new(folder: Path) -> Path:
     return folder
 
 
-def _share(cache: Path) -> None:
-    """Let the jobs' group write into a folder, which a kubelet does not do for a folder of the node."""
-    cache.mkdir(parents=True, exist_ok=True)
-    os.chown(cache, -1, GROUP)
-    cache.chmod(0o2770)
-
-
 def _place(surroundings: Surroundings, repositories: Repositories, image: str) -> Place:
     return Place(
         registry=surroundings.registry,
@@ -213,20 +193,6 @@ def _place(surroundings: Surroundings, repositories: Repositories, image: str) -
         cache=surroundings.cache,
         cpus=os.cpu_count() or 1,
     )
-
-
-def _configure(folder: Path, place: Place, services: Sequence[str], limits: Limits, kubeconfig: Path) -> Shared:
-    text = jobs_yaml(place, services, limits)
-    file, generated = folder / "jobs.yaml", folder / "prowjobs"
-    file.write_text(text, encoding="utf-8")
-    files = generated_files(text, file, place)
-    write_folder(generated, files)
-    config = folder / "config.yaml"
-    config.write_text(yaml.safe_dump(installation(place, files["deck.yaml"])), encoding="utf-8")
-    (folder / "plugins.yaml").write_text(
-        yaml.safe_dump(plugins(path.stem for path in (generated / "jobs").iterdir())), encoding="utf-8"
-    )
-    return Shared(kubeconfig, config, generated / "jobs")
 
 
 def _ports() -> Ports:
@@ -245,14 +211,14 @@ def _start_node(servers: Servers, folder: Path, kubeconfig: Path, daemon: Docker
     )
 
 
-def _start_hook(servers: Servers, folder: Path, programs: Programs, shared: Shared) -> tuple[str, Path]:
+def _start_hook(servers: Servers, folder: Path, program: Path, shared: Shared, plugins: Path) -> tuple[str, Path]:
     ports, (port,) = _ports(), free_ports(1)
     file = folder / "hook-secret"
     file.touch(mode=0o600)
     file.write_text(token_hex(16), encoding="utf-8")
     servers.start(
         "hook",
-        components.hook(programs.hook, shared, ports, port=port, secret=file, plugins=folder / "plugins.yaml"),
+        components.hook(program, shared, ports, port=port, secret=file, plugins=plugins),
         ready=answers(ports.health, "/healthz/ready"),
         environment={"HOME": str(folder)},
     )

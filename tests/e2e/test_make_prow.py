@@ -151,3 +151,17 @@ def test_a_taken_port(data: Path, tmp_path: Path, port: int, host: str) -> None:
     with socket.create_server((host, port)), make_prow(data, tmp_path / "log") as running:
         assert running.ended() == 1
         running.said(rf"\Aprow: port {port} is taken, and Deck listens on no other")
+
+
+def test_images_are_built_once(data: Path) -> None:
+    """With every image there nothing is built, and what another work tree or a killed Prow left is removed."""
+    told: list[str] = []
+    with docker_daemon(data / "docker") as daemon:
+        images = kept_images(daemon)
+        for old in ("ack-release:0123456789ab", "prow-sidecar:0123456789ab", "localhost/ack-release:01234567"):
+            daemon.docker("tag", images.runner, old)
+        assert kept_images(daemon, tell=told.append) == images
+        left = set(daemon.docker("images", "--format", "{{.Repository}}:{{.Tag}}").splitlines())
+    assert told == []
+    assert left - {"<none>:<none>"} >= {images.runner, *images.utilities.values()}
+    assert len(left - {"<none>:<none>"}) == 1 + 1 + len(images.utilities), "and the Debian that they are built on"

@@ -12,7 +12,6 @@ import yaml
 from hack.prow.config import NAMESPACE, STANDARD
 from hack.prow.node.worker import evict
 from runner.prowsection import seconds
-from tests.support.deck import fetch, read_buildlog, read_junit, read_metadata, read_view
 from tests.support.pod_processes import container
 from tests.support.prowbench import slow_source, until
 from tests.support.releases import crane
@@ -157,38 +156,6 @@ def test_a_pod_that_is_killed(prow: ProwBench, point: str) -> None:
     written = [seen.path for seen in prow.proxy.requests if seen.method == "PUT" and seen.status == 201]
     names = [path for path in written if "/manifests/" in path and "sha256:" not in path]
     assert len(names) == len(set(names)) == len(record["entries"]), "each name was written once"
-
-
-def test_deck_shows_a_release(prow: ProwBench) -> None:
-    """Deck lists the job, and its page, where the ProwJob's own link leads, has every lens that the release feeds."""
-    repository = prow.repository()
-    released = prow.release(repository, TAG)
-    job = prow.listed_by_deck(released.name, "success")
-    assert job["spec"]["refs"]["base_ref"] == "v1.2.3"
-    view = read_view(job["status"]["url"])
-    assert {"metadata", "junit", "buildlog", "podinfo"} <= set(view.lenses)
-    assert read_buildlog(view).highlighted == (released.lines[-1],)
-    assert read_metadata(view).table["commit"] == repository.resolve(f"{TAG}^{{commit}}")
-    assert not read_junit(view).failed
-
-
-def test_deck_shows_the_log_of_a_release_that_runs(prow: ProwBench) -> None:
-    """While the job runs, Deck has its log from the node, through the apiserver, and follows it on the page."""
-    repository = prow.repository()
-    held = prow.proxy.hold(method="PUT", path=r"/blobs/")
-    name = prow.started(repository, prow.prow.push(repository, TAG))
-    until(lambda: held.reached.is_set() or None)
-    document = prow.listed_by_deck(name, "pending")
-    job, build_id = document["spec"]["job"], document["status"]["build_id"]
-    log = fetch(f"{prow.prow.place.deck}/log?job={job}&id={build_id}")
-    assert f"service={repository.service}" in log
-    assert "RELEASED:" not in log
-    shown = read_buildlog(read_view(document["status"]["url"]))
-    assert sum(shown.folded) + len(shown.shown) >= len(log.splitlines())
-    held.let_go(forward=True)
-    released = prow.ended(name)
-    assert released.state == "success"
-    assert "\n".join(released.lines).startswith(log.rstrip())
 
 
 def test_a_rerun_through_deck(prow: ProwBench) -> None:

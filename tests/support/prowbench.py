@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from hack.processes import ProgramFailed
 from hack.prow.config import NAMESPACE
 from hack.sample_controller import SampleRepository, make_repository
-from tests.support.deck import fetch
 from tests.support.pod_processes import Process, container, processes
 
 if TYPE_CHECKING:
@@ -136,17 +135,6 @@ class ProwBench:
     def release(self, repository: SampleRepository, ref: str) -> Job:
         """Push a full ref name, and wait for the end of the job that it starts."""
         return self.ended(self.started(repository, self.prow.push(repository, ref)))
-
-    def listed_by_deck(self, name: str, state: str) -> dict[str, Any]:
-        """Wait until Deck lists a ProwJob in this state, and return it; Deck reads the list twice a minute."""
-
-        def listed() -> dict[str, Any] | None:
-            for job in json.loads(fetch(f"{self.prow.place.deck}/prowjobs.js"))["items"]:
-                if (job["metadata"]["name"], job["status"]["state"]) == (name, state):
-                    return dict(job)
-            return None
-
-        return until(listed)
 
     def rerun(self, name: str) -> str:
         """Have Deck run a ProwJob again, as its page does, and return the name of the new one."""
