@@ -112,25 +112,31 @@ def _run(data: Path) -> None:
 
 
 def _introduce(prow: LocalProw, repository: SampleRepository) -> None:
+    folder = _from_here(repository.folder)
     print(
         f"""
 v{VERSION} of the sample controller was pushed, and hook was told as GitHub tells it.
 
   Deck        {prow.place.deck}
   registry    {prow.place.registry}
-  repository  {repository.folder}
-  kubeconfig  {prow.kubeconfig}
-  logs        {prow.servers.logs}
+  repository  {folder}
+  kubeconfig  {_from_here(prow.kubeconfig)}
+  logs        {_from_here(prow.servers.logs)}
 
 What a push does to it:
 
-  git -C {repository.folder} push origin stable     moves the stable chart
-  git -C {repository.folder} push origin v{NEXT}     releases another version
+  git -C {folder} push origin stable     moves the stable chart
+  git -C {folder} push origin v{NEXT}     releases another version
 
 Ctrl-C ends all of it.
 """,
         flush=True,
     )
+
+
+def _from_here(path: Path) -> Path:
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _watch(prow: LocalProw) -> NoReturn:

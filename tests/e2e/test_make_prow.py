@@ -122,6 +122,7 @@ def test_a_release_and_a_push(data: Path, tmp_path: Path) -> None:
         assert line.startswith("RELEASED: widget 1.2.3 ")
         pushed = subprocess.run(
             ["git", "-C", running.said(r"^  repository  (.*)$")[1], "push", "origin", "stable"],
+            cwd=ROOT,
             check=True,
             capture_output=True,
             text=True,

@@ -115,6 +115,7 @@ def test_the_pod_runs_as_its_job_says(prow: ProwBench) -> None:
     uid = prow.pod(name)["metadata"]["uid"]
     host = container(prow.daemon, uid, "test")["HostConfig"]
     assert (of_container["privileged"], host["Privileged"]) == (False, False)
+    assert host["GroupAdd"] == [str(of_pod["fsGroup"])], "here it is the user's own group, too"
     assert prow.pod(name)["spec"]["containers"][0]["securityContext"] == of_container
     assert prow.pod(name)["spec"]["securityContext"] == of_pod
     held.let_go(forward=True)
