@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -157,6 +159,42 @@ def test_a_pod_that_is_killed(prow: ProwBench, point: str) -> None:
     written = [seen.path for seen in prow.proxy.requests if seen.method == "PUT" and seen.status == 201]
     names = [path for path in written if "/manifests/" in path and "sha256:" not in path]
     assert len(names) == len(set(names)) == len(record["entries"]), "each name was written once"
+
+
+def test_a_runner_that_is_killed(prow: ProwBench) -> None:
+    """A runner that the kernel kills is FAILURE, and Deck's rerun completes the release with what is missing."""
+    repository = prow.repository()
+    held = prow.proxy.hold(method="PUT", path=r"-chart/manifests/")
+    name = prow.started(repository, prow.prow.push(repository, TAG))
+    until(lambda: held.reached.is_set() or None)
+    for process in prow.processes(name)[1:]:
+        os.kill(process.id, signal.SIGKILL)
+    failed = prow.ended(name)
+    held.let_go(forward=False)
+    assert (failed.state, failed.json("finished.json")["result"]) == ("failure", "FAILURE")
+    prow.proxy.clear()
+    again = prow.ended(prow.rerun(name))
+    assert again.state == "success", again.lines
+    actions = {entry["name"]: entry["action"] for entry in again.json("artifacts/record.json")["entries"]}
+    assert actions[":".join(repository.image("1.2.3"))] == "skip"
+    assert "publish" in actions.values()
+    assert not prow.proxy.count("(PUT|POST|PATCH)", "controller/")
+
+
+def test_stable_waits_for_the_release(prow: ProwBench) -> None:
+    """A push to stable while the tag is being released has no pod until that has ended, and then succeeds."""
+    repository = prow.repository()
+    repository.stable("1.2.3")
+    held = prow.proxy.hold(method="PUT", path=r"/blobs/")
+    first = prow.started(repository, prow.prow.push(repository, TAG))
+    second = prow.started(repository, prow.prow.push(repository, STABLE))
+    until(lambda: held.reached.is_set() or None)
+    assert prow.pods.pod(NAMESPACE, second) is None
+    assert prow.prow.cluster.job(second)["status"]["state"] == "triggered"
+    held.let_go(forward=True)
+    ended = [prow.ended(name) for name in (first, second)]
+    assert [job.state for job in ended] == ["success", "success"], ended[1].lines
+    assert ended[0].document["status"]["completionTime"] <= ended[1].document["status"]["pendingTime"]
 
 
 def test_a_rerun_through_deck(prow: ProwBench) -> None:
