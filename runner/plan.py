@@ -163,8 +163,9 @@ def for_folder(plan: Plan) -> Plan:
 
 
 def _held_back(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    # Such a name holds nothing of this, so it has no digest: with one it would be told as published.
     return tuple(
-        replace(entry, action=Action.SKIP, reason=HELD_BACK) if entry.action is Action.PUBLISH else entry
+        replace(entry, action=Action.SKIP, reason=HELD_BACK, digest=None) if entry.action is Action.PUBLISH else entry
         for entry in entries
     )
 

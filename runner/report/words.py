@@ -20,7 +20,7 @@ def short_name(document: RecordDocument, entry: EntryDocument) -> str:
 
 def is_published(document: RecordDocument, entry: EntryDocument) -> bool:
     """Whether a name is in its registry as the entry says: it was there before, or this run wrote it."""
-    return entry.action == "skip" or (entry.written and document.layout_folder is None)
+    return (entry.action == "skip" and entry.digest is not None) or (entry.written and document.layout_folder is None)
 
 
 def in_words(seconds: float) -> str:

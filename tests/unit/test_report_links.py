@@ -95,6 +95,15 @@ def test_what_is_not_published_has_no_page(action: str) -> None:
     assert link_files(RecordDocument(entries=(missing,))) == {}
 
 
+def test_a_name_that_is_held_back_has_no_page() -> None:
+    """A name that is skipped because another one is refused holds nothing, so it is not told as published."""
+    there = entry("public.ecr.aws/ack/controller:s3-v1.2.3", action="skip", written=False)
+    held_back = there.model_copy(update={"digest": None})
+    found = there.model_copy(update={"digest": "sha256:" + "a" * 64})
+    assert link_files(RecordDocument(entries=(held_back,))) == {}
+    assert list(link_files(RecordDocument(entries=(found,)))) == ["gallery.link.txt"]
+
+
 def test_a_tag_that_is_not_there_yet_has_no_address() -> None:
     """A plan for a tag that nobody has pushed links its commit only."""
     document = RecordDocument(source=SOURCE, commit=COMMIT, version="1.2.3", path="release", as_tag="v1.2.3")
