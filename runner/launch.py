@@ -189,16 +189,18 @@ class Finish:
 
     def _say_last(self, document: RecordDocument) -> None:
         for error in document.errors:
-            self._log.debug("failed", service=error.service, code=error.code, cause=error.cause, remedy=error.remedy)
             for line in error_lines(error):
                 self._out.write(f"{line}\n")
+        # The log's file comes after what people read: its disk may hang.
+        for error in document.errors:
+            self._log.debug("failed", service=error.service, code=error.code, cause=error.cause, remedy=error.remedy)
         if document.errors:
             return
         if self._only_plan:
             self._log.info(summary(document))
         else:
-            self._log.debug("released", summary=summary(document))
             self._out.write(f"{released_line(document)}\n")
+            self._log.debug("released", summary=summary(document))
 
 
 def _nothing(_: RecordDocument) -> None:

@@ -1,0 +1,32 @@
+"""The end of a run: what is said last, and in which order."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from runner.errors import BuildFailed
+from runner.launch import Finish
+from runner.log import Outlet, open_log
+from runner.record import Record
+
+
+@pytest.mark.parametrize(("error", "line"), [(BuildFailed("main.go:3: undefined: x"), "ERROR:"), (None, "RELEASED:")])
+def test_the_last_line_does_not_wait_for_the_log_file(error: BuildFailed | None, line: str) -> None:
+    """The person's last line is printed before the programs' log is written, whose disk may hang."""
+    out = io.StringIO()
+    printed: list[str] = []
+
+    class LogFile(io.StringIO):
+        def write(self, text: str) -> int:
+            printed.append(out.getvalue())
+            return super().write(text)
+
+    record = Record(lambda _: None)
+    if error is not None:
+        record.fail(error)
+    log, outlet = open_log(Outlet(out), LogFile()), Outlet(out)
+    Finish(record, log, outlet, None, patience=1.0, only_plan=False, show=None)()
+    assert printed
+    assert all(line in text for text in printed)
