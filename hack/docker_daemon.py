@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 READY_SECONDS = 40.0
+NOTE = "run-folder"
+"""The file in a daemon's data that says where it keeps what lives as long as it runs."""
 PROGRAMS = ("dockerd", "containerd", "runc", "docker")
 
 
@@ -72,13 +74,16 @@ def docker_daemon(data: Path) -> Iterator[DockerDaemon]:
     """Run a daemon that keeps its images below ``data``; it ends with the block, and its containers with it.
 
     Raises:
-        DaemonUnusable: this user may not start one, a program is missing, or it does not answer.
+        DaemonUnusable: this user may not start one, a program is missing, it does not answer, or another daemon has
+            these data.
     """
     check_usable()
+    data.mkdir(parents=True, exist_ok=True)
+    _clear_killed(data)
     # A socket's path may have 107 bytes at most (unix(7)), and the daemon makes some below this folder.
     run = Path(tempfile.mkdtemp(prefix="docker-"))
     socket, log = run / "docker.sock", run / "log"
-    data.mkdir(parents=True, exist_ok=True)
+    (data / NOTE).write_text(str(run), encoding="utf-8")
     argv: list[str | Path] = [
         *("dockerd", "--host", f"unix://{socket}", "--data-root", data, "--exec-root", run / "exec"),
         *("--pidfile", run / "pid", "--iptables=false", "--ip6tables=false", "--bridge=none", "--ip-forward=false"),
@@ -91,9 +96,8 @@ def docker_daemon(data: Path) -> Iterator[DockerDaemon]:
             _wait(daemon, child)
             yield daemon
     finally:
-        _end_left(run)
-        _unmount_below(run, data)
-        shutil.rmtree(run, ignore_errors=True)
+        _clear(run, data)
+        (data / NOTE).unlink()
 
 
 def check_usable() -> None:
@@ -136,6 +140,24 @@ def _wait(daemon: DockerDaemon, child: subprocess.Popen[bytes]) -> None:
 
 def _last_lines(log: Path) -> str:
     return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
+
+
+def _clear_killed(data: Path) -> None:
+    """Clear what a daemon left that had these data and was killed."""
+    note = data / NOTE
+    if note.exists():
+        run = Path(note.read_text(encoding="utf-8"))
+        with contextlib.suppress(OSError):
+            daemon = int((run / "pid").read_text(encoding="utf-8"))
+            if str(run).encode() in Path(f"/proc/{daemon}/cmdline").read_bytes():
+                raise DaemonUnusable(f"the Docker daemon with process id {daemon} has the data in {data}; end it first")
+        _clear(run, data)
+
+
+def _clear(run: Path, data: Path) -> None:
+    _end_left(run)
+    _unmount_below(run, data)
+    shutil.rmtree(run, ignore_errors=True)
 
 
 def _end_left(run: Path) -> None:

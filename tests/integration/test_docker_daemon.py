@@ -94,3 +94,15 @@ def test_an_image_without_a_daemon(tmp_path: Path) -> None:
     environment = {**os.environ, "DOCKER_HOST": f"unix://{tmp_path}/nobody.sock", "DOCKER_CONFIG": str(tmp_path)}
     with pytest.raises(ImageFailed, match=r"no Docker daemon answers.*DOCKER_HOST"):
         build_image("any", environment=environment)
+
+
+def test_a_second_daemon_with_the_same_data(tmp_path: Path) -> None:
+    """Data that a daemon has are refused with its process id, and that daemon goes on."""
+    require_docker()
+    with docker_daemon(tmp_path / "data") as daemon:
+        with (
+            pytest.raises(DaemonUnusable, match=r"process id \d+ has the data in "),
+            docker_daemon(tmp_path / "data"),
+        ):
+            pass
+        assert daemon.docker("ps", "--quiet") == ""
