@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from runner.lifetime import Lifetime
 
 TAIL_LINES = 20
+_USER_INFORMATION = re.compile(r"(?<=://)[^/?#\s\"'<>]+(?=@)")
+"""What stands before the host of an address (RFC 3986, section 3.2.1). Go repeats its proxy's, token and all."""
 POLL_SECONDS = 0.02
 
 
@@ -49,10 +52,15 @@ class Finished:
         """Whether the child exited with 0."""
         return self.returncode == 0
 
+    @property
+    def printed(self) -> str:
+        """All that it printed, stderr after stdout, for people: no address in it says who asks."""
+        return _without_user_information(f"{self.stdout}\n{self.stderr}")
+
     def tail(self, lines: int = TAIL_LINES) -> tuple[str, ...]:
-        """The last lines it printed, stderr after stdout, without empty ones."""
-        printed = [line.rstrip() for line in f"{self.stdout}\n{self.stderr}".splitlines()]
-        return tuple([line for line in printed if line][-lines:])
+        """The last lines that it printed, without empty ones."""
+        found = [line.rstrip() for line in self.printed.splitlines()]
+        return tuple([line for line in found if line][-lines:])
 
 
 class Run(Protocol):
@@ -169,10 +177,15 @@ class Children:
             _signal_group(child, number)
 
     def _append(self, log: Path, finished: Finished) -> None:
-        text = f"$ {' '.join(finished.argv)}\n{finished.stdout}{finished.stderr}exit {finished.returncode}\n"
+        printed = _without_user_information(f"{finished.stdout}{finished.stderr}")
+        text = f"$ {' '.join(finished.argv)}\n{printed}exit {finished.returncode}\n"
         # A full disk must not stop a release for the sake of a tool's output.
         with contextlib.suppress(OSError), self._lock, log.open("a", encoding="utf-8") as file:
             file.write(text)
+
+
+def _without_user_information(text: str) -> str:
+    return _USER_INFORMATION.sub("xxxxx", text)
 
 
 def _signal_group(child: subprocess.Popen[bytes], number: signal.Signals) -> None:

@@ -325,7 +325,7 @@ def _licence(source: Path, name: str) -> Member:
 
 
 def _fail(cause: str, finished: Finished) -> NoReturn:
-    output = f"{finished.stdout}\n{finished.stderr}"
+    output = finished.printed
     newer = _NEWER_WANTED.search(output)
     if newer:
         raise GoTooOld(f"{cause}: a module {newer[0]}", detail=finished.tail())

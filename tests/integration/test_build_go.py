@@ -377,22 +377,37 @@ def test_a_gap_in_go_sum_is_a_failed_build(tmp_path: Path) -> None:
     assert any("missing go.sum entry" in line for line in error.detail)
 
 
-def test_a_module_proxy_that_does_not_answer_calls_for_a_rerun(tmp_path: Path) -> None:
-    """Where a module cannot be downloaded, the source is not to blame."""
+def source_with_a_module(folder: Path) -> Path:
+    """A controller's tree that needs a module."""
     sums = "".join(
         f"example.com/d v1.0.0{part} h1:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n" for part in ("", "/go.mod")
     )
-    source = write_source(
-        tmp_path / "source",
+    return write_source(
+        folder,
         {
             "go.mod": f"module {MODULE}\n\ngo 1.24\n\nrequire example.com/d v1.0.0\n",
             "go.sum": sums,
             "pkg/version/more.go": 'package version\n\nimport _ "example.com/d"\n',
         },
     )
+
+
+def test_a_module_proxy_that_does_not_answer_calls_for_a_rerun(tmp_path: Path) -> None:
+    """Where a module cannot be downloaded, the source is not to blame."""
+    source = source_with_a_module(tmp_path / "source")
     with pytest.raises(BuildFailed, match="cannot be loaded") as caught:
         builder(tmp_path, {"GOPROXY": "http://127.0.0.1:9"}).build(request_for(tmp_path, source))
     assert caught.value.remedy == "Rerun once the module proxy answers."
+
+
+def test_the_token_for_a_module_proxy_is_in_no_message(tmp_path: Path) -> None:
+    """Go repeats the address of its proxy with the token in it; neither the error nor the log does."""
+    source = source_with_a_module(tmp_path / "source")
+    with pytest.raises(BuildFailed) as caught:
+        builder(tmp_path, {"GOPROXY": "http://s3cr3t@127.0.0.1:9"}).build(request_for(tmp_path, source))
+    for said in ("\n".join((caught.value.cause, *caught.value.detail)), (tmp_path / "go-build-log.txt").read_text()):
+        assert "http://xxxxx@127.0.0.1:9" in said
+        assert "s3cr3t" not in said
 
 
 def test_modules_beside_the_source_are_used(tmp_path: Path) -> None:

@@ -143,6 +143,17 @@ def test_the_log_holds_every_run(children: Children, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_no_address_says_who_asks(children: Children, tmp_path: Path, stream: str) -> None:
+    """What people read of a child's output has no token or password in an address, and is else as it was."""
+    log = tmp_path / "tool.txt"
+    said = "http://s3cr3t@proxy.example/a https://user:s3cr3t@h:8/?b=c@d me@example.com https://h.example/@v/list"
+    finished = python(children.run, f"import sys; print({said!r}, file=sys.{stream})", tmp_path, log=log)
+    shown = said.replace("user:s3cr3t", "xxxxx").replace("s3cr3t", "xxxxx")
+    assert finished.tail() == (shown,)
+    assert log.read_text().splitlines()[1:] == [shown, "exit 0"]
+
+
 def test_runs_side_by_side_do_not_mix(children: Children, tmp_path: Path) -> None:
     """Children of several threads run at once, each gets its own output, and the shared log keeps them apart."""
     log = tmp_path / "tool.txt"
