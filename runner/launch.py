@@ -89,13 +89,12 @@ def launch(
         record.end(reason)
         lifetime.end(reason)
         children.end_all(grace * CHILDREN_SHARE)
-        code: list[int] = []
         # Whoever reads the log, or a disk that hangs, may not keep the process beyond the grace period.
-        _within(grace * REPORTS_SHARE, lambda: code.append(finish()))
+        _within(grace * REPORTS_SHARE, finish)
         # Workers remove what they have half written outside of the work folder.
         unwound.wait(grace * UNWINDING_SHARE)
         _within(grace * REMOVAL_SHARE, lambda: _remove(folders))
-        return code[0] if code else int(ExitCode.ENDED)
+        return int(ExitCode.ENDED) if finish.code is None else finish.code
 
     return supervise(work, lifetime, end)
 
@@ -134,6 +133,9 @@ class Finish:
         patience: seconds for which the last lines wait, so that what is said of reports stands before them.
         only_plan: whether nothing was to be published.
         show: given the record at the end.
+
+    ``code`` is the exit code once the record is closed: what is told then is how the run ended, even where a report is
+    still written when the run is ended from outside.
     """
 
     def __init__(
@@ -155,14 +157,14 @@ class Finish:
         self._only_plan = only_plan
         self._show = show
         self._lock = threading.Lock()
-        self._code: int | None = None
+        self.code: int | None = None
 
     def __call__(self) -> int:
         """Finish the run; a second call only returns the exit code."""
         with self._lock:
-            if self._code is None:
+            if self.code is None:
                 document = self._record.close()
-                self._code = int(ExitCode.BUG if document.exit is None else document.exit)
+                self.code = int(ExitCode.BUG if document.exit is None else document.exit)
                 # A disk that hangs takes nobody the last line, and a reader that hangs takes nobody the reports.
                 problems: list[tuple[str, str]] = []
                 reports = threading.Thread(target=self._report, args=[document, problems], daemon=True)
@@ -175,7 +177,7 @@ class Finish:
                     with suppress(OSError, ValueError):
                         part(document)
                 reports.join()
-            return self._code
+            return self.code
 
     def _report(self, document: RecordDocument, problems: list[tuple[str, str]]) -> None:
         if self._folder is not None:

@@ -152,7 +152,9 @@ class Step:
 
 
 class Record:
-    """Collects what a run learns and does. Safe to use from several threads, none of which waits for a disk.
+    """Collects what a run learns and does. Safe to use from several threads.
+
+    Only the end of a step waits for the disk that the record is kept on; the end of the run does not.
 
     Args:
         save: called with the whole document after each change that others may want to see.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -48,8 +49,14 @@ def write_whole(file: Path, text: str) -> None:
     What a broken file name put into the text as a lone surrogate is written as JSON's escape of it.
     """
     partial = file.with_name(f".{file.name}.partial")
-    partial.write_text(text, encoding="utf-8", errors="backslashreplace")
-    partial.replace(file)
+    try:
+        partial.write_text(text, encoding="utf-8", errors="backslashreplace")
+        partial.replace(file)
+    except OSError:
+        # On a full disk it would be uploaded beside the reports.
+        with suppress(OSError):
+            partial.unlink()
+        raise
 
 
 def _record(document: RecordDocument) -> str:

@@ -20,8 +20,12 @@ if TYPE_CHECKING:
 
 def render_metadata(document: RecordDocument) -> str:
     """Return the file's text: one JSON object of non-empty strings."""
-    lines = sorted((key, value) for key, value in _lines(document) if value)
-    return json.dumps(dict(lines), indent=2, ensure_ascii=False) + "\n"
+    lines: dict[str, list[str]] = {}
+    for key, value in _lines(document):
+        if value and value not in lines.setdefault(key, []):
+            lines[key].append(value)
+    found = {key: "; ".join(values) for key, values in sorted(lines.items()) if values}
+    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
 
 
 def _lines(document: RecordDocument) -> Iterator[tuple[str, str | None]]:

@@ -33,12 +33,12 @@ class Status:
 
 def status_of(document: RecordDocument) -> Status:
     """Decide what is said of a run first."""
-    say = _headlines(document)
+    say = _headlines(document, _concerned(document))
     if document.exit is None:
         return Status("quiet", "Running", say["running"], "The run has not come to its end.")
     if document.error is not None:
         return _failed(document, document.error, say)
-    if not _selected(document):
+    if not _concerned(document):
         return Status("quiet", "Nothing to do", "There is nothing to release", _left_out(document))
     if document.command == "plan" or document.layout_folder is not None:
         tone, word, headline = _aside(document)
@@ -65,39 +65,65 @@ def _done(document: RecordDocument, say: Mapping[str, str]) -> Status:
 
 
 def _failed(document: RecordDocument, error: ErrorDocument, say: Mapping[str, str]) -> Status:
-    publishes = sum(entry.action == "publish" for entry in document.entries)
-    written = sum(entry.written for entry in document.entries)
-    so_far = f"{written} of {_names(publishes)} written; what is written is whole."
-    meaning = so_far if written else "Nothing was written by this run."
+    meaning = _so_far(document)
     if error.exit == ExitCode.ENDED:
         return Status("refused", "Stopped", say["stopped"], f"{meaning} A rerun finishes it.")
-    failed, selected = {one.service for one in document.errors}, _selected(document)
-    if len(selected) > 1 and failed < set(selected):
-        what = f"{len(failed)} of {len(selected)} services {'was' if len(failed) == 1 else 'were'}"
-        return Status("failed", "Failed", f"{what} not {'moved' if document.path == 'stable' else 'released'}", meaning)
+    failed, concerned = {one.service for one in document.errors}, _concerned(document)
+    if len(concerned) > 1 and failed < set(concerned):
+        return Status("failed", "Failed", _some_of(document, len(failed), len(concerned)), meaning)
     if error.exit in REFUSALS:
         return Status("refused", "Refused", say["refused"], meaning)
     return Status("failed", "Failed", say["failed"], meaning)
 
 
-def _headlines(document: RecordDocument) -> Mapping[str, str]:
+def _so_far(document: RecordDocument) -> str:
+    if document.command == "plan":
+        return "A plan changes nothing."
+    publishes = sum(entry.action == "publish" for entry in document.entries)
+    written = sum(entry.written for entry in document.entries)
+    so_far = f"{written} of {_names(publishes)} written; what is written is whole."
+    return so_far if written else "Nothing was written by this run."
+
+
+def _some_of(document: RecordDocument, failed: int, concerned: int) -> str:
+    """What became of those that failed, where others did not."""
+    done = "moved" if document.path == "stable" else "released"
+    what = f"{failed} of {concerned} services"
+    if document.command == "plan":
+        return f"{what} cannot be {done}"
+    return f"{what} {'was' if failed == 1 else 'were'} not {done}"
+
+
+def _headlines(document: RecordDocument, concerned: list[str]) -> Mapping[str, str]:
     """What can be said of the run as a whole, by how it came out."""
-    selected = _selected(document)
-    who = f"{len(selected)} services" if len(selected) > NAMED_SERVICES else ", ".join(selected)
-    are, were, their = ("are", "were", "their") if len(selected) > 1 else ("is", "was", "its")
-    if document.path == "stable" and selected:
-        version = document.version or "their versions"
-        return {
-            "running": f"{who} stable {are} being moved",
-            "planned": f"{who} stable can move to {version}",
-            "folder": f"{who} stable {version} {are} in a folder",
-            "before": f"{who} stable {are} {version} already",
-            "done": f"{who} stable moved to {version}",
-            "stopped": f"Moving {who} stable was stopped",
-            "refused": f"{who} stable may not move",
-            "failed": f"{who} stable {were} not moved",
-        }
-    what = f"{who} {document.version or ''}".strip() or document.as_tag or document.ref or "The release"
+    who = f"{len(concerned)} services" if len(concerned) > NAMED_SERVICES else ", ".join(concerned)
+    if document.path == "stable" and concerned:
+        said = _of_stable(document, who, several=len(concerned) > 1)
+        planned = _of_plan(f"{who} stable", "move")
+    else:
+        what = f"{who} {document.version or ''}".strip() or document.as_tag or document.ref or "The release"
+        said = _of_release(what, several=len(concerned) > 1)
+        planned = _of_plan(what, "be released")
+    return {**said, **planned} if document.command == "plan" else said
+
+
+def _of_stable(document: RecordDocument, who: str, *, several: bool) -> Mapping[str, str]:
+    are, were = ("are", "were") if several else ("is", "was")
+    version = document.version or "their versions"
+    return {
+        "running": f"{who} stable {are} being moved",
+        "planned": f"{who} stable can move to {version}",
+        "folder": f"{who} stable {version} {are} in a folder",
+        "before": f"{who} stable {are} {version} already",
+        "done": f"{who} stable moved to {version}",
+        "stopped": f"Moving {who} stable was stopped",
+        "refused": f"{who} stable may not move",
+        "failed": f"{who} stable {were} not moved",
+    }
+
+
+def _of_release(what: str, *, several: bool) -> Mapping[str, str]:
+    are, were, their = ("are", "were", "their") if several else ("is", "was", "its")
     return {
         "running": f"{what} {are} being released",
         "planned": f"{what} can be released",
@@ -110,8 +136,19 @@ def _headlines(document: RecordDocument) -> Mapping[str, str]:
     }
 
 
-def _selected(document: RecordDocument) -> list[str]:
-    return [row.name for row in document.services if row.selected]
+def _of_plan(what: str, happen: str) -> Mapping[str, str]:
+    """What is said instead where nothing was to happen yet, and it is not known or not allowed that it will."""
+    return {
+        "stopped": f"The plan of {what} was stopped",
+        "refused": f"{what} cannot {happen}",
+        "failed": f"{what} could not be planned",
+    }
+
+
+def _concerned(document: RecordDocument) -> list[str]:
+    """The services that are released, and those that would be but for an error."""
+    failed = {error.service for error in document.errors}
+    return [row.name for row in document.services if row.selected or row.name in failed]
 
 
 def _left_out(document: RecordDocument) -> str:

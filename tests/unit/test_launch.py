@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
+import threading
+import time
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,6 +14,32 @@ from runner.errors import BuildFailed
 from runner.launch import Finish
 from runner.log import Outlet, open_log
 from runner.record import Record
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_what_was_said_is_the_exit_code_while_a_report_hangs(tmp_path: Path) -> None:
+    """Once the last line is said, its exit code is known, even if a report never comes to its end."""
+    os.mkfifo(tmp_path / ".record.json.partial")
+    out = io.StringIO()
+    finish = Finish(
+        Record(lambda _: None),
+        open_log(Outlet(out), None),
+        Outlet(out),
+        tmp_path,
+        patience=0.0,
+        only_plan=False,
+        show=None,
+    )
+    assert finish.code is None
+    finishing = threading.Thread(target=finish, daemon=True)
+    finishing.start()
+    while "RELEASED:" not in out.getvalue():
+        time.sleep(0.001)
+    assert finish.code == 0
+    (tmp_path / ".record.json.partial").read_text()
+    finishing.join()
 
 
 @pytest.mark.parametrize(("error", "line"), [(BuildFailed("main.go:3: undefined: x"), "ERROR:"), (None, "RELEASED:")])

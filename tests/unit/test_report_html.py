@@ -12,7 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser
 
-from runner.errors import AlreadyPublished, BuildFailed, CredentialsRefused, NotARelease, RunEnded
+from runner.errors import (
+    AlreadyPublished,
+    BuildFailed,
+    CredentialsRefused,
+    NotARelease,
+    RegistryFailed,
+    ReleaseError,
+    RunEnded,
+)
 from runner.record import EntryDocument, PullDocument, Record, RecordDocument, ServiceDocument
 from runner.report.html import render_html, safe_address, safe_text
 from tests.support.records import DIGEST, HOSTILE, NAMES, REGISTRY, built, everywhere, record_of, record_of_many
@@ -222,6 +230,45 @@ def test_a_plan_changes_nothing_and_says_so() -> None:
     assert (status, told) == ("Planned", "s3 1.2.3 can be released")
     assert meaning == "Planned, nothing was changed: 3 to publish, 0 to skip."
     assert not alone(render_html(record.document)).css(".pulls")
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (NotARelease("x"), "s3 1.2.3 cannot be released"),
+        (RegistryFailed("x"), "s3 1.2.3 could not be planned"),
+        (None, "The plan of s3 1.2.3 was stopped"),
+    ],
+)
+def test_a_plan_that_fails_is_no_release_that_failed(error: ReleaseError | None, told: str) -> None:
+    """A plan that came to no good end says so of the plan, and that nothing was changed."""
+    record = record_of(command="plan")
+    if error is None:
+        record.end("SIGTERM")
+    else:
+        record.fail(error, "s3")
+    assert headline(record)[1] == told
+    assert headline(record)[2].startswith("A plan changes nothing.")
+
+
+def test_a_plan_of_stable_that_is_refused() -> None:
+    """A plan says of stable that it cannot move."""
+    record = record_of(command="plan", path="stable", ref="stable")
+    record.fail(NotARelease("x"), "s3")
+    assert headline(record)[1] == "s3 stable cannot move"
+
+
+def test_a_service_that_failed_before_it_was_chosen_counts() -> None:
+    """Of a change whose one service cannot be released, the others are not told as refused."""
+    record = record_of(command="plan", as_tag="from-chart", ref="main", version=None)
+    record.set_service(ServiceDocument(name="ecr", selected=False, reason="x"))
+    record.fail(NotARelease("x"), "ecr")
+    assert headline(record)[1] == "1 of 2 services cannot be released"
+    only = Record(lambda _: None)
+    only.update(command="plan", as_tag="from-chart", ref="main")
+    only.set_service(ServiceDocument(name="ecr", selected=False, reason="x"))
+    only.fail(NotARelease("x"), "ecr")
+    assert headline(only)[1] == "ecr cannot be released"
 
 
 def test_a_check_leads_to_the_pull_request() -> None:

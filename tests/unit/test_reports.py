@@ -206,6 +206,16 @@ def test_metadata_says_staging_and_digest() -> None:
     assert parsed["image controller:s3-v1.2.3"].endswith(f": h/controller:s3-v1.2.3@{DIGEST}")
 
 
+def test_metadata_loses_no_cause() -> None:
+    """Two errors of one service stand under one key, each cause once."""
+    record = Record(lambda _: None)
+    for service, cause in (("s3", "first"), ("ecr", "x"), ("ecr", "y"), ("ecr", "x")):
+        record.fail(BuildFailed(cause), service)
+    parsed = json.loads(render_metadata(record.close()))
+    assert (parsed["Cause"], parsed["Cause of ecr"]) == ("first", "x; y")
+    assert parsed["Remedy of ecr"] == BuildFailed.remedy
+
+
 def test_reports_are_written_whole(tmp_path: Path) -> None:
     """All report files are there, and no partial file is left."""
     assert not list(write_reports(tmp_path, failed_run(), REPORTS))
@@ -233,6 +243,14 @@ def test_a_report_whose_place_is_taken_is_named(tmp_path: Path) -> None:
     (tmp_path / "metadata.json").mkdir()
     [(name, reason)] = write_reports(tmp_path, failed_run(), REPORTS)
     assert (name, reason) == ("metadata.json", f"{tmp_path}: Is a directory")
+
+
+def test_half_a_report_is_left_nowhere(tmp_path: Path) -> None:
+    """What cannot be put in its place is not left beside it, where it would be uploaded."""
+    (tmp_path / "metadata.json" / "in the way").mkdir(parents=True)
+    with pytest.raises(OSError, match=r"metadata\.json"):
+        write_whole(tmp_path / "metadata.json", "{}")
+    assert [path.name for path in tmp_path.iterdir()] == ["metadata.json"]
 
 
 def test_a_report_is_replaced_at_once(tmp_path: Path) -> None:
