@@ -160,6 +160,25 @@ class SampleRepository(GitRepository):
         target.write_text(text, encoding="utf-8")
 
 
+def slow_to_compile(statements: int = 6000) -> Mapping[str, Edit]:
+    """Edits that keep the compiler busy: a function of many variables that live all through it.
+
+    Args:
+        statements: of the function; for 6,000 a fast processor needs some 8 seconds, for 12,000 some 20.
+    """
+    names = [f"y{number}" for number in range(2500)]
+    lines = [f"{name} := x + {number}" for number, name in enumerate(names)]
+    for number in range(statements):
+        name = names[number % len(names)]
+        lines.append(f"if x%{number % 89 + 2} == 0 {{ x += {name} }} else {{ {name} ^= x }}")
+    lines.append(f"return x + {' + '.join(names)}")
+    function = "\n".join(("package main", "", "func slow(x int) int {", *(f"\t{line}" for line in lines), "}", ""))
+    return {
+        "cmd/controller/slow.go": function,
+        "cmd/controller/main.go": lambda text: text.replace("<-ended", "<-ended\n\tfmt.Println(slow(len(os.Args)))"),
+    }
+
+
 def make_repository(
     folder: Path,
     *,

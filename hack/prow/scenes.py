@@ -24,7 +24,7 @@ from hack.prow.deck import ADDRESS, of_folder, start_deck
 from hack.prow.images import PROGRAMS, TOOLS
 from hack.prow.job_run import TIMEOUT_SECONDS, Trigger, run_job
 from hack.prow.servers import Servers
-from hack.sample_controller import make_repository
+from hack.sample_controller import make_repository, slow_to_compile
 from runner.prow.folder import write_folder
 
 if TYPE_CHECKING:
@@ -39,20 +39,12 @@ FIRST_BUILD_ID = 2026112600001
 
 @dataclass(frozen=True)
 class Scene:
-    """A run: what started it, how long it may take, and where in its log it is aborted.
-
-    One that is ended finds nothing in Go's cache, so that it still compiles then.
-    """
+    """A run: what started it, how long it may take, and where in its log it is aborted."""
 
     ref: str
     pull: int | None = None
     timeout: float = TIMEOUT_SECONDS
     abort_at: str | None = None
-
-    @property
-    def ended(self) -> bool:
-        """Whether it is ended from outside."""
-        return self.timeout < TIMEOUT_SECONDS or self.abort_at is not None
 
 
 SCENES: Mapping[str, Scene] = {
@@ -61,7 +53,7 @@ SCENES: Mapping[str, Scene] = {
     "stable moved": Scene("stable"),
     "wrong image": Scene("v1.3.0"),
     "does not compile": Scene("v1.4.0"),
-    "too slow": Scene("v1.5.0", timeout=10),
+    "too slow": Scene("v1.5.0", timeout=8),
     "aborted": Scene("v1.5.0", abort_at="event=building"),
     "check passed": Scene("main", pull=1),
     "check failed": Scene("main", pull=2),
@@ -80,7 +72,7 @@ def make_scenery(folder: Path, registry: str) -> SampleRepository:
 
     repository.release("1.3.0", edits={VALUES: other_image})
     repository.release("1.4.0", edits={"cmd/controller/main.go": lambda text: text.replace("flag.Parse()", "Parse()")})
-    repository.release("1.5.0")
+    repository.release("1.5.0", edits=slow_to_compile(12_000))
     _propose(repository, 1, "1.6.0", {})
     _propose(repository, 2, "1.6.0", {VALUES: other_image})
     return repository
@@ -146,7 +138,7 @@ def played(folder: Path, pages: Path, *, tools: Path = TOOLS) -> Iterator[Mappin
                 folder=own,
                 tools=tools,
                 storage=storage,
-                environment={**environment, **({"GOCACHE": str(own / "cache")} if scene.ended else {})},
+                environment=environment,
                 decoration=job["decoration_config"],
                 timeout=scene.timeout,
                 abort_at=scene.abort_at,

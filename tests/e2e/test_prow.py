@@ -13,9 +13,10 @@ import yaml
 
 from hack.prow.config import NAMESPACE, STANDARD
 from hack.prow.node.worker import evict
+from hack.sample_controller import slow_to_compile
 from runner.prowsection import seconds
 from tests.support.pod_processes import container
-from tests.support.prowbench import slow_source, until
+from tests.support.prowbench import until
 from tests.support.releases import crane
 
 if TYPE_CHECKING:
@@ -213,13 +214,7 @@ def test_a_rerun_through_deck(prow: ProwBench) -> None:
 def test_an_abort_through_deck_in_the_middle_of_a_compile(prow: ProwBench) -> None:
     """Deck's abort is ABORTED within the grace period, with the reports and no process left; a rerun completes."""
     repository = prow.repository(version=None)
-    repository.release(
-        "1.2.3",
-        edits={
-            "cmd/controller/slow.go": slow_source(),
-            MAIN: lambda text: text.replace("<-ended", "<-ended\n\tfmt.Println(slow(len(os.Args)))"),
-        },
-    )
+    repository.release("1.2.3", edits=slow_to_compile())
     name = prow.started(repository, prow.prow.push(repository, TAG))
     until(lambda: any("compile" in Path(one.argv[0]).name for one in prow.processes(name) if one.argv) or None)
     running = prow.processes(name)

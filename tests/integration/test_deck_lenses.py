@@ -138,7 +138,7 @@ FAILURES: Mapping[str, Failure] = {
         "widget: build",
         "the run was ended by SIGINT during build of widget",
         "Rerun the job: it completes the release and sends nothing again that is published.",
-        near="Process did not finish before 10s timeout",
+        near=f"Process did not finish before {SCENES['too slow'].timeout:.0f}s timeout",
         title="Stopped: widget 1.5.0 was stopped on its way",
     ),
     "aborted": Failure(
@@ -153,7 +153,7 @@ FAILURES: Mapping[str, Failure] = {
         "helm/values.yaml:3: image.repository and image.tag name ",
         "Regenerate the release artifacts for this version, commit them, and tag that commit",
         near="seed would be ",
-        title="Refused: widget 1.6.0 was refused",
+        title="Refused: widget 1.6.0 cannot be released",
     ),
 }
 

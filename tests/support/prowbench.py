@@ -171,14 +171,3 @@ def until(look: Callable[[], Found | None], *, seconds: float = JOB_SECONDS) -> 
         assert time.monotonic() < deadline
         time.sleep(LOOK_SECONDS)
     return found
-
-
-def slow_source() -> str:
-    """A function of package main that takes the compiler some 20 seconds: many variables that live all through it."""
-    names = [f"y{number}" for number in range(2500)]
-    lines = [f"{name} := x + {number}" for number, name in enumerate(names)]
-    for number in range(6000):
-        name = names[number % len(names)]
-        lines.append(f"if x%{number % 89 + 2} == 0 {{ x += {name} }} else {{ {name} ^= x }}")
-    lines.append(f"return x + {' + '.join(names)}")
-    return "\n".join(("package main", "", "func slow(x int) int {", *(f"\t{line}" for line in lines), "}", ""))
