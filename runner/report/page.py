@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from runner.report.words import in_words, is_published, registry_in_words, short
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from runner.record import EntryDocument, RecordDocument
+    from runner.record import EntryDocument, RecordDocument, StepDocument
     from runner.report.status import Status, Tone
     from runner.report.timeline import Bar
 
@@ -64,7 +65,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Page:
-    """All that the page says, in its order."""
+    """All that the page says, in its order. ``ambiguous`` are names of steps that do not say whose step it is."""
 
     status: Status
     failures: tuple[Failure, ...]
@@ -73,7 +74,7 @@ class Page:
     decisions: tuple[Decision, ...]
     bars: tuple[Bar, ...]
     seconds: float
-    is_of_several: bool
+    ambiguous: frozenset[str]
 
 
 def make_page(document: RecordDocument) -> Page:
@@ -86,8 +87,14 @@ def make_page(document: RecordDocument) -> Page:
         decisions=tuple(_decisions(document)),
         bars=bars(document.steps),
         seconds=span_seconds(document.steps),
-        is_of_several=len({step.service for step in document.steps if step.service}) > 1,
+        ambiguous=_ambiguous(document.steps),
     )
+
+
+def _ambiguous(steps: Sequence[StepDocument]) -> frozenset[str]:
+    """Some steps are of the run and of each service, and all are of each where there are several."""
+    several = len({step.service for step in steps if step.service}) > 1
+    return frozenset(name for name, number in Counter(step.name for step in steps).items() if several or number > 1)
 
 
 def _failures(document: RecordDocument) -> Iterator[Failure]:

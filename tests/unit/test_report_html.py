@@ -316,6 +316,17 @@ def test_several_services_are_told_as_several() -> None:
     assert headline(record)[1] == "4 services 1.2.3 are released"
 
 
+def test_a_step_names_its_service_where_its_name_is_not_enough() -> None:
+    """A step that the run has, too, says of which service it is; one that only the service has needs not."""
+    record = record_of()
+    for service in (None, "s3"):
+        with record.step("describe", service):
+            pass
+    page = alone(render_html(record.close()))
+    told = [" ".join(one.text(deep=True).split()) for one in page.css(".steps > li > span:first-child")]
+    assert told == ["publish chart skipped", "describe", "describe s3"]
+
+
 def test_the_long_parts_of_a_long_page_are_folded() -> None:
     """With many services the artifacts, the plan and the steps are folded; with one they are not."""
     assert not alone(render_html(record_of().close())).css("details.part")
