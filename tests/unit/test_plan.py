@@ -183,6 +183,7 @@ def test_refusal_holds_back_the_rest_and_names_every_conflict() -> None:
     assert not plan.publishes
     assert [str(IMAGE) in plan.error.detail[0], str(CHART) in plan.error.detail[1]] == [True, True]
     assert "held back" in plan.entries[1].reason
+    assert plan.entries[1].digest is None, "with a digest it would be told as published"
 
 
 def test_staging_names_are_planned_like_any_other() -> None:
@@ -373,6 +374,9 @@ def test_one_backwards_name_holds_back_the_other() -> None:
     )
     assert plan.error is not None
     assert not plan.publishes
+    held_back = [entry for entry in plan.entries if entry.action is Action.SKIP]
+    assert [entry.name for entry in held_back if entry.name == STABLE] == [STABLE]
+    assert {entry.digest for entry in held_back} == {None}, "with a digest they would be told as published"
 
 
 def test_chart_of_this_commit_under_every_moving_name_needs_no_packaging() -> None:
