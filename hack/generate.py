@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from runner import errors
-from runner.jobsfile import json_schema
-from runner.record import record_schema
+from runner.config.schema import json_schema
+from runner.report.record import record_schema
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING
 
 from hack.processes import ProgramFailed, end_on_signals, read
 from runner import __version__
-from runner.config import load_config
+from runner.config.load import load_config
+from runner.config.settings import BAKED_CONFIG
 from runner.errors import ReleaseError
-from runner.settings import BAKED_CONFIG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

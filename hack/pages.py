@@ -36,10 +36,10 @@ PAGES = ROOT / "docs" / "pages"
 TOOLS = ROOT / ".tools" / "bin"
 PROGRAM = Path(sys.executable).parent / "ack-release"
 WITH_A_BUG = """
-import runner.release_path
+import runner.run.release
 def look(*_):
     return {}["platform"]
-runner.release_path.look = look
+runner.run.release.look = look
 from runner.__main__ import main
 main()
 """

@@ -12,12 +12,12 @@ UNUSED = ("rich", "better_exceptions", "colorama", "twisted")
 def main() -> None:
     """Run the command line.
 
-    A signal that comes while modules are still being imported is kept pending until ``runner.supervisor`` takes it;
-    without this, Python would end with 130, which Prow reads as an abort.
+    A signal that comes while modules are still being imported is kept pending until ``runner.runtime.supervisor``
+    takes it; without this, Python would end with 130, which Prow reads as an abort.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
     _leave_out()
-    from runner.cli import start  # noqa: PLC0415 - after the signals are held back
+    from runner.cli.main import start  # noqa: PLC0415 - after the signals are held back
 
     start()
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from hack.sample_controller import OWNER
-from runner.config import parse_config
-from runner.prow.files import prow_files
+from runner.config.load import parse_config
+from runner.prow.generate.files import prow_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import yaml
 
 from hack.prow.config import Limits, Place, generated_files, installation, jobs_yaml, plugins
-from runner.prow.folder import write_folder
-from runner.prowsection import ProwSection
+from runner.config.prow import ProwSection
+from runner.prow.generate.folder import write_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

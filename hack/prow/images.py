@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from hack.image import ROOT
 from hack.processes import read
-from runner.settings import BAKED_CONFIG
+from runner.config.settings import BAKED_CONFIG
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

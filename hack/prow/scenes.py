@@ -25,7 +25,7 @@ from hack.prow.images import PROGRAMS, TOOLS
 from hack.prow.job_run import TIMEOUT_SECONDS, Trigger, run_job
 from hack.prow.servers import Servers
 from hack.sample_controller import make_repository, slow_to_compile
-from runner.prow.folder import write_folder
+from runner.prow.generate.folder import write_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

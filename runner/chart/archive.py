@@ -12,7 +12,7 @@ import deflate
 
 from runner.chart.text import YamlInvalid, parse
 from runner.errors import ChartUnusable
-from runner.oci.media import digest_of
+from runner.oci.manifest import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, NoReturn
 from semver import Version
 
 from runner.chart.text import Mapped, YamlInvalid
+from runner.config.naming import VERSION, fill
 from runner.errors import ChartDisagrees, ChartMissing, ReleaseError, StableDisagrees
-from runner.naming import VERSION, fill
-from runner.oci.media import Name
+from runner.oci.name import Name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from runner.naming import RegistryAddress, Scheme
+    from runner.config.naming import RegistryAddress, Scheme
 
 CHART_FILE = "Chart.yaml"
 VALUES_FILE = "values.yaml"

@@ -14,7 +14,7 @@ from runner.errors import ChartUnusable, ToolUnusable
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from runner.process import Finished, Run
+    from runner.runtime.process import Finished, Run
 
 MINIMUM = (3, 17)
 RELEASE = "ack-release"

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from runner.oci.layout import Blob, FileSource, Layout
-from runner.oci.media import (
+from runner.oci.artifact import Blob, FileSource, Layout
+from runner.oci.manifest import (
     HELM_CHART,
     HELM_CONFIG,
     OCI_MANIFEST,

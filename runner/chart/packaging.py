@@ -9,15 +9,15 @@ from runner.chart.archive import PackagedChart, files_of, repack, same_files
 from runner.chart.staging import rewrite_image
 from runner.chart.workload import check_workload
 from runner.errors import RegistryAnswerWrong
-from runner.oci.media import HELM_CHART
+from runner.oci.manifest import HELM_CHART
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from runner.chart.facts import ChartFacts
     from runner.chart.helm import Helm
-    from runner.observe import Published
-    from runner.oci.media import Name
+    from runner.oci.manifest import Manifest
+    from runner.oci.name import Name
     from runner.oci.registry import Registry
 
 
@@ -45,13 +45,13 @@ def package_chart(source: Path, facts: ChartFacts, image: Name, helm: Helm, fold
     return repack(helm.package(chart, folder), folder / f"{facts.name}-{facts.version}.tgz", warnings)
 
 
-def has_same_files(packaged: PackagedChart, name: Name, found: Published, registry: Registry, folder: Path) -> bool:
+def has_same_files(packaged: PackagedChart, name: Name, manifest: Manifest, registry: Registry, folder: Path) -> bool:
     """Whether a published chart holds the same files as the one packaged here.
 
     Raises:
         RegistryAnswerWrong: what is published has no chart layer, or one that cannot be unpacked.
     """
-    layer = next((blob for blob in found.manifest.blobs if blob.media_type == HELM_CHART), None)
+    layer = next((blob for blob in manifest.blobs if blob.media_type == HELM_CHART), None)
     if layer is None:
         raise RegistryAnswerWrong(f"{name} holds no chart (a layer of type {HELM_CHART})")
     if layer.digest == packaged.digest:

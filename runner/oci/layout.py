@@ -1,89 +1,188 @@
-"""What every builder and the chart packager give: manifests, and where each blob can be read.
-
-Nothing downstream knows who made a layout.
-"""
+"""OCI image layouts on disk (image-spec 1.1, ``image-layout.md``): written for ``--to-layout``, read as base image."""
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
+import json
+import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from runner.errors import BaseImageUnusable
+from runner.oci.artifact import Blob, FileSource, read_file
+from runner.oci.manifest import INDEX_TYPES, OCI_INDEX, REF_NAME, Descriptor, Manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Iterable
     from pathlib import Path
 
-    from runner.oci.media import Descriptor, Manifest, Repository
+    from runner.oci.artifact import Layout
+    from runner.oci.name import Name
+    from runner.oci.registry import Registry
 
-CHUNK = 256 * 1024
-
-
-@dataclass(frozen=True)
-class FileSource:
-    """The blob is a file on this machine."""
-
-    path: Path
+MARKER = "oci-layout"
+VERSION = "1.0.0"
+INDEX = "index.json"
 
 
-@dataclass(frozen=True)
-class RemoteSource:
-    """The blob is in a registry already, under its digest in this repository."""
-
-    repository: Repository
-
-
-@dataclass(frozen=True)
-class Blob:
-    """A config or layer, and where to read it."""
-
-    descriptor: Descriptor
-    source: FileSource | RemoteSource
+def blob_path(folder: Path, digest: str) -> Path:
+    """Where a layout folder keeps the blob or manifest with this digest."""
+    algorithm, _, encoded = digest.partition(":")
+    return folder / "blobs" / algorithm / encoded
 
 
-@dataclass(frozen=True)
-class Layout:
-    """One artifact: its root manifest (an index or a single manifest), the index's children, and all blobs."""
+def write_layout_folder(folder: Path, entries: Iterable[tuple[Name, Layout]], registry: Registry) -> None:
+    """Write artifacts into a layout folder: blobs and manifests first, the index that names them last.
 
-    root: Manifest
-    children: tuple[Manifest, ...]
-    blobs: tuple[Blob, ...]
-
-
-def verified(
-    chunks: Iterable[bytes], descriptor: Descriptor, wrong: Callable[[str], Exception]
-) -> Generator[bytes, None, None]:
-    """Pass content on, its last piece only once the whole has the size and digest that it should have.
+    The same entries give the same bytes. What the folder held under other names is no longer listed.
 
     Args:
-        chunks: the content.
-        descriptor: what it should be.
-        wrong: makes the error to raise, from what is wrong in words.
+        folder: made when it is not there.
+        entries: each becomes an entry of ``index.json``, in this order, with its full name as reference name.
+        registry: where blobs that are not files are fetched.
+
+    Raises:
+        ValueError: a file is not what its descriptor says.
+        RegistryFailed, RegistryAnswerWrong, CredentialsRefused, RunEnded: a blob could not be fetched.
     """
-    hashed = hashlib.sha256()
-    size = 0
-    held = b""
-    for chunk in chunks:
-        size += len(chunk)
-        if size > descriptor.size:
-            raise wrong(f"the blob is longer than its {descriptor.size} bytes")
-        if held:
-            yield held
-        hashed.update(chunk)
-        held = chunk
-    if size != descriptor.size:
-        raise wrong(f"the blob was cut: {size} of {descriptor.size} bytes")
-    digest = f"sha256:{hashed.hexdigest()}"
-    if digest != descriptor.digest:
-        raise wrong(f"the blob has the digest {digest}, not {descriptor.digest}")
-    if held:
-        yield held
+    blob_path(folder, "sha256:").mkdir(parents=True, exist_ok=True)
+    listed = []
+    for name, layout in entries:
+        for blob in layout.blobs:
+            _store_blob(folder, blob, registry)
+        for manifest in (*layout.children, layout.root):
+            _replace(blob_path(folder, manifest.digest), (manifest.body,))
+        root = layout.root.descriptor()
+        listed.append(Descriptor(root.media_type, root.digest, root.size, None, {REF_NAME: str(name)}).document())
+    _replace(folder / MARKER, (_json({"imageLayoutVersion": VERSION}),))
+    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": listed}
+    _replace(folder / INDEX, (_json(index),))
 
 
-def read_file(source: FileSource, descriptor: Descriptor) -> Generator[bytes, None, None]:
-    """The content of a file, piece by piece; ValueError where it is not what the descriptor says."""
+def _store_blob(folder: Path, blob: Blob, registry: Registry) -> None:
+    path = blob_path(folder, blob.descriptor.digest)
+    if path.exists() and _is_whole(path, blob.descriptor):
+        return
+    if isinstance(blob.source, FileSource):
+        _replace(path, read_file(blob.source, blob.descriptor))
+    else:
+        registry.download_blob(blob.source.repository, blob.descriptor, path)
 
-    def wrong(problem: str) -> ValueError:
-        return ValueError(f"{source.path}: {problem}")
 
-    with source.path.open("rb") as file:
-        yield from verified(iter(lambda: file.read(CHUNK), b""), descriptor, wrong)
+def _is_whole(path: Path, descriptor: Descriptor) -> bool:
+    if path.stat().st_size != descriptor.size:
+        return False
+    try:
+        for _ in read_file(FileSource(path), descriptor):
+            pass
+    except ValueError:
+        return False
+    return True
+
+
+def _json(document: dict[str, Any]) -> bytes:
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+def _replace(path: Path, chunks: Iterable[bytes]) -> None:
+    """Write a file so that it is there only as a whole."""
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with partial.open("xb") as file:
+            file.writelines(chunks)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class LayoutFolder:
+    """The one image of a layout folder: its root, an index or a manifest, and the index's children in its order."""
+
+    folder: Path
+    root: Manifest
+    children: tuple[Manifest, ...]
+
+    def blob(self, descriptor: Descriptor) -> Blob:
+        """A config or layer as a file, verified; BaseImageUnusable when it is missing or not what it should be."""
+        source = FileSource(blob_path(self.folder, descriptor.digest))
+        try:
+            with contextlib.closing(read_file(source, descriptor)) as chunks:
+                for _ in chunks:
+                    pass
+        except OSError as error:
+            raise _unusable(self.folder, f"the blob {descriptor.digest} cannot be read: {error.strerror}") from None
+        except ValueError as error:
+            raise _unusable(self.folder, str(error)) from None
+        return Blob(descriptor, source)
+
+
+def read_layout_folder(folder: Path) -> LayoutFolder:
+    """Read the image in a layout folder.
+
+    ``index.json`` may have one entry, which is the image; several that are one and the same image; or one per
+    platform, in which case it is itself the image's index.
+
+    Raises:
+        BaseImageUnusable: there is no layout, it is damaged, or it holds several images.
+    """
+    marker = _document(folder, folder / MARKER)
+    if marker.get("imageLayoutVersion") != VERSION:
+        raise _unusable(folder, f"{MARKER} says version {marker.get('imageLayoutVersion')!r}, not {VERSION!r}")
+    index = _manifest(folder, folder / INDEX, OCI_INDEX)
+    root = _root(folder, index)
+    while root.is_index and len(root.children) == 1 and root.children[0].media_type in INDEX_TYPES:
+        root = _stored(folder, root.children[0])
+    return LayoutFolder(folder, root, tuple(_stored(folder, child) for child in root.children))
+
+
+def _root(folder: Path, index: Manifest) -> Manifest:
+    entries = index.children
+    if len({entry.digest for entry in entries}) == 1:
+        return _stored(folder, entries[0])
+    platforms = [entry.platform for entry in entries if entry.platform is not None]
+    if entries and len(set(platforms)) == len(entries):
+        return index
+    found = ", ".join(entry.annotations.get(REF_NAME, entry.digest) for entry in entries)
+    raise _unusable(
+        folder, f"it holds several images ({found}), where one is wanted" if entries else "it holds no image"
+    )
+
+
+def _stored(folder: Path, descriptor: Descriptor) -> Manifest:
+    """The manifest that a descriptor points at."""
+    manifest = _manifest(folder, blob_path(folder, descriptor.digest), descriptor.media_type)
+    if manifest.digest != descriptor.digest:
+        raise _unusable(folder, f"the manifest {descriptor.digest} has the digest {manifest.digest}")
+    return manifest
+
+
+def _manifest(folder: Path, path: Path, media_type: str) -> Manifest:
+    try:
+        return Manifest.read(media_type, _bytes(folder, path))
+    except ValueError as error:
+        raise _unusable(folder, f"{path.relative_to(folder)}: {error}") from None
+
+
+def _document(folder: Path, path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(_bytes(folder, path))
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise _unusable(folder, f"{path.relative_to(folder)} is not a JSON object")
+    return document
+
+
+def _bytes(folder: Path, path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise _unusable(folder, f"{path.relative_to(folder)} cannot be read: {error.strerror}") from None
+
+
+def _unusable(folder: Path, problem: str) -> BaseImageUnusable:
+    return BaseImageUnusable(
+        f"the OCI layout in {folder} cannot be used: {problem}",
+        remedy="Write the layout again (crane pull --format oci, skopeo copy), or name another base image, then rerun.",
+    )

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote, urljoin, urlsplit
 
 from runner.errors import CredentialsRefused, RegistryAnswerWrong, RegistryFailed, TagChanged
+from runner.oci.artifact import RemoteSource, read_file, verified
 from runner.oci.auth import Authorization
 from runner.oci.connections import base_url, is_loopback
-from runner.oci.layout import RemoteSource, read_file, verified
-from runner.oci.media import DIGEST, MANIFEST_TYPES, TAG, Manifest, digest_of
+from runner.oci.manifest import MANIFEST_TYPES, Manifest, digest_of
 from runner.oci.messages import Answer, Body, Request, TransientFailure
+from runner.oci.name import DIGEST, TAG
 from runner.oci.problem import describe_status, read_errors
 from runner.oci.transport import ANSWER_LIMIT
 
@@ -29,9 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
     from pathlib import Path
 
+    from runner.oci.artifact import Blob
     from runner.oci.auth import Credentials
-    from runner.oci.layout import Blob
-    from runner.oci.media import Descriptor, Repository
+    from runner.oci.manifest import Descriptor
+    from runner.oci.name import Repository
     from runner.oci.transport import Response, Transport
 
 Sent = Literal["exists", "mounted", "uploaded"]

@@ -16,7 +16,7 @@ from runner.oci.messages import TransientFailure
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from runner.lifetime import Lifetime
+    from runner.runtime.lifetime import Lifetime
 
 Result = TypeVar("Result")
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Self, TypeVar
 import urllib3
 
 from runner.errors import RegistryAnswerWrong, RegistryFailed
+from runner.oci.artifact import CHUNK
 from runner.oci.connections import Connections
-from runner.oci.layout import CHUNK
 from runner.oci.messages import Answer, Exchange, TransientFailure
 from runner.oci.problem import describe, describe_status, is_untrusted
 from runner.oci.retries import RetryPolicy, read_retry_after, repeat
@@ -25,8 +25,8 @@ from runner.oci.retries import RetryPolicy, read_retry_after, repeat
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
 
-    from runner.lifetime import Lifetime
     from runner.oci.messages import Body, Request
+    from runner.runtime.lifetime import Lifetime
 
 Result = TypeVar("Result")
 

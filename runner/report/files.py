@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    from runner.record import RecordDocument
+    from runner.report.record import RecordDocument
 
 
 @dataclass(frozen=True)

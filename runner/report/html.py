@@ -25,7 +25,7 @@ from runner.report.words import in_words
 if TYPE_CHECKING:
     from jinja2 import Template
 
-    from runner.record import RecordDocument
+    from runner.report.record import RecordDocument
 
 KEPT_APART = {"<": "<i>&lt;</i>", "&": "<i>&amp;</i>", ">": "&gt;", '"': "&#34;", "'": "&#39;"}
 SPECIAL = re.compile("[<&>\"']")

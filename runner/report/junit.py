@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 if TYPE_CHECKING:
-    from runner.record import ErrorDocument, RecordDocument, StepDocument
+    from runner.report.record import ErrorDocument, RecordDocument, StepDocument
 
 NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 WHOLE_RUN = "run"

@@ -9,13 +9,13 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from runner.oci.media import Name
+from runner.oci.name import Name
 from runner.report.words import is_published
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from runner.record import RecordDocument
+    from runner.report.record import RecordDocument
 
 SAFE_ADDRESS = re.compile(r"https://[a-z0-9.]+(?:/[A-Za-z0-9._~%-]+)+")
 """What an address may be: nothing in it needs an escape in HTML, however often that is decoded."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from runner.record import step_in_words, summary
+from runner.report.record import step_in_words, summary
 from runner.report.words import registry_in_words, short_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from runner.record import EntryDocument, RecordDocument
+    from runner.report.record import EntryDocument, RecordDocument
 
 
 def render_metadata(document: RecordDocument) -> str:

@@ -15,7 +15,7 @@ from runner.report.words import in_words, is_published, registry_in_words, short
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from runner.record import EntryDocument, RecordDocument, StepDocument
+    from runner.report.record import EntryDocument, RecordDocument, StepDocument
     from runner.report.status import Status, Tone
     from runner.report.timeline import Bar
 

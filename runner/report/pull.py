@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from runner.oci.connections import is_loopback
-from runner.oci.media import DIGEST, Name
+from runner.oci.name import DIGEST, Name
 
 VERSION_FOR_HELM = re.compile(
     r"v?[0-9]+(\.[0-9]+){0,2}(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?",

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from runner.errors import ExitCode
-from runner.record import summary
+from runner.report.record import summary
 from runner.report.words import registry_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from runner.record import ErrorDocument, RecordDocument
+    from runner.report.record import ErrorDocument, RecordDocument
 
 Tone = Literal["good", "quiet", "refused", "failed"]
 """What a status is like: something was done; nothing had to be; it was not allowed; it did not work."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from runner.record import StepDocument
+    from runner.report.record import StepDocument
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from runner.record import EntryDocument, RecordDocument
+    from runner.report.record import EntryDocument, RecordDocument
 
 
 def registry_in_words(document: RecordDocument) -> str:

@@ -16,13 +16,14 @@ import pytest
 from hack.prow_job import checkout_folder
 from hack.sample_controller import CONFIGURATION
 from runner.errors import RunEnded
-from runner.lifetime import Lifetime
 from runner.oci.auth import DockerConfig
-from runner.oci.folder import INDEX
-from runner.oci.media import Repository, digest_of
+from runner.oci.layout import INDEX
+from runner.oci.manifest import digest_of
+from runner.oci.name import Repository
 from runner.oci.registry import Registry
 from runner.oci.transport import Transport
-from runner.record import StepName
+from runner.report.record import StepName
+from runner.runtime.lifetime import Lifetime
 from tests.support.ending import (
     DEADLINE,
     EITHER,
@@ -46,24 +47,14 @@ from tests.support.ending import (
 from tests.support.images import BOTH, base_layout, push
 from tests.support.monorepo import open_monorepo, part
 from tests.support.processes import until
-from tests.support.releases import (
-    ALIAS,
-    CHART,
-    IMAGE,
-    PROGRAM,
-    Bench,
-    Running,
-    crane,
-    open_bench,
-    start_program,
-)
+from tests.support.releases import ALIAS, CHART, IMAGE, PROGRAM, Bench, Running, crane, open_bench, start_program
 from tests.support.tools import require_tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from runner.oci.layout import Layout
+    from runner.oci.artifact import Layout
     from tests.support.releases import Ended
 
 MOVING = {"chart": "widget-v1-stable", "widget-chart": "v1-stable"}

@@ -12,7 +12,7 @@ import pytest
 from hack.image import build_image
 from hack.prow_job import checkout_folder
 from runner import __version__
-from runner.oci.media import digest_of
+from runner.oci.manifest import digest_of
 from tests.support.docker import DEBIAN_BASE, go_cache, with_jobs
 from tests.support.left_overs import SECRET, ExportedImage
 from tests.support.releases import Bench, Ended, crane, open_bench

@@ -17,14 +17,7 @@ from runner.chart.archive import files_of
 from tests.e2e.test_refusals import CASES
 from tests.support.monorepo import open_monorepo, part
 from tests.support.refusals import check_refusal
-from tests.support.releases import (
-    PROGRAM,
-    Bench,
-    Ended,
-    crane,
-    crane_bytes,
-    run_program,
-)
+from tests.support.releases import PROGRAM, Bench, Ended, crane, crane_bytes, run_program
 from tests.support.tools import ROOT
 
 if TYPE_CHECKING:

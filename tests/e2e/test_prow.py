@@ -14,7 +14,7 @@ import yaml
 from hack.prow.config import NAMESPACE, STANDARD
 from hack.prow.node.worker import evict
 from hack.sample_controller import slow_to_compile
-from runner.prowsection import seconds
+from runner.config.prow import seconds
 from tests.support.pod_processes import container
 from tests.support.prowbench import until
 from tests.support.releases import crane

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runner.build.archive import Member, write_layer
-from runner.build.elf import MACHINES, Elf
-from runner.lifetime import Lifetime
+from runner.builders.archive import Member, write_layer
+from runner.builders.elf import MACHINES, Elf
 from runner.oci.auth import DockerConfig
-from runner.oci.media import Repository
+from runner.oci.name import Repository
 from runner.oci.registry import Registry
 from runner.oci.transport import Transport
+from runner.runtime.lifetime import Lifetime
 from tests.support.elf import program
 from tests.support.fault_proxy import FaultProxy
 from tests.support.git import clone_refs, open_bundle, push_environment
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from runner.oci.layout import Layout
-    from runner.oci.media import Platform
+    from runner.oci.artifact import Layout
+    from runner.oci.manifest import Platform
 
 IMAGES = {"s3": "v0.1.4", "ecr": "v0.1.5"}
 """By service, the tag of the image that its branch's chart names."""

@@ -12,24 +12,25 @@ import pytest
 import yaml
 
 from hack.git import git
-from runner import release_path
 from runner.chart.facts import chart_files
-from runner.checkout import read_files
-from runner.config import load_config, service_named
+from runner.config.load import load_config, service_named
+from runner.config.naming import PRESETS
+from runner.config.settings import Options
 from runner.errors import ChartDisagrees
-from runner.lifetime import Lifetime
-from runner.log import Outlet, open_log
-from runner.means import Surroundings
-from runner.naming import PRESETS
-from runner.observe import ABSENT
-from runner.opening import choose_services, read_request
-from runner.plan import Action, plan_release
-from runner.process import Children
-from runner.record import Record
-from runner.request import Chosen
-from runner.route import ReleasePath
-from runner.settings import Options
-from runner.workspace import child_environment, open_workspace
+from runner.published.observed import ABSENT
+from runner.report.console import Outlet, open_log
+from runner.report.record import Record
+from runner.run import release as release_path
+from runner.run.inputs import choose_services, read_request
+from runner.run.plan.model import Action
+from runner.run.plan.release import plan_release
+from runner.run.request import Chosen
+from runner.runtime.lifetime import Lifetime
+from runner.runtime.process import Children
+from runner.runtime.workspace import child_environment, open_workspace
+from runner.source.clone import read_files
+from runner.source.route import ReleasePath
+from runner.tools import Surroundings
 from tests.support.controllers import RELEASES
 from tests.support.git import Origin, clone_refs, open_bundle, push_environment
 from tests.support.registry import crane_registry
@@ -40,9 +41,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from runner.config import Config, Service
-    from runner.release_path import Desired
-    from runner.request import Request
+    from runner.config.load import Config, Service
+    from runner.run.release import Desired
+    from runner.run.request import Request
 
 CONFIG = ROOT / "config" / "jobs.yaml"
 PRODUCTION = "public.ecr.aws/aws-controllers-k8s"

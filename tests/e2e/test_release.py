@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 
 from runner.chart.archive import files_of
-from runner.oci.media import digest_of
+from runner.oci.manifest import digest_of
 from tests.support.releases import ALIAS, CHART, IMAGE, Bench, crane, crane_bytes, open_bench, rendered_images
 from tests.support.tools import ROOT, require_faketime, require_tool
 

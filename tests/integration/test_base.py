@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runner.build.base import Base, resolve_base
+from runner.builders.base import Base, resolve_base
 from runner.errors import BaseImageUnusable, UsageInvalid
-from runner.oci.layout import FileSource, RemoteSource
-from runner.oci.media import HELM_CONFIG, OCI_LAYER, OCI_MANIFEST, Platform, Repository, digest_of
+from runner.oci.artifact import FileSource, RemoteSource
+from runner.oci.manifest import HELM_CONFIG, OCI_LAYER, OCI_MANIFEST, Platform, digest_of
+from runner.oci.name import Repository
 from tests.support.fault_proxy import FaultProxy
 from tests.support.images import AMD64, ARM64, BOTH, DOCKER, OCI, Form, base_layout, push, write_folder
 from tests.support.registry import crane_registry
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hack.local_registry import LocalRegistry
-    from runner.oci.layout import Layout
+    from runner.oci.artifact import Layout
     from runner.oci.registry import Registry
 
 FOREIGN = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"

@@ -13,18 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runner.build.base import CA_BUNDLE, resolve_base
-from runner.build.builder import BuildRequest
-from runner.build.elf import Elf
-from runner.build.go import SCRATCH_WARNING, GoBuilder
+from runner.builders.base import CA_BUNDLE, resolve_base
+from runner.builders.builder import BuildRequest
+from runner.builders.elf import Elf
+from runner.builders.go import SCRATCH_WARNING, GoBuilder
 from runner.errors import BinaryWrong, BuildFailed, GoTooOld, ReleaseError, ToolUnusable
-from runner.lifetime import Lifetime
+from runner.oci.artifact import FileSource
 from runner.oci.auth import Anonymous
-from runner.oci.layout import FileSource
-from runner.oci.media import Platform, Repository, digest_of
+from runner.oci.manifest import Platform, digest_of
+from runner.oci.name import Repository
 from runner.oci.registry import Registry
 from runner.oci.transport import Transport
-from runner.process import Children
+from runner.runtime.lifetime import Lifetime
+from runner.runtime.process import Children
 from tests.support.fault_proxy import FaultProxy
 from tests.support.images import BOTH, base_layout, push, write_folder
 from tests.support.registry import crane_registry
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from runner.build.builder import BuiltImage
-    from runner.oci.layout import Layout
+    from runner.builders.builder import BuiltImage
+    from runner.oci.artifact import Layout
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 CREATED = datetime(2026, 8, 13, 23, 46, 38, tzinfo=UTC)

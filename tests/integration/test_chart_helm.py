@@ -15,8 +15,8 @@ from runner.chart.helm import Helm
 from runner.chart.staging import rewrite_image
 from runner.chart.workload import check_workload
 from runner.errors import ChartUnusable, RunEnded, ToolUnusable
-from runner.lifetime import Lifetime
-from runner.process import Children
+from runner.runtime.lifetime import Lifetime
+from runner.runtime.process import Children
 from tests.support.controllers import Controller, write_files
 
 if TYPE_CHECKING:

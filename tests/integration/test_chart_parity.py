@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from runner.annotations import RELEASE_VERSION
 from runner.chart.archive import files_of, repack
 from runner.chart.facts import ChartFacts, check_release, choose_scheme, image_version_of, read_chart_facts
 from runner.chart.helm import Helm
 from runner.chart.manifest import chart_layout
+from runner.config.naming import PRESETS, RegistryAddress
 from runner.errors import ChartDisagrees
-from runner.lifetime import Lifetime
-from runner.naming import PRESETS, RegistryAddress
-from runner.oci.media import CREATED, OCI_MANIFEST, RELEASE_VERSION, REVISION, SOURCE
-from runner.process import Children
+from runner.oci.manifest import CREATED, OCI_MANIFEST, REVISION, SOURCE
+from runner.runtime.lifetime import Lifetime
+from runner.runtime.process import Children
 from tests.support.controllers import RELEASES, SERVICES, Controller, write_files
 from tests.support.registry import crane_registry
 from tests.support.tools import require_tool

@@ -10,7 +10,6 @@ import pytest
 from hack.git import git
 from hack.processes import ProgramFailed
 from hack.sample_controller import OWNER
-from runner.checkout import Checkout, find_checkout, is_ancestor, read_checkout, read_files, resolve
 from runner.errors import (
     CheckoutMissing,
     HistoryMissing,
@@ -21,11 +20,12 @@ from runner.errors import (
     TagMoved,
     ToolUnusable,
 )
-from runner.event import Event, read_event
-from runner.lifetime import Lifetime
-from runner.process import Children, Finished
-from runner.route import ReleasePath, Route, StablePath, decide_route
-from runner.workspace import child_environment
+from runner.runtime.lifetime import Lifetime
+from runner.runtime.process import Children, Finished
+from runner.runtime.workspace import child_environment
+from runner.source.clone import Checkout, find_checkout, is_ancestor, read_checkout, read_files, resolve
+from runner.source.event import Event, read_event
+from runner.source.route import ReleasePath, Route, StablePath, decide_route
 from tests.support.git import Origin, clone_refs, make_origin, open_bundle, push_environment, tree_of
 
 if TYPE_CHECKING:

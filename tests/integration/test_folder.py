@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runner.errors import BaseImageUnusable, RegistryAnswerWrong
-from runner.oci.folder import LayoutFolder, blob_path, read_layout_folder, write_layout_folder
-from runner.oci.layout import Blob, FileSource, Layout, RemoteSource
-from runner.oci.media import OCI_INDEX, OCI_LAYER, Manifest, Name, Platform, Repository, digest_of
+from runner.oci.artifact import Blob, FileSource, Layout, RemoteSource
+from runner.oci.layout import LayoutFolder, blob_path, read_layout_folder, write_layout_folder
+from runner.oci.manifest import OCI_INDEX, OCI_LAYER, Manifest, Platform, digest_of
+from runner.oci.name import Name, Repository
 from tests.support.fault_proxy import FaultProxy
 from tests.support.images import AMD64, ARM64, assemble, write_blob
 from tests.support.registry import crane_registry, docker_registry

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runner.prow.files import prow_files
-from runner.prow.folder import write_folder
+from runner.prow.generate.files import prow_files
+from runner.prow.generate.folder import write_folder
 from tests.support.prow import checkconfig, with_prow, write_installation
 from tests.support.tools import ROOT
 

@@ -10,8 +10,8 @@ import pytest
 
 from hack.prow.cluster import PROWJOBS, define_prowjobs
 from hack.sample_controller import OWNER
-from runner.prow.files import prow_files
-from runner.prow.folder import write_folder
+from runner.prow.generate.files import prow_files
+from runner.prow.generate.folder import write_folder
 from tests.support.hook import Hook, hook
 from tests.support.prow import IMAGE, with_prow, write_installation
 from tests.support.prowjobs import client, create_namespace

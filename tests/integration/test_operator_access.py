@@ -10,8 +10,8 @@ import yaml
 from kubernetes.client.exceptions import ApiException
 
 from hack.prow.cluster import PROWJOBS, define_prowjobs
-from runner.prow.document import to_yaml
-from runner.prow.rbac import access
+from runner.prow.generate.document import to_yaml
+from runner.prow.generate.roles import access
 from tests.support.prow import with_prow
 from tests.support.prowjobs import client, create_namespace
 

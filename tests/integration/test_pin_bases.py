@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hack.pin_bases import NotPinned, default_files, main, pin, registry_digest
-from runner.lifetime import Lifetime
 from runner.oci.auth import DockerConfig
-from runner.oci.media import Repository
+from runner.oci.name import Repository
 from runner.oci.registry import Registry
 from runner.oci.transport import Transport
+from runner.runtime.lifetime import Lifetime
 from tests.support.fault_proxy import FaultProxy
 from tests.support.images import AMD64, base_layout, push
 from tests.support.registry import crane_registry

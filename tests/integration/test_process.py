@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runner.errors import RunEnded
-from runner.lifetime import Lifetime
-from runner.process import Children, Finished, Run
+from runner.runtime.lifetime import Lifetime
+from runner.runtime.process import Children, Finished, Run
 from tests.support.processes import alive, until
 
 if TYPE_CHECKING:

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from runner.annotations import RELEASE_PLATFORMS
 from runner.errors import RegistryAnswerWrong, RegistryFailed, TagChanged
-from runner.lifetime import Lifetime
-from runner.observe import ABSENT, Observation, Published, observe, unanswered
-from runner.oci.media import OCI_LAYER, RELEASE_PLATFORMS, Name, Platform
-from runner.publish import FolderDestination, RegistryDestination, published_layout
+from runner.oci.manifest import OCI_LAYER, Platform
+from runner.oci.name import Name
+from runner.published.observed import ABSENT, Observation, Published, observe, unanswered
+from runner.run.publish import FolderDestination, RegistryDestination, published_layout
+from runner.runtime.lifetime import Lifetime
 from tests.support.fault_proxy import FaultProxy
 from tests.support.images import AMD64, assemble, write_blob
 from tests.support.registry import crane_registry
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from runner.oci.layout import Layout
+    from runner.oci.artifact import Layout
     from runner.oci.registry import Registry
 
 

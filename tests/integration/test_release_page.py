@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hack.browser import Browser, Theme
-    from runner.record import RecordDocument
+    from runner.report.record import RecordDocument
 
 
 def ended() -> RecordDocument:

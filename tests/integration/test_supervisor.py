@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 PROGRAM = """
 import os, signal, sys, threading, time
 from runner.errors import RunEnded
-from runner.lifetime import Lifetime
-from runner.supervisor import supervise
+from runner.runtime.lifetime import Lifetime
+from runner.runtime.supervisor import supervise
 
 signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
 {before}

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hack.git import git
-from runner.checkout import Checkout, read_checkout
 from runner.errors import CheckoutMissing, ToolUnusable
-from runner.event import read_event
-from runner.lifetime import Lifetime
-from runner.process import Children
-from runner.workspace import child_environment, export
+from runner.runtime.lifetime import Lifetime
+from runner.runtime.process import Children
+from runner.runtime.workspace import child_environment
+from runner.source.clone import Checkout, read_checkout
+from runner.source.event import read_event
+from runner.source.export import export
 from tests.support.git import Origin, clone_refs, make_origin, open_bundle, push_environment, tree_of
 from tests.support.tools import ROOT
 
@@ -290,12 +291,13 @@ def test_without_git_the_refusal_says_so(clone: tuple[Checkout, dict[str, str]],
 SCRIPT = f"""
 import os
 from pathlib import Path
-from runner.checkout import find_checkout, read_checkout
-from runner.event import read_event
-from runner.lifetime import Lifetime
-from runner.process import Children
-from runner.route import decide_route
-from runner.workspace import child_environment, export, open_workspace
+from runner.source.clone import find_checkout, read_checkout
+from runner.source.event import read_event
+from runner.runtime.lifetime import Lifetime
+from runner.runtime.process import Children
+from runner.source.route import decide_route
+from runner.runtime.workspace import child_environment, open_workspace
+from runner.source.export import export
 
 os.setgroups([])
 os.setgid({STRANGER})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from runner.build.elf import MACHINES, Machine
+from runner.builders.elf import MACHINES, Machine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

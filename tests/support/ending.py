@@ -21,7 +21,7 @@ from tests.support.tools import require_tool
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from runner.record import StepName
+    from runner.report.record import StepName
     from tests.support.faults import Held
 
 GRACE_SECONDS = 15.0

@@ -6,10 +6,10 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from runner.build.archive import Member, write_layer
-from runner.oci.folder import INDEX, MARKER, blob_path
-from runner.oci.layout import Blob, FileSource, Layout
-from runner.oci.media import (
+from runner.builders.archive import Member, write_layer
+from runner.oci.artifact import Blob, FileSource, Layout
+from runner.oci.layout import INDEX, MARKER, blob_path
+from runner.oci.manifest import (
     DOCKER_LIST,
     DOCKER_MANIFEST,
     OCI_CONFIG,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from runner.oci.media import Repository
+    from runner.oci.name import Repository
     from runner.oci.registry import Registry
 
 AMD64 = Platform("linux", "amd64")

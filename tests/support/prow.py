@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from runner.config import parse_config
+from runner.config.load import parse_config
 from tests.support.tools import require_tool
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from runner.config import Config
+    from runner.config.load import Config
 
 BUCKET = "prow-logs"
 IMAGE = "registry.example/ack-release:0.1.0"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runner.errors import BuildFailed, ReleaseError
-from runner.record import (
+from runner.report.record import (
     EntryDocument,
     PullDocument,
     Record,

@@ -19,8 +19,8 @@ from hack.prow.config import (
     plugins,
     storage_secret,
 )
-from runner.config import parse_config
-from runner.prow.files import prow_files
+from runner.config.load import parse_config
+from runner.prow.generate.files import prow_files
 
 FOLDER = Path("/somewhere")
 PLACE = Place(

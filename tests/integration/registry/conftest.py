@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runner.lifetime import Lifetime
 from runner.oci.auth import Anonymous
-from runner.oci.media import OCI_CONFIG, OCI_LAYER
+from runner.oci.manifest import OCI_CONFIG, OCI_LAYER
 from runner.oci.registry import Registry
 from runner.oci.retries import RetryPolicy
 from runner.oci.transport import Transport
+from runner.runtime.lifetime import Lifetime
 from tests.integration.registry.sample import CONTENT, at, publish
 from tests.support.fault_proxy import FaultProxy
 from tests.support.images import write_blob
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hack.local_registry import LocalRegistry
+    from runner.oci.artifact import Blob
     from runner.oci.auth import Credentials
-    from runner.oci.layout import Blob
     from tests.integration.registry.sample import Connect
 
 SERVERS = {"crane": crane_registry, "docker": docker_registry}

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from tests.integration.registry.sample import CONTENT, LAYER, MANIFEST, at
 
 if TYPE_CHECKING:
-    from runner.oci.layout import Blob
-    from runner.oci.media import Repository
+    from runner.oci.artifact import Blob
+    from runner.oci.name import Repository
     from runner.oci.registry import Registry
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, TypeAlias
 
-from runner.oci.media import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Descriptor, Manifest, Repository, digest_of
+from runner.oci.manifest import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Descriptor, Manifest, digest_of
+from runner.oci.name import Repository
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from runner.oci.layout import Blob
+    from runner.oci.artifact import Blob
     from runner.oci.registry import Registry
 
 

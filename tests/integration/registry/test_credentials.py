@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hack.local_registry import LocalRegistry
-    from runner.oci.layout import Blob
+    from runner.oci.artifact import Blob
     from runner.oci.messages import Exchange
     from tests.integration.registry.sample import Connect
 

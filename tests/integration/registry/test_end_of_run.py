@@ -9,18 +9,18 @@ import pytest
 import urllib3
 
 from runner.errors import RunEnded
-from runner.lifetime import Lifetime
 from runner.oci.connections import Connections
-from runner.oci.media import OCI_LAYER
+from runner.oci.manifest import OCI_LAYER
 from runner.oci.messages import Exchange
 from runner.oci.retries import RetryPolicy
+from runner.runtime.lifetime import Lifetime
 from tests.integration.registry.sample import LAYER, at
 from tests.support.images import write_blob
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from runner.oci.layout import Blob
+    from runner.oci.artifact import Blob
     from tests.integration.registry.sample import Connect
     from tests.support.fault_proxy import FaultProxy
 

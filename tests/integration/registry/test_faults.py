@@ -14,7 +14,7 @@ from tests.integration.registry.operations import OPERATIONS
 from tests.integration.registry.sample import MANIFEST, at
 
 if TYPE_CHECKING:
-    from runner.oci.layout import Blob
+    from runner.oci.artifact import Blob
     from runner.oci.messages import Exchange
     from tests.integration.registry.sample import Connect
     from tests.support.fault_proxy import FaultProxy

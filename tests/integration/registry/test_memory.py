@@ -16,10 +16,11 @@ MEBIBYTE = 1024 * 1024
 SENDER = """
 import re, sys
 from pathlib import Path
-from runner.lifetime import Lifetime
+from runner.runtime.lifetime import Lifetime
 from runner.oci.auth import Anonymous
-from runner.oci.layout import Blob, FileSource, RemoteSource
-from runner.oci.media import OCI_LAYER, Descriptor, Repository
+from runner.oci.artifact import Blob, FileSource, RemoteSource
+from runner.oci.manifest import OCI_LAYER, Descriptor
+from runner.oci.name import Repository
 from runner.oci.registry import Registry
 from runner.oci.transport import Transport
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runner.errors import RegistryAnswerWrong, RegistryFailed
-from runner.oci.media import OCI_INDEX, OCI_MANIFEST, Manifest
+from runner.oci.manifest import OCI_INDEX, OCI_MANIFEST, Manifest
 from tests.integration.registry.sample import CONFIG, CONTENT, LAYER, MANIFEST, at, publish
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from hack.local_registry import LocalRegistry
-    from runner.oci.layout import Blob
+    from runner.oci.artifact import Blob
     from tests.integration.registry.sample import Connect
     from tests.support.fault_proxy import FaultProxy
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runner.errors import RegistryFailed
-from runner.oci.media import OCI_LAYER
+from runner.oci.manifest import OCI_LAYER
 from tests.integration.registry.sample import MANIFEST, at
 from tests.support.fault_proxy import FaultProxy
 from tests.support.images import write_blob

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runner.errors import RegistryAnswerWrong, RegistryFailed
-from runner.lifetime import Lifetime
-from runner.oci.layout import Blob, FileSource, RemoteSource
-from runner.oci.media import OCI_INDEX, OCI_LAYER, Manifest, Platform
+from runner.oci.artifact import Blob, FileSource, RemoteSource
+from runner.oci.manifest import OCI_INDEX, OCI_LAYER, Manifest, Platform
 from runner.oci.messages import Request
 from runner.oci.transport import Transport
+from runner.runtime.lifetime import Lifetime
 from tests.integration.registry.sample import CONTENT, LAYER, MANIFEST, at, publish
 from tests.support.fault_proxy import FaultProxy
 from tests.support.images import write_blob

@@ -1,0 +1,335 @@
+"""The builder that needs nothing but Go: it cross-compiles each platform and lays out the image itself."""
+
+from __future__ import annotations
+
+import mmap
+import re
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from runner.builders.archive import COMPRESSION_LEVEL, COMPRESSOR, PROGRAM_MODE, Layer, Member, write_layer
+from runner.builders.base import ca_bundle, write_scratch_layer
+from runner.builders.builder import BuiltImage
+from runner.builders.elf import MACHINES, Elf
+from runner.builders.gomodule import (
+    VARIABLES,
+    VERSION_PACKAGE,
+    GoModule,
+    GoPackage,
+    find_module,
+    go_order,
+    string_variables,
+    version_packages,
+)
+from runner.builders.image import LICENCE_FILES, LICENCE_FOLDER, PROGRAM, base_inputs, image_layout
+from runner.errors import BinaryWrong, BuildFailed, GoTooOld, ToolUnusable
+from runner.oci.manifest import Platform, digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from runner.builders.builder import BuildRequest
+    from runner.runtime.process import Finished, Run
+
+MINIMUM = (1, 26)
+
+KEPT = frozenset(
+    {
+        *("GOPROXY", "GOSUMDB", "GOPRIVATE", "GONOSUMDB"),
+        *("GOCACHE", "GOMODCACHE", "GOCACHEPROG", "GOPATH", "GOTMPDIR"),
+    }
+)
+"""Go's variables that say where modules come from and where files lie; no other one is taken over."""
+
+FIXED: Mapping[str, str] = {
+    "GO111MODULE": "on",
+    "GOENV": "off",
+    "GOEXPERIMENT": "",
+    "GOFIPS140": "off",
+    "GOFLAGS": "",
+    "GOTOOLCHAIN": "local",
+    "GOWORK": "off",
+    "CGO_ENABLED": "0",
+}
+DEFAULT_LEVELS: Mapping[str, tuple[str, str]] = {
+    "386": ("GO386", "sse2"),
+    "amd64": ("GOAMD64", "v1"),
+    "arm": ("GOARM", "7"),
+    "arm64": ("GOARM64", "v8.0"),
+    "mips": ("GOMIPS", "hardfloat"),
+    "mips64": ("GOMIPS64", "hardfloat"),
+    "mips64le": ("GOMIPS64", "hardfloat"),
+    "mipsle": ("GOMIPS", "hardfloat"),
+    "ppc64": ("GOPPC64", "power8"),
+    "ppc64le": ("GOPPC64", "power8"),
+    "riscv64": ("GORISCV64", "rva20u64"),
+}
+"""For each architecture the variable that says what the processor must have, and its value without a variant."""
+
+BUILD_FLAGS = ("-trimpath", "-buildvcs=false")
+LISTED = "{{with .Module}}{{if .Main}}{{.Path}}\t{{$.Name}}\t{{$.ImportPath}}\t{{$.Dir}}{{end}}{{end}}"
+SCRATCH_WARNING = "the image stands on scratch: nobody updates its certificates but the next release"
+
+_NEWER_WANTED = re.compile(r"requires go >= \S+ \(running go [^)]*\)")
+_COMPILE_ERROR = re.compile(r"\S+\.go:\d+:")
+_NOT_DOWNLOADED = re.compile(r'Get "https?://|dial tcp|GOPROXY list is not the empty string')
+
+
+class GoBuilder:
+    """Builds images with the Go toolchain: no daemon, no privilege.
+
+    Args:
+        executable: a name to be found on the environment's PATH, or a path.
+        run: how a program is started.
+        environment: of Go; its own variables are taken over as far as KEPT names them, and written from nothing
+            beside.
+        log: a file to which all of Go's output is appended.
+    """
+
+    name = "go"
+
+    def __init__(self, executable: str, run: Run, environment: Mapping[str, str], log: Path | None = None) -> None:
+        self._executable = executable
+        self._run = run
+        self._environment = environment
+        self._log = log
+
+    def check(self) -> str:
+        """Return Go's version, e.g. ``1.26.8``.
+
+        Raises:
+            ToolUnusable: go is missing, cannot be started, or is older than MINIMUM.
+        """
+        wanted = f"go {MINIMUM[0]}.{MINIMUM[1]} or newer is needed"
+        place = shutil.which(self._executable, path=self._environment.get("PATH")) or self._executable
+        environment = go_environment(self._environment)
+        try:
+            finished = self._run((self._executable, "env", "GOVERSION"), env=environment, cwd=Path("/"), log=self._log)
+        except OSError as error:
+            raise ToolUnusable(f"{wanted}; {place} cannot be started: {error.strerror}") from error
+        said = finished.stdout.strip().removeprefix("devel ").removeprefix("go")
+        try:
+            order = go_order(said)
+        except ValueError:
+            order = None
+        if not finished.ok or order is None:
+            raise ToolUnusable(f"{wanted}; {place} does not say its version", detail=finished.tail())
+        if order[:2] < MINIMUM:
+            raise ToolUnusable(f"{wanted}; {place} is {said}")
+        return said
+
+    def inspect(self, source: Path, main: str) -> None:
+        """Look for the module, for the Go it asks for, and for the licences.
+
+        Raises:
+            ToolUnusable: go is missing or too old for the runner.
+            GoTooOld: go is too old for the module.
+            BuildFailed: the module or a file that belongs into the image is missing.
+        """
+        _refuse_newer(find_module(source, main), self.check())
+        for name in LICENCE_FILES:
+            _licence(source, name)
+
+    def build(self, request: BuildRequest) -> BuiltImage:
+        """Compile for all platforms at once, check each program, and lay the image out.
+
+        Raises:
+            ToolUnusable: go is missing or too old for the runner.
+            GoTooOld: go is too old for the module; nothing is compiled.
+            BuildFailed: the compiler failed, or a file that belongs into the image is missing.
+            BinaryWrong: a program does not hold version, commit and date, or is of another architecture.
+        """
+        version = self.check()
+        module = find_module(request.source, request.main)
+        _refuse_newer(module, version)
+        licences = tuple(_licence(request.source, name) for name in LICENCE_FILES)
+        request.folder.mkdir(parents=True, exist_ok=True)
+        packages = self._version_packages(module, request.platforms[0])
+        flags = (*BUILD_FLAGS, _mode(module))
+        linked = linker_flags(packages, request)
+
+        def program_layer(platform: Platform) -> Layer:
+            binary = request.folder / f"controller-{str(platform).replace('/', '-')}"
+            options = (*flags, f"-ldflags={linked}", "-o", str(binary))
+            finished = self._go(module, platform, "build", *options, module.main)
+            if not finished.ok:
+                _fail(f"{request.main} does not compile for {platform}", finished)
+            check_program(binary, platform, packages, request)
+            layer = write_layer((Member(PROGRAM, binary, PROGRAM_MODE),), request.folder)
+            binary.unlink()
+            return layer
+
+        with ThreadPoolExecutor(len(request.platforms), thread_name_prefix="compile") as pool:
+            programs = tuple(pool.map(program_layer, request.platforms))
+        shared = write_layer(licences, request.folder)
+        lowest = (write_scratch_layer(request.folder),) if request.base.is_scratch else ()
+        layers = {
+            platform: (*lowest, shared, program) for platform, program in zip(request.platforms, programs, strict=True)
+        }
+        inputs = {
+            "builder": self.name,
+            "revision": request.revision,
+            "source": request.source_url,
+            "created": request.date,
+            "version": request.version,
+            "main": request.main,
+            "platforms": ",".join(map(str, request.platforms)),
+            "go": version,
+            "flags": " ".join(flags),
+            "ldflags": linked,
+            "compressor": COMPRESSOR,
+            "compression_level": str(COMPRESSION_LEVEL),
+            **base_inputs(request.base),
+        }
+        if request.base.is_scratch:
+            inputs["ca_bundle"] = digest_of(ca_bundle())
+        warnings = (SCRATCH_WARNING,) if request.base.is_scratch else ()
+        return BuiltImage(image_layout(request, layers, inputs), inputs, warnings)
+
+    def _version_packages(self, module: GoModule, platform: Platform) -> tuple[GoPackage, ...]:
+        """The packages to set version, commit and date in; this also downloads the modules that are needed."""
+        options = ("-deps", "-buildvcs=false", _mode(module), "-f", LISTED)
+        finished = self._go(module, platform, "list", *options, module.main)
+        if not finished.ok:
+            _fail(f"the packages that {module.main} needs cannot be loaded", finished)
+        rows = [line.split("\t", 3) for line in finished.stdout.splitlines()]
+        path = rows[-1][0]
+        packages = tuple(GoPackage(package, name, _variables(Path(folder))) for _, name, package, folder in rows)
+        if packages[-1].name != "main":
+            raise BuildFailed(
+                f"{packages[-1].path} is package {packages[-1].name}, not a main package",
+                remedy="Correct main: of the service in jobs.yaml, then rerun.",
+            )
+        found = version_packages(path, packages)
+        if not found:
+            wanted = " and ".join((", ".join(VARIABLES[:-1]), VARIABLES[-1]))
+            near = [
+                f"{package.path} has no {', '.join(name for name in VARIABLES if name not in package.variables)}"
+                for package in packages
+                if package.variables.intersection(VARIABLES) or package.path == f"{path}/{VERSION_PACKAGE}"
+            ]
+            raise BinaryWrong(
+                f"no package that {packages[-1].path} uses declares the string variables {wanted}", detail=near
+            )
+        return found
+
+    def _go(self, module: GoModule, platform: Platform, *arguments: str) -> Finished:
+        environment = go_environment(self._environment, platform)
+        return self._run((self._executable, *arguments), env=environment, cwd=module.folder, log=self._log)
+
+
+def go_environment(inherited: Mapping[str, str], platform: Platform | None = None) -> dict[str, str]:
+    """Return Go's whole environment, so that the same source gives the same program whatever was set before.
+
+    Args:
+        inherited: all that is not Go's own is taken over, of Go's own what KEPT names.
+        platform: what is compiled for; None where nothing is compiled.
+    """
+    kept = {key: value for key, value in inherited.items() if key in KEPT or not key.startswith(("GO", "CGO_"))}
+    environment = {**kept, **FIXED}
+    if platform is not None:
+        environment |= {"GOOS": platform.os, "GOARCH": platform.architecture}
+        if platform.architecture in DEFAULT_LEVELS:
+            variable, level = DEFAULT_LEVELS[platform.architecture]
+            environment[variable] = _level(platform, level)
+    return environment
+
+
+def _level(platform: Platform, default: str) -> str:
+    if not platform.variant:
+        return default
+    return {"arm": platform.variant.removeprefix("v"), "arm64": f"{platform.variant}.0"}.get(
+        platform.architecture, platform.variant
+    )
+
+
+def linker_flags(packages: Iterable[GoPackage], request: BuildRequest) -> str:
+    """What the linker is told to write into the program."""
+    return " ".join(
+        f"-X {package.linked_as}.{variable}={value}"
+        for package in packages
+        for variable, value in stamps(request).items()
+    )
+
+
+def stamps(request: BuildRequest) -> dict[str, str]:
+    """What the version package's variables must hold."""
+    return dict(zip(VARIABLES, (request.version, request.revision, request.date), strict=True))
+
+
+def check_program(binary: Path, platform: Platform, packages: Iterable[GoPackage], request: BuildRequest) -> None:
+    """Check that a program runs on its platform and knows which release it is.
+
+    The linker takes no offence at a variable that does not exist or that nothing reads, and a version's digits may
+    stand in a program for another reason: so the variables themselves are read.
+
+    Raises:
+        BinaryWrong: it does not.
+    """
+    wanted = {
+        package.symbol(variable): (f"{package.path}.{variable}", value)
+        for package in packages
+        for variable, value in stamps(request).items()
+    }
+    try:
+        with binary.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            program = Elf(content)
+            found = program.string_variables(wanted)
+    except ValueError as error:
+        raise BinaryWrong(f"the program for {platform} cannot be read: {error}") from error
+    if program.machine != MACHINES.get(platform.architecture):
+        raise BinaryWrong(f"the program for {platform} is compiled for {program.architecture}")
+    wrong = [
+        f"{name} is not in it: nothing reads that variable"
+        if symbol not in found
+        else f"{name} is {found[symbol]!r}, not {value!r}"
+        for symbol, (name, value) in wanted.items()
+        if found.get(symbol) != value
+    ]
+    if wrong:
+        raise BinaryWrong(f"the program for {platform} does not say which release it is: {'; '.join(wrong)}")
+
+
+def _refuse_newer(module: GoModule, installed: str) -> None:
+    """Raise GoTooOld when go.mod asks for a newer Go than there is."""
+    if module.go is None:
+        return
+    try:
+        newer = go_order(module.go) > go_order(installed)
+    except ValueError as error:
+        raise BuildFailed(f"go.mod cannot be understood: {error}") from error
+    if newer:
+        raise GoTooOld(f"go.mod asks for Go {module.go}, and Go {installed} is installed")
+
+
+def _mode(module: GoModule) -> str:
+    return "-mod=vendor" if module.vendored else "-mod=readonly"
+
+
+def _variables(folder: Path) -> frozenset[str]:
+    files = (path for path in sorted(folder.glob("*.go")) if not path.name.endswith("_test.go"))
+    return frozenset().union(*(string_variables(path.read_text(encoding="utf-8", errors="replace")) for path in files))
+
+
+def _licence(source: Path, name: str) -> Member:
+    path = source / name
+    # A link that leads out of the tree would put a file of this machine into the image.
+    if not path.is_file() or not path.resolve().is_relative_to(source.resolve()):
+        raise BuildFailed(
+            f"there is no file {name} at the root of the repository, and the image must hold it",
+            remedy=f"Commit {name}, then tag that commit with the next version.",
+        )
+    return Member(f"{LICENCE_FOLDER}/{name}", path.read_bytes())
+
+
+def _fail(cause: str, finished: Finished) -> NoReturn:
+    output = finished.printed
+    newer = _NEWER_WANTED.search(output)
+    if newer:
+        raise GoTooOld(f"{cause}: a module {newer[0]}", detail=finished.tail())
+    remedy = "Rerun once the module proxy answers." if _NOT_DOWNLOADED.search(output) else None
+    said = next((line for line in output.splitlines() if _COMPILE_ERROR.match(line)), None)
+    reason = said or f"go {finished.argv[1]} exited with {finished.returncode}"
+    raise BuildFailed(f"{cause}: {reason}", remedy=remedy, detail=finished.tail())

@@ -1,0 +1,1 @@
+"""The command line: parsing, and the supervised session that every command runs in."""

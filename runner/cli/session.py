@@ -1,0 +1,251 @@
+"""Opens what a run needs, lets it go on under supervision, and ends it with its reports and its exit code."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from runner import __version__
+from runner.config.settings import Options, artifacts_folder, is_quiet
+from runner.errors import ExitCode, ReleaseError, RunEnded
+from runner.report.console import Log, Outlet, error_lines, open_log, released_line
+from runner.report.files import PROGRESS, REPORTS, write_reports
+from runner.report.record import Record, RecordDocument, StepDocument, summary
+from runner.run.pipeline import release
+from runner.runtime.lifetime import Lifetime
+from runner.runtime.process import Children
+from runner.runtime.supervisor import DEFAULT_GRACE_SECONDS, supervise
+from runner.runtime.workspace import open_workspace, remove_folder
+from runner.source.event import read_event
+from runner.tools import Surroundings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from runner.report.files import Report
+
+MARGIN_SECONDS = 15.0
+"""How long before Prow's own timeout a run ends itself, so that it ends with reports and exit code 9."""
+
+PROW_TIMEOUT_SECONDS = 7200.0
+"""Prow's default where the job's decoration names no timeout (pkg/entrypoint/options.go)."""
+
+CHILDREN_SHARE, REPORTS_SHARE, UNWINDING_SHARE, REMOVAL_SHARE = 1 / 3, 1 / 3, 1 / 12, 1 / 8
+"""What of the grace period an ended run gives its children, its reports, its workers, and the work folder's removal."""
+
+TOLD_BY_STARTED = frozenset({"event", "configuration", "checkout", "route", "select"})
+"""Steps whose outcome is in the line ``started``, or in the error."""
+
+
+def launch(
+    options: Options,
+    environment: Mapping[str, str],
+    out: TextIO,
+    *,
+    only_plan: bool = False,
+    show: Callable[[RecordDocument], None] | None = None,
+) -> int:
+    """Run the road and return the process's exit code.
+
+    Args:
+        options: what the command line gave.
+        environment: the process's environment.
+        out: where the log goes.
+        only_plan: stop before anything is built or written.
+        show: given the finished record, after everything else.
+    """
+    seconds, grace = _limits(environment, proposal=options.as_tag is not None)
+    lifetime = Lifetime(seconds)
+    children = Children(lifetime)
+    artifacts, lines, problem = _open_artifacts(Path(artifacts_folder(options, environment).value))
+    outlet = Outlet(out)
+    log = open_log(outlet, lines, quiet=is_quiet(environment))
+    if problem:
+        log.warning("reports are not written", reason=problem)
+    record = Record(Reports(artifacts, log).save, tell=lambda step: _tell(log, step))
+    record.update(command="plan" if only_plan else "run", runner=__version__)
+    patience = grace * REPORTS_SHARE / 2
+    finish = Finish(record, log, outlet, artifacts, patience=patience, only_plan=only_plan, show=show)
+    folders: list[Path] = []
+    unwound = threading.Event()
+
+    def work() -> int:
+        with ExitStack() as stack:
+            stack.callback(unwound.set)
+            try:
+                folders.append(stack.enter_context(open_workspace(environment)))
+                around = Surroundings(environment, lifetime, children.run, record, log, folders[0], artifacts)
+                release(options, around, only_plan=only_plan)
+            except RunEnded:
+                # Whoever ended the run finishes it: the main thread, in ``end``.
+                return int(ExitCode.ENDED)
+            except Exception as error:  # noqa: BLE001 - a bug, too, must end with reports and exit code 1
+                record.fail(error)
+            return finish()
+
+    def end(reason: str) -> int:
+        record.end(reason)
+        lifetime.end(reason)
+        children.end_all(grace * CHILDREN_SHARE)
+        # Whoever reads the log, or a disk that hangs, may not keep the process beyond the grace period.
+        _within(grace * REPORTS_SHARE, finish)
+        # Workers remove what they have half written outside of the work folder.
+        unwound.wait(grace * UNWINDING_SHARE)
+        _within(grace * REMOVAL_SHARE, lambda: _remove(folders))
+        return int(ExitCode.ENDED) if finish.code is None else finish.code
+
+    return supervise(work, lifetime, end)
+
+
+class Reports:
+    """Keeps what must be there at any moment; what cannot be written is told once, and stops nothing.
+
+    Args:
+        folder: where to; None to keep nothing.
+        log: told what cannot be written.
+    """
+
+    def __init__(self, folder: Path | None, log: Log) -> None:
+        self._folder = folder
+        self._log = log
+        self._kept: tuple[Report, ...] = PROGRESS
+
+    def save(self, document: RecordDocument) -> None:
+        """Write what must be there at any moment."""
+        if self._folder is None:
+            return
+        problems = dict(write_reports(self._folder, document, self._kept))
+        self._kept = tuple(report for report in self._kept if report.name not in problems)
+        for name, reason in problems.items():
+            self._log.warning("report is no longer kept", report=name, reason=reason)
+
+
+class Finish:
+    """Closes the record once, writes every report, and prints the last lines.
+
+    Args:
+        record: what is told.
+        log: told which report is missing.
+        out: where the last lines go.
+        folder: where the reports go; None for none.
+        patience: seconds for which the last lines wait, so that what is said of reports stands before them.
+        only_plan: whether nothing was to be published.
+        show: given the record at the end.
+
+    ``code`` is the exit code once the record is closed: what is told then is how the run ended, even where a report is
+    still written when the run is ended from outside.
+    """
+
+    def __init__(
+        self,
+        record: Record,
+        log: Log,
+        out: Outlet,
+        folder: Path | None,
+        *,
+        patience: float,
+        only_plan: bool,
+        show: Callable[[RecordDocument], None] | None,
+    ) -> None:
+        self._record = record
+        self._log = log
+        self._out = out
+        self._folder = folder
+        self._patience = patience
+        self._only_plan = only_plan
+        self._show = show
+        self._lock = threading.Lock()
+        self.code: int | None = None
+
+    def __call__(self) -> int:
+        """Finish the run; a second call only returns the exit code."""
+        with self._lock:
+            if self.code is None:
+                document = self._record.close()
+                self.code = int(ExitCode.BUG if document.exit is None else document.exit)
+                # A disk that hangs takes nobody the last line, and a reader that hangs takes nobody the reports.
+                problems: list[tuple[str, str]] = []
+                reports = threading.Thread(target=self._report, args=[document, problems], daemon=True)
+                reports.start()
+                reports.join(self._patience)
+                for name, reason in tuple(problems):
+                    self._log.warning("report is not written", report=name, reason=reason)
+                for part in (self._conclude, self._show or _nothing):
+                    # A closed stdout does not change how the run ended.
+                    with suppress(OSError, ValueError):
+                        part(document)
+                reports.join()
+            return self.code
+
+    def _report(self, document: RecordDocument, problems: list[tuple[str, str]]) -> None:
+        if self._folder is not None:
+            self._record.wait_for_save()
+            problems.extend(write_reports(self._folder, document, REPORTS))
+
+    def _conclude(self, document: RecordDocument) -> None:
+        self._say_last(document)
+        # Workers that have not noticed the end yet say nothing after the last line.
+        self._out.close()
+
+    def _say_last(self, document: RecordDocument) -> None:
+        for error in document.errors:
+            for line in error_lines(error):
+                self._out.write(f"{line}\n")
+        # The log's file comes after what people read: its disk may hang.
+        for error in document.errors:
+            self._log.debug("failed", service=error.service, code=error.code, cause=error.cause, remedy=error.remedy)
+        if document.errors:
+            return
+        if self._only_plan:
+            self._log.info(summary(document))
+        else:
+            self._out.write(f"{released_line(document)}\n")
+            self._log.debug("released", summary=summary(document))
+
+
+def _nothing(_: RecordDocument) -> None:
+    """Show nothing."""
+
+
+def _remove(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        remove_folder(folder)
+
+
+def _within(seconds: float, work: Callable[[], object]) -> None:
+    """Do the work, but go on without it after this time."""
+    worker = threading.Thread(target=work, daemon=True)
+    worker.start()
+    worker.join(seconds)
+
+
+def _tell(log: Log, step: StepDocument) -> None:
+    say = log.debug if step.name in TOLD_BY_STARTED else log.info
+    say(f"step {step.outcome}", step=step.name, service=step.service, reason=step.reason, seconds=step.seconds)
+
+
+def _limits(environment: Mapping[str, str], *, proposal: bool) -> tuple[float | None, float]:
+    """Return the seconds after which the run ends itself, and how many its end may take.
+
+    The latter is Prow's grace period, but never more than its default, since what does not end by then will not end at
+    all, and not more than is left between deadline and timeout.
+    """
+    try:
+        event = read_event(environment, proposal=proposal)
+    except ReleaseError:
+        return None, DEFAULT_GRACE_SECONDS
+    default = PROW_TIMEOUT_SECONDS if environment.get("JOB_SPEC") else None
+    timeout = event.timeout or default
+    seconds = None if timeout is None else max(timeout / 2, timeout - MARGIN_SECONDS)
+    grace = min(event.grace_period or DEFAULT_GRACE_SECONDS, DEFAULT_GRACE_SECONDS)
+    return seconds, grace if timeout is None or seconds is None else min(grace, timeout - seconds)
+
+
+def _open_artifacts(folder: Path) -> tuple[Path | None, TextIO | None, str | None]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder, (folder / "release-log.jsonl").open("w", encoding="utf-8"), None
+    except OSError as error:
+        return None, None, f"{folder}: {error.strerror}"

@@ -1,0 +1,1 @@
+"""``jobs.yaml`` as frozen values, names, and which setting won."""

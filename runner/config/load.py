@@ -1,0 +1,295 @@
+"""``jobs.yaml``, the one file that people edit, as frozen values; every problem in it comes with its line.
+
+The file is read in three steps, each of which reports all that it finds: its YAML (``runner.config.yamlfile``), the
+shape of its values (``runner.config.schema``), and here what only the whole can show: charts that are shared and names
+that collide.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass
+from difflib import get_close_matches
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal, NoReturn
+
+from runner.config.collisions import Use, find_clashes, find_overlong
+from runner.config.naming import PRESETS, TAG_LENGTH, RegistryAddress, Scheme
+from runner.config.prow import (
+    NAME_LENGTH,
+    ProwSection,
+    ServiceProwSection,
+    check_job,
+    contradictions,
+    merged,
+    release_job,
+)
+from runner.config.schema import BuildSection, JobsFile, SchemeSection, ServiceSection, json_schema, read_jobs
+from runner.config.yamlfile import Document, Problem, read_yaml
+from runner.errors import ConfigurationInvalid, ServiceUnknown
+from runner.oci.manifest import Platform, digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+__all__ = [
+    "BuildConfig",
+    "Config",
+    "Service",
+    "json_schema",
+    "load_config",
+    "parse_config",
+    "service_named",
+    "services_in",
+]
+
+_SIZE_LIMIT = 1 << 20
+
+
+@dataclass(frozen=True)
+class Service:
+    """Where one service lives and how its releases are named; ``chart`` and ``main`` are relative to ``path``.
+
+    ``prow`` is what its jobs have of their own.
+    """
+
+    name: str
+    repo: str
+    path: str
+    chart: str
+    main: str
+    naming: tuple[Scheme, ...]
+    prow: ServiceProwSection | None = None
+
+    @property
+    def chart_folder(self) -> str:
+        """The chart's folder, relative to the repository's root, normalised."""
+        return posixpath.normpath(posixpath.join(self.path, self.chart))
+
+    @property
+    def main_folder(self) -> str:
+        """The folder of the Go main package, relative to the repository's root, normalised."""
+        return posixpath.normpath(posixpath.join(self.path, self.main))
+
+
+@dataclass(frozen=True)
+class BuildConfig:
+    """How images are built: with what, on which base; ``parallel`` services at once."""
+
+    builder: Literal["go"]
+    base_image: str
+    go: str
+    helm: str
+    parallel: int
+
+
+@dataclass(frozen=True)
+class Config:
+    """All that ``jobs.yaml`` says, defaults filled in.
+
+    ``digest`` is that of the file's bytes. ``given`` are the keys that stand in the file (``registry``, ``build.helm``
+    …), so that the plan can tell a setting from a default.
+    """
+
+    registry: RegistryAddress
+    naming: tuple[Scheme, ...]
+    chart_names: tuple[str, ...]
+    platforms: tuple[Platform, ...]
+    build: BuildConfig
+    services: Mapping[str, Service]
+    path: Path
+    digest: str
+    given: frozenset[str] = frozenset()
+    prow: ProwSection | None = None
+
+    def chart_names_of(self, service: str) -> tuple[str, ...]:
+        """The names that the Chart.yaml of this service may have."""
+        return tuple(template.replace("{service}", service) for template in self.chart_names)
+
+
+def load_config(path: Path) -> Config:
+    """Read and check ``jobs.yaml``.
+
+    Raises:
+        ConfigurationInvalid: the cause is the first problem, as FILE:LINE; the detail holds all of them.
+    """
+    try:
+        with path.open("rb") as file:
+            body = file.read(_SIZE_LIMIT + 1)
+    except OSError as error:
+        raise ConfigurationInvalid(
+            f"{path}: cannot be read: {error.strerror}", remedy="Give --config the path of jobs.yaml, then start anew."
+        ) from error
+    return parse_config(body, path)
+
+
+def parse_config(body: bytes, path: Path) -> Config:
+    """Check the bytes of a ``jobs.yaml`` that stands at ``path``; raises as ``load_config`` does."""
+    if len(body) > _SIZE_LIMIT:
+        _refuse(path, [Problem(1, f"larger than {_SIZE_LIMIT} bytes")])
+    document = read_yaml(body)
+    if not document.readable:
+        _refuse(path, document.problems)
+    jobs, problems = read_jobs(document)
+    if jobs is None or document.problems:
+        _refuse(path, (*document.problems, *problems))
+    schemes = _Schemes()
+    config = _config(jobs, schemes, path, digest_of(body))
+    conflicts = [
+        *_shared_charts(config, document),
+        *_name_conflicts(config, document, schemes),
+        *_job_conflicts(config, document),
+    ]
+    if conflicts:
+        _refuse(path, conflicts)
+    return config
+
+
+def services_in(config: Config, repository: str) -> tuple[Service, ...]:
+    """The services that live in the repository of this name, sorted by name; possibly none."""
+    found = (service for service in config.services.values() if service.repo == repository)
+    return tuple(sorted(found, key=lambda service: service.name))
+
+
+def service_named(config: Config, name: str) -> Service:
+    """The service of this name.
+
+    Raises:
+        ServiceUnknown: there is none; the cause has the nearest names.
+    """
+    if name in config.services:
+        return config.services[name]
+    near = get_close_matches(name, config.services, n=3)
+    hint = f"; nearest: {', '.join(near)}" if near else ""
+    raise ServiceUnknown(f"{config.path} has no service {name!r}{hint}")
+
+
+def _refuse(path: Path, problems: Iterable[Problem]) -> NoReturn:
+    lines = [f"{path}:{problem.line}: {problem.message}" for problem in sorted(set(problems))]
+    more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
+    raise ConfigurationInvalid(lines[0] + more, detail=lines)
+
+
+class _Schemes:
+    """Makes schemes of what the file says, and remembers where those of its own stand."""
+
+    def __init__(self) -> None:
+        self.places: dict[str, tuple[str | int, ...]] = {}
+
+    def make(self, naming: str | SchemeSection | tuple[str | SchemeSection, ...], *keys: str) -> tuple[Scheme, ...]:
+        label = ".".join(keys)
+        if isinstance(naming, tuple):
+            return tuple(self._one(item, f"{label}[{i}]", (*keys, i)) for i, item in enumerate(naming))
+        return (self._one(naming, label, keys),)
+
+    def _one(self, item: str | SchemeSection, label: str, place: tuple[str | int, ...]) -> Scheme:
+        if isinstance(item, str):
+            return PRESETS[item]
+        self.places[label] = place
+        return Scheme(label, image=item.image, chart=item.chart, stable=item.stable)
+
+    def line(self, document: Document, use: Use) -> int:
+        """The line of a template; of a preset's, that of the service."""
+        place = self.places.get(use.scheme)
+        if place is None:
+            return document.line(("services", use.service))
+        written = document.value
+        for key in (*place, use.kind):
+            written = written[key]
+        return document.line((*place, use.kind, written.index(use.template)))
+
+
+def _config(jobs: JobsFile, schemes: _Schemes, path: Path, digest: str) -> Config:
+    build = jobs.build or BuildSection()
+    naming = schemes.make(jobs.naming, "naming")
+    return Config(
+        registry=RegistryAddress.parse(jobs.registry),
+        naming=naming,
+        chart_names=jobs.chart_names,
+        platforms=tuple(Platform.parse(platform) for platform in jobs.platforms),
+        build=BuildConfig(build.builder, build.base_image, build.go, build.helm, build.parallel),
+        services=MappingProxyType(
+            {
+                name: _service(name, section or ServiceSection(), schemes, naming)
+                for name, section in sorted((jobs.services or {}).items())
+            }
+        ),
+        path=path,
+        digest=digest,
+        given=frozenset({*jobs.model_fields_set, *(f"build.{key}" for key in build.model_fields_set)}),
+        prow=jobs.prow,
+    )
+
+
+def _service(name: str, section: ServiceSection, schemes: _Schemes, naming: tuple[Scheme, ...]) -> Service:
+    def filled(text: str) -> str:
+        return text.replace("{service}", name)
+
+    path, chart, main = (posixpath.normpath(filled(text)) for text in (section.path, section.chart, section.main))
+    own = schemes.make(section.naming, "services", name, "naming") if section.naming else naming
+    return Service(name, filled(section.repo), path, chart, main, own, section.prow)
+
+
+def _shared_charts(config: Config, document: Document) -> Iterator[Problem]:
+    owners: dict[tuple[str, str], str] = {}
+    for service in config.services.values():
+        owner = owners.setdefault((service.repo, service.chart_folder), service.name)
+        if owner != service.name:
+            yield Problem(
+                document.line(("services", service.name)),
+                f"services {owner} and {service.name} have one chart, {service.chart_folder} in {service.repo}:"
+                " give each its own path",
+            )
+
+
+def _job_conflicts(config: Config, document: Document) -> Iterator[Problem]:
+    prow = config.prow
+    if prow is None:
+        for service in config.services.values():
+            if service.prow is not None:
+                line = document.line(("services", service.name, "prow"))
+                yield Problem(line, f"services.{service.name}.prow changes prow, which is not there")
+        return
+    yield from (Problem(document.line(("prow",)), f"prow: {text}") for text in contradictions(prow))
+    jobs: dict[str, str] = {}
+    for service in config.services.values():
+        one_job = prow.monorepo == "one-job" and len(services_in(config, service.repo)) > 1
+        if service.prow is not None:
+            line = document.line(("services", service.name, "prow"))
+            problems = _own_job_problems(service, merged(prow, service.prow), one_job=one_job)
+            yield from (Problem(line, f"services.{service.name}.prow: {text}") for text in problems)
+        name = service.repo if one_job else service.name
+        line = document.line(("services", service.name))
+        if len(check_job(name)) > NAME_LENGTH:
+            yield Problem(line, f"the job {check_job(name)} would have more than {NAME_LENGTH} characters in its name")
+        owner = jobs.setdefault(name, service.repo)
+        if owner != service.repo:
+            yield Problem(
+                line, f"the repositories {owner} and {service.repo} would each have a job {release_job(name)}"
+            )
+
+
+def _own_job_problems(service: Service, prow: ProwSection, *, one_job: bool) -> Iterator[str]:
+    yield from contradictions(prow)
+    if one_job:
+        yield f"the services of {service.repo} have one job (prow.monorepo), which takes what stands under prow"
+
+
+def _name_conflicts(config: Config, document: Document, schemes: _Schemes) -> Iterator[Problem]:
+    services = {service.name: service.naming for service in config.services.values()} or {"example": config.naming}
+    for use, length in find_overlong(services):
+        yield Problem(
+            schemes.line(document, use),
+            f"the {use.kind} template {use.template!r} can give service {use.service} a tag of {length} characters"
+            f"; a registry takes {TAG_LENGTH}",
+        )
+    for clash in find_clashes(services):
+        first, second = clash.first, clash.second
+        lines = {schemes.line(document, use) for use in (first, second)}
+        lines |= {document.line(("services", use.service)) for use in (first, second)} if len(lines) == 1 else set()
+        yield Problem(
+            max(lines),
+            f"names collide: the {first.kind} template {first.template!r} for service {first.service} and the"
+            f" {second.kind} template {second.template!r} for service {second.service} can both give {clash.example}",
+        )

@@ -1,0 +1,217 @@
+"""Manifests, indexes and descriptors as values, and the media types that they have.
+
+Sources: OCI image-spec and distribution-spec 1.1; Helm's media types from ``pkg/registry/constants.go``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from runner.oci.name import DIGEST
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
+OCI_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
+HELM_CONFIG = "application/vnd.cncf.helm.config.v1+json"
+HELM_CHART = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
+
+INDEX_TYPES = frozenset({OCI_INDEX, DOCKER_LIST})
+GENERIC_TYPES = frozenset({"", "application/json", "application/octet-stream", "text/plain"})
+MANIFEST_TYPES = (OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST)
+
+REVISION = "org.opencontainers.image.revision"
+SOURCE = "org.opencontainers.image.source"
+CREATED = "org.opencontainers.image.created"
+VERSION = "org.opencontainers.image.version"
+TITLE = "org.opencontainers.image.title"
+BASE_NAME = "org.opencontainers.image.base.name"
+BASE_DIGEST = "org.opencontainers.image.base.digest"
+REF_NAME = "org.opencontainers.image.ref.name"
+
+
+def digest_of(body: bytes) -> str:
+    """Return the digest of these bytes, ``sha256:…``."""
+    return f"sha256:{hashlib.sha256(body).hexdigest()}"
+
+
+@dataclass(frozen=True, order=True)
+class Platform:
+    """An operating system and architecture in Go's words, e.g. ``linux/arm64``."""
+
+    os: str
+    architecture: str
+    variant: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Platform:
+        """Read ``os/architecture[/variant]``; ValueError when it is neither."""
+        parts = text.split("/")
+        if len(parts) not in (2, 3) or not all(re.fullmatch(r"[a-z0-9]+", part) for part in parts):
+            raise ValueError(f"{text!r} is not a platform such as linux/amd64")
+        return cls(*parts)
+
+    def __str__(self) -> str:
+        return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any]) -> Platform:
+        """Read the platform object of an index entry; ValueError when it is malformed."""
+        if not isinstance(document, dict):
+            raise ValueError(f"a platform is a JSON object, not {document!r}")
+        parts = (document.get("os"), document.get("architecture"), document.get("variant") or "")
+        if not all(isinstance(part, str) for part in parts) or not all(parts[:2]):
+            raise ValueError(f"not a platform: {document!r}")
+        return cls(*map(str, parts))
+
+    def document(self) -> dict[str, str]:
+        """The platform object of an index entry."""
+        fields = {"architecture": self.architecture, "os": self.os, "variant": self.variant}
+        return {key: value for key, value in fields.items() if value}
+
+
+@dataclass(frozen=True)
+class Descriptor:
+    """Points at content by digest; ``size`` in bytes."""
+
+    media_type: str
+    digest: str
+    size: int
+    platform: Platform | None = None
+    annotations: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def document(self) -> dict[str, Any]:
+        """The descriptor as it stands in a manifest; absent parts are left out."""
+        document: dict[str, Any] = {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
+        if self.platform is not None:
+            document["platform"] = self.platform.document()
+        if self.annotations:
+            document["annotations"] = dict(sorted(self.annotations.items()))
+        return document
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any]) -> Descriptor:
+        """Read a descriptor object of a manifest; ValueError when a part is missing or malformed."""
+        if not isinstance(document, dict):
+            raise ValueError(f"a descriptor is a JSON object, not {document!r}")
+        digest, size, media_type = (document.get(key) for key in ("digest", "size", "mediaType"))
+        if not isinstance(digest, str) or not DIGEST.fullmatch(digest):
+            raise ValueError(f"not a descriptor: digest {digest!r}")
+        if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+            raise ValueError(f"not a descriptor: size {size!r}")
+        if not isinstance(media_type, str):
+            raise ValueError(f"not a descriptor: mediaType {media_type!r}")
+        stated = document.get("platform")
+        platform = Platform.read(stated) if stated else None
+        return cls(media_type, digest, size, platform, _annotations(document))
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest or index: its exact bytes and the media type it is served with.
+
+    The bytes are never serialised again: the digest is theirs.
+    """
+
+    media_type: str
+    body: bytes
+
+    @classmethod
+    def write(cls, media_type: str, document: Mapping[str, Any]) -> Manifest:
+        """Serialise compactly, keys in the order given, non-ASCII as UTF-8."""
+        return cls(media_type, json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode())
+
+    @classmethod
+    def read(cls, content_type: str, body: bytes) -> Manifest:
+        """Make a manifest of what was served, or stored, under a media type.
+
+        Args:
+            content_type: the Content-Type header; where that is generic, the body's own ``mediaType`` decides, and
+                without one its shape: an index lists manifests.
+            body: the exact bytes.
+
+        Raises:
+            ValueError: it is no manifest, a part of it is malformed, or it says of itself to be something else.
+        """
+        manifest = cls(content_type.partition(";")[0].strip().lower(), body)
+        stated = manifest.document.get("mediaType")
+        if manifest.media_type in GENERIC_TYPES:
+            shape = OCI_INDEX if "manifests" in manifest.document else OCI_MANIFEST
+            manifest = cls(str(stated or shape), body)
+        elif stated is not None and stated != manifest.media_type:
+            raise ValueError(f"the manifest is served as {manifest.media_type} and says {stated!r} of itself")
+        if manifest.media_type not in MANIFEST_TYPES:
+            raise ValueError(f"{manifest.media_type!r} is not the media type of an image, chart or index")
+        _ = manifest.annotations, manifest.children, manifest.blobs
+        return manifest
+
+    @cached_property
+    def digest(self) -> str:
+        """``sha256:…`` of the bytes."""
+        return digest_of(self.body)
+
+    @cached_property
+    def document(self) -> Mapping[str, Any]:
+        """The parsed JSON object; ValueError when it is none."""
+        try:
+            parsed = json.loads(self.body)
+        except RecursionError:
+            raise ValueError("a manifest is not that deep") from None
+        if not isinstance(parsed, dict):
+            raise ValueError("a manifest is a JSON object")
+        return parsed
+
+    @property
+    def is_index(self) -> bool:
+        """Whether this lists other manifests."""
+        return self.media_type in INDEX_TYPES
+
+    @property
+    def annotations(self) -> Mapping[str, str]:
+        """The manifest's own annotations, possibly none; ValueError when they are malformed."""
+        return _annotations(self.document)
+
+    @property
+    def children(self) -> tuple[Descriptor, ...]:
+        """The manifests of an index, in its order; none for a manifest; ValueError when one is malformed."""
+        return tuple(Descriptor.read(child) for child in _list(self.document, "manifests")) if self.is_index else ()
+
+    @property
+    def blobs(self) -> tuple[Descriptor, ...]:
+        """Config first, then layers; none for an index; ValueError when one is malformed."""
+        if self.is_index:
+            return ()
+        return tuple(Descriptor.read(blob) for blob in (self.document.get("config"), *_list(self.document, "layers")))
+
+    def descriptor(self, platform: Platform | None = None) -> Descriptor:
+        """A descriptor that points at this manifest."""
+        return Descriptor(self.media_type, self.digest, len(self.body), platform)
+
+
+def _annotations(document: Mapping[str, Any]) -> Mapping[str, str]:
+    found = document.get("annotations")
+    if found is None:
+        return {}
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        raise ValueError(f"annotations map words to words, not {found!r}")
+    return found
+
+
+def _list(document: Mapping[str, Any], key: str) -> list[Any]:
+    found = document.get(key)
+    if found is None:
+        return []
+    if not isinstance(found, list):
+        raise ValueError(f"{key} is a list, not {found!r}")
+    return found

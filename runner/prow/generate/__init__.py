@@ -1,0 +1,1 @@
+"""Prow's job configuration, Deck's lenses and operators' roles, generated from ``jobs.yaml``."""

@@ -1,0 +1,1 @@
+"""What is out there: what registries hold, as values."""

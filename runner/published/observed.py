@@ -1,0 +1,138 @@
+"""What the registry holds now, as values. Everything here only reads."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runner.annotations import RELEASE_IMAGE, RELEASE_PLATFORMS
+from runner.errors import RegistryAnswerWrong
+from runner.oci.manifest import HELM_CONFIG, REVISION, SOURCE, Manifest, Platform
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from runner.oci.name import Name
+    from runner.oci.registry import Registry
+
+PARALLEL_READS = 8
+
+
+@dataclass(frozen=True)
+class Absent:
+    """The registry answered, and there is nothing under this name."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """What is there under a name.
+
+    ``platforms`` are those that the index states, or the one that a plain manifest's config states.
+    ``app_version`` is a chart's, None for images. ``same_files`` says, of a chart without a revision, whether its
+    unpacked files equal those of this commit; None when that was not compared.
+    """
+
+    manifest: Manifest
+    platforms: tuple[Platform, ...] = ()
+    app_version: str | None = None
+    same_files: bool | None = None
+
+    @property
+    def digest(self) -> str:
+        """The manifest's digest."""
+        return self.manifest.digest
+
+    @property
+    def revision(self) -> str | None:
+        """The commit it was made from, where it says so."""
+        return self.manifest.annotations.get(REVISION)
+
+    @property
+    def source(self) -> str | None:
+        """The repository it was made from, where it says so."""
+        return self.manifest.annotations.get(SOURCE)
+
+    @property
+    def image_digest(self) -> str | None:
+        """The digest of the image that a chart was released with, where it says so."""
+        image = self.manifest.annotations.get(RELEASE_IMAGE, "")
+        return image.rpartition("@")[2] or None
+
+    @property
+    def image_repository(self) -> str | None:
+        """The repository of the image that a chart was released with, where it says so."""
+        return self.manifest.annotations.get(RELEASE_IMAGE, "").rpartition("@")[0] or None
+
+    @property
+    def released_for(self) -> tuple[Platform, ...]:
+        """The platforms an image was released for: as annotated, else as found."""
+        stated = self.manifest.annotations.get(RELEASE_PLATFORMS)
+        return tuple(Platform.parse(part) for part in stated.split(",")) if stated else self.platforms
+
+
+Observation = Absent | Published
+ABSENT = Absent()
+
+
+def observe(names: Iterable[Name], registry: Registry) -> dict[Name, Observation]:
+    """Read every name, in parallel.
+
+    Raises:
+        RegistryFailed, RegistryAnswerWrong, CredentialsRefused: a name could not be read; it is never taken as absent.
+    """
+    wanted = tuple(dict.fromkeys(names))
+    with ThreadPoolExecutor(PARALLEL_READS, thread_name_prefix="observe") as pool:
+        return dict(zip(wanted, pool.map(lambda name: observe_name(name, registry), wanted), strict=True))
+
+
+def observe_name(name: Name, registry: Registry) -> Observation:
+    """Read one name."""
+    manifest = registry.manifest(name.repository, name.tag)
+    if manifest is None:
+        return ABSENT
+    try:
+        if manifest.is_index:
+            platforms = tuple(child.platform for child in manifest.children if is_platform(child.platform))
+            found = Published(manifest, tuple(platform for platform in platforms if platform is not None))
+            _ = found.released_for
+            return found
+        config = manifest.blobs[0]
+        document = _read_object(registry.read_blob(name.repository, config))
+    except (ValueError, KeyError, TypeError) as error:
+        raise RegistryAnswerWrong(f"{name} holds a manifest that cannot be read: {error}") from error
+    if config.media_type == HELM_CONFIG:
+        return Published(manifest, app_version=str(document.get("appVersion", "")))
+    return Published(manifest, (platform_of(document),))
+
+
+def platform_of(config: Mapping[str, Any]) -> Platform:
+    """Return the platform that an image's config states; ValueError when it states none."""
+    try:
+        return Platform(str(config["os"]), str(config["architecture"]), str(config.get("variant", "")))
+    except KeyError as error:
+        raise ValueError(f"the image config has no {error}") from error
+
+
+def unanswered(image: Name, manifest: Manifest, registry: Registry) -> tuple[str, ...]:
+    """Say what of an image does not answer by digest: the manifest itself, or a child of its index.
+
+    A chart may go out only when this is empty.
+    """
+    digests = [manifest.digest, *(child.digest for child in manifest.children)]
+    return tuple(
+        f"{image.repository}@{digest}" for digest in digests if registry.manifest(image.repository, digest) is None
+    )
+
+
+def is_platform(platform: Platform | None) -> bool:
+    """Whether an index's entry is an image: BuildKit's attestations stand there as ``unknown/unknown``."""
+    return platform is not None and platform != Platform("unknown", "unknown")
+
+
+def _read_object(body: bytes) -> dict[str, Any]:
+    document = json.loads(body)
+    if not isinstance(document, dict):
+        raise ValueError("the config is not a JSON object")
+    return document

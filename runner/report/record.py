@@ -1,0 +1,399 @@
+"""The one record of a run: filled as the run goes, saved after each step, and all that reports are rendered from."""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from runner.errors import ExitCode, ReleaseError, RunEnded, worst
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+StepName = Literal[
+    "event",
+    "configuration",
+    "checkout",
+    "route",
+    "select",
+    "describe",
+    "observe",
+    "plan",
+    "tools",
+    "base image",
+    "export",
+    "chart",
+    "build",
+    "publish image",
+    "publish chart",
+    "verify",
+]
+"""Every step that a run may take, in the order of the road."""
+
+SCHEMA = "ack-release.record.v1"
+PACKAGES = Path(__file__).parents[2]
+"""The folder that holds the program: what a traceback says of its files is the same on any machine from here on."""
+
+BUG_REMEDY = "This is a bug in the runner: report it with this record and the log. A rerun is safe."
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class ServiceDocument(_Document):
+    """A service of this repository: whether this run releases it, under which scheme of names, and why."""
+
+    name: str
+    selected: bool
+    version: str | None = Field(None, description="MAJOR.MINOR.PATCH that is released; null when none is.")
+    scheme: str | None = None
+    reason: str
+
+
+class EntryDocument(_Document):
+    """One name of the plan."""
+
+    service: str
+    kind: Literal["image", "chart"]
+    name: str = Field(description="HOST/REPOSITORY:TAG")
+    action: Literal["publish", "skip", "refuse"]
+    reason: str
+    digest: str | None = Field(None, description="What the name holds or will hold; null until the build tells.")
+    written: bool = Field(default=False, description="Whether this run wrote the name, and read it back.")
+
+
+class SettingDocument(_Document):
+    """A value that steers the run, and where it came from."""
+
+    value: str
+    origin: str = Field(alias="from")
+
+
+class ErrorDocument(_Document):
+    """What went wrong, and what to do now."""
+
+    code: str
+    cause: str
+    remedy: str
+    exit: int
+    service: str | None = None
+    step: str | None = None
+    detail: tuple[str, ...] = ()
+
+
+class PullDocument(_Document):
+    """A pull request, and the commit that is its head."""
+
+    number: str
+    commit: str
+
+
+class StepDocument(_Document):
+    """One step of the run; ``service`` is null for steps of the whole run."""
+
+    name: StepName
+    service: str | None = None
+    outcome: Literal["running", "passed", "skipped", "failed"]
+    reason: str | None = None
+    started: str
+    seconds: float | None = None
+
+
+class RecordDocument(_Document):
+    """What ``record.json`` holds; ``plan --json`` prints the same without steps, tools and timings."""
+
+    schema_name: str = Field(SCHEMA, alias="schema")
+    runner: str | None = Field(None, description="The version of the program that wrote this.")
+    command: Literal["run", "plan"] = "run"
+    layout_folder: str | None = Field(None, description="Where names were written instead of the registry.")
+    ref: str | None = None
+    as_tag: str | None = Field(
+        None, description="What HEAD is planned as: a tag, or from-chart; null where what was pushed is."
+    )
+    commit: str | None = None
+    pulls: tuple[PullDocument, ...] = Field(
+        (), description="Pull requests that Prow has merged into the commit, which is in no other clone."
+    )
+    source: str | None = None
+    path: Literal["release", "stable"] | None = None
+    version: str | None = Field(None, description="What is released; null where services differ, or none is.")
+    registry: str | None = None
+    staging: bool | None = None
+    services: tuple[ServiceDocument, ...] = ()
+    entries: tuple[EntryDocument, ...] = ()
+    settings: dict[str, SettingDocument] = {}
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    exit: int | None = Field(None, description="The process's exit code; null while the run goes on.")
+    error: ErrorDocument | None = Field(None, description="The error that decided the exit code.")
+    errors: tuple[ErrorDocument, ...] = Field((), description="All errors, in the order in which they occurred.")
+    steps: tuple[StepDocument, ...] = ()
+    tools: dict[str, str] = {}
+    timings: dict[str, float] = Field({}, description="Seconds: total, and by step.")
+
+
+class Step:
+    """A step that is going on; told when there was nothing to do."""
+
+    def __init__(self) -> None:
+        self.skipped: str | None = None
+
+    def skip(self, reason: str) -> None:
+        """End the step as skipped, for this reason."""
+        self.skipped = reason
+
+
+class Record:
+    """Collects what a run learns and does. Safe to use from several threads.
+
+    Only the end of a step waits for the disk that the record is kept on; the end of the run does not.
+
+    Args:
+        save: called with the whole document after each change that others may want to see.
+        tell: called with each step that came to its end.
+        clock: monotonic seconds.
+        now: the wall clock.
+    """
+
+    def __init__(
+        self,
+        save: Callable[[RecordDocument], None],
+        *,
+        tell: Callable[[StepDocument], None] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._save = save
+        self._tell = tell
+        self._clock = clock
+        self._now = now
+        self._began = clock()
+        self._lock = threading.RLock()
+        self._saving = threading.Lock()
+        self._document = RecordDocument()
+        self._begun: list[float] = []
+        self._ended: str | None = None
+        self._closed = False
+        self._told: list[BaseException] = []
+
+    @property
+    def document(self) -> RecordDocument:
+        """The record as it is now."""
+        return self._document
+
+    def update(self, **values: object) -> None:
+        """Set fields of the document."""
+        with self._lock:
+            if not self._closed:
+                self._document = self._document.model_copy(update=values)
+
+    def warn(self, *texts: str) -> None:
+        """Add warnings: what wants a look."""
+        self._add("warnings", *texts)
+
+    def note(self, *texts: str) -> None:
+        """Add notes: worth knowing, nothing to do."""
+        self._add("notes", *texts)
+
+    def tool(self, name: str, version: str) -> None:
+        """Remember the version of a program that was used."""
+        with self._lock:
+            self.update(tools={**self._document.tools, name: version})
+
+    def set_entries(self, service: str, entries: tuple[EntryDocument, ...]) -> None:
+        """Replace the plan's entries of one service; other services' stay."""
+        with self._lock:
+            written = {entry.name for entry in self._document.entries if entry.written}
+            others = [entry for entry in self._document.entries if entry.service != service]
+            mine = [entry.model_copy(update={"written": entry.name in written}) for entry in entries]
+            self.update(entries=tuple(sorted((*others, *mine), key=lambda entry: entry.service)))
+
+    def written(self, name: str) -> None:
+        """Remember that this run wrote a name."""
+        with self._lock:
+            marked = [
+                entry.model_copy(update={"written": True}) if entry.name == name else entry
+                for entry in self._document.entries
+            ]
+            self.update(entries=tuple(marked))
+
+    def set_service(self, row: ServiceDocument) -> None:
+        """Replace what is said of one service."""
+        with self._lock:
+            others = [one for one in self._document.services if one.name != row.name]
+            self.update(services=tuple(sorted((*others, row), key=lambda one: one.name)))
+
+    def fail(self, error: BaseException, service: str | None = None) -> None:
+        """Add an error, once however often it is told; one that is no ReleaseError is a bug in the runner.
+
+        What fails after the run was ended fails for that reason, and is not told.
+        """
+        with self._lock:
+            if self._ended is not None or any(error is told for told in self._told):
+                return
+            self._told.append(error)
+            failed = [step for step in self._document.steps if step.service == service and step.outcome == "failed"]
+            self._add("errors", error_document(error, service, failed[-1].name if failed else None))
+
+    def end(self, reason: str) -> None:
+        """Remember that the run was ended, and where; from now on no step begins, and none comes to its end.
+
+        Args:
+            reason: what ended it, in words.
+        """
+        with self._lock:
+            if self._ended is not None or self._closed:
+                return
+            self._ended = f"the run was ended by {reason} {_place(self._document.steps)}"
+            running = [step for step in self._document.steps if step.outcome == "running"]
+            service, name = (running[0].service, running[0].name) if len(running) == 1 else (None, None)
+            self._add("errors", error_document(RunEnded(self._ended), service, name))
+
+    @contextmanager
+    def step(self, name: StepName, service: str | None = None) -> Iterator[Step]:
+        """Run a step: its outcome, time and reason are recorded, and the record is saved when it ends.
+
+        Raises:
+            RunEnded: the run was ended before.
+        """
+        with self._lock:
+            if self._ended is not None:
+                raise RunEnded(self._ended)
+            place = len(self._document.steps)
+            started = self._now().isoformat(timespec="milliseconds")
+            self._add("steps", StepDocument(name=name, service=service, outcome="running", started=started))
+            self._begun.append(self._clock())
+        handle = Step()
+
+        def end(outcome: str, reason: str | None) -> None:
+            with self._lock:
+                if self._ended is not None or self._closed:
+                    return
+                step = self._leave(place, outcome, reason)
+            self._tell(step)
+            self.save()
+
+        try:
+            yield handle
+        except BaseException as error:
+            end("failed", error.cause if isinstance(error, ReleaseError) else repr(error))
+            raise
+        end("skipped" if handle.skipped else "passed", handle.skipped)
+
+    def close(self) -> RecordDocument:
+        """Finish the record: decide the exit code, take no further change, and return it."""
+        with self._lock:
+            if not self._closed:
+                self._finish()
+                self._closed = True
+            return self._document
+
+    def wait_for_save(self) -> None:
+        """Wait until a save that is under way has come to its end; once the record is closed none begins."""
+        with self._saving:
+            pass
+
+    def _leave(self, place: int, outcome: str, reason: str | None) -> StepDocument:
+        steps = self._document.steps
+        seconds = round(self._clock() - self._begun[place], 3)
+        left = steps[place].model_copy(update={"outcome": outcome, "reason": reason, "seconds": seconds})
+        self.update(steps=(*steps[:place], left, *steps[place + 1 :]))
+        return left
+
+    def _finish(self) -> None:
+        for place, step in enumerate(self._document.steps):
+            if step.outcome == "running":
+                self._leave(place, "failed", self._ended)
+        errors = self._document.errors
+        code = worst(error.exit for error in errors)
+        timings = {"total": round(self._clock() - self._began, 3)}
+        for step in self._document.steps:
+            timings[step.name] = round(timings.get(step.name, 0.0) + (step.seconds or 0.0), 3)
+        self.update(
+            exit=int(code), error=next((error for error in errors if error.exit == code), None), timings=timings
+        )
+
+    def save(self) -> None:
+        """Hand the document to whoever keeps it."""
+        with self._saving:
+            if not self._closed:
+                self._save(self._document)
+
+    def _add(self, field: str, *values: object) -> None:
+        with self._lock:
+            self.update(**{field: (*getattr(self._document, field), *values)})
+
+
+def _place(steps: Sequence[StepDocument]) -> str:
+    """Where a run is, in words: in these steps, between two, or before all."""
+    running = [step_in_words(step) for step in steps if step.outcome == "running"]
+    if running:
+        return f"during {', '.join(running)}"
+    return f"after {step_in_words(steps[-1])}" if steps else "before its first step"
+
+
+def step_in_words(step: StepDocument) -> str:
+    """A step, and of which service it is."""
+    return step.name if step.service is None else f"{step.name} of {step.service}"
+
+
+def error_document(error: BaseException, service: str | None, step: str | None) -> ErrorDocument:
+    """Put an error into the record's words."""
+    if isinstance(error, ReleaseError):
+        return ErrorDocument(
+            code=error.code,
+            cause=error.cause,
+            remedy=error.remedy,
+            exit=int(error.exit_code),
+            service=service,
+            step=step,
+            detail=error.detail,
+        )
+    return ErrorDocument(
+        code="bug",
+        cause=repr(error),
+        remedy=BUG_REMEDY,
+        exit=int(ExitCode.BUG),
+        service=service,
+        step=step,
+        detail=tuple("".join(traceback.format_exception(error)).replace(f"{PACKAGES}/", "").splitlines()),
+    )
+
+
+NOT_IN_A_PLAN: dict[str, Any] = {
+    **dict.fromkeys(("steps", "tools", "timings", "errors", "source", "runner", "command", "layout_folder"), True),
+    "entries": {"__all__": {"written"}},
+}
+
+
+def plan_view(document: RecordDocument) -> Mapping[str, object]:
+    """What ``plan --json`` prints: the record without what only a run has."""
+    return document.model_dump(mode="json", by_alias=True, exclude=NOT_IN_A_PLAN)
+
+
+def summary(document: RecordDocument) -> str:
+    """What a run that went well did, in words."""
+    written = sum(entry.written for entry in document.entries)
+    names = "1 name" if written == 1 else f"{written} names"
+    if document.command == "plan":
+        if document.as_tag is not None and not any(row.selected for row in document.services):
+            return "planned, nothing was changed: this change releases nothing"
+        counts = {action: sum(entry.action == action for entry in document.entries) for action in ("publish", "skip")}
+        return f"planned, nothing was changed: {counts['publish']} to publish, {counts['skip']} to skip"
+    if document.layout_folder is not None:
+        return f"{names} written to the layout folder {document.layout_folder}, nothing published"
+    return f"{names} written" if written else "nothing to send"
+
+
+def record_schema() -> dict[str, Any]:
+    """The JSON Schema of ``record.json``, for programs that read it."""
+    schema = RecordDocument.model_json_schema(by_alias=True, mode="serialization")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema

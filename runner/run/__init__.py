@@ -1,0 +1,1 @@
+"""What ``run`` and ``plan`` do: the pipeline of a release and its stages."""

@@ -1,0 +1,158 @@
+"""From what the stable chart should be and what was observed to what is to be done. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from semver import Version
+
+from runner.annotations import RELEASE_RESOLVED_VERSION, RELEASE_VERSION
+from runner.errors import StableBackwards
+from runner.oci.manifest import CREATED
+from runner.oci.name import Name
+from runner.published.observed import Absent, Observation, Published
+from runner.run.plan.model import Action, Entry, Identity, Kind, Plan, held_back
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+OLDEST = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, order=True)
+class Position:
+    """Where a stable chart stands in time; a lower one is older."""
+
+    image_version: Version
+    resolved_version: Version
+    commit_time: datetime
+
+    def __str__(self) -> str:
+        when = "" if self.commit_time == OLDEST else f", commit of {self.commit_time:%Y-%m-%d %H:%M:%SZ}"
+        return f"image {self.image_version}, resolved {self.resolved_version}{when}"
+
+
+def position_of(found: Published) -> Position | None:
+    """Read where a published stable chart stands; None when it says no version at all.
+
+    What is not annotated for stable (a re-tagged release, a chart of the former job) stands at its appVersion, and is
+    older than anything annotated there.
+    """
+    annotations = found.manifest.annotations
+    resolved = annotations.get(RELEASE_RESOLVED_VERSION)
+    image_version = annotations.get(RELEASE_VERSION) if resolved else found.app_version
+    try:
+        image = Version.parse((image_version or "").removeprefix("v"))
+        if resolved is None:
+            return Position(image, image, OLDEST)
+        created = datetime.fromisoformat(annotations.get(CREATED, ""))
+        return Position(image, Version.parse(resolved.removeprefix("v")), created.astimezone(UTC))
+    except ValueError:
+        return None
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """The chart that the moving names should hold.
+
+    ``holder`` is a name that holds its manifest already (another moving name, or the release's own chart); None when
+    it was packaged just now. ``backwards`` says why a move to something older is meant; None when it is not.
+    """
+
+    digest: str
+    revision: str
+    position: Position
+    holder: Name | None = None
+    backwards: str | None = None
+
+
+def plan_stable(
+    service: str,
+    *,
+    names: Sequence[Name],
+    candidate: Candidate,
+    observed: Mapping[Name, Observation],
+    histories: Mapping[Name, Sequence[Name]],
+    now: datetime | None,
+) -> Plan:
+    """Decide for the moving names.
+
+    Args:
+        service: whose stable chart it is.
+        names: the moving names, primary first.
+        candidate: what they should hold.
+        observed: what is under each moving name, and under the newest history name of each.
+        histories: the history names of each moving name, oldest first.
+        now: when this move happens; None where no history is kept, because no name moves (a layout folder).
+    """
+    entries: list[Entry] = []
+    notes: list[str] = []
+    for name in names:
+        found = observed[name]
+        there = position_of(found) if isinstance(found, Published) else None
+        if isinstance(found, Published) and found.digest == candidate.digest:
+            entries.append(Entry(Kind.CHART, name, Action.SKIP, "holds this chart already", found.digest))
+        elif there is not None and candidate.position < there and candidate.backwards is None:
+            reason = f"holds {there}, which is newer than this chart ({candidate.position})"
+            entries.append(Entry(Kind.CHART, name, Action.REFUSE, reason, candidate.digest))
+        else:
+            if there is not None and candidate.position < there:
+                notes.append(f"{name} moves backwards: {candidate.backwards}")
+            move = _move(found, there, candidate.position)
+            if now is not None:
+                entries.append(_history_entry(name, candidate, observed, histories.get(name, ()), now))
+            entries.append(Entry(Kind.CHART, name, Action.PUBLISH, move, candidate.digest, candidate.holder))
+    refused = tuple(entry for entry in entries if entry.action is Action.REFUSE)
+    if refused:
+        error = StableBackwards(
+            f"{refused[0].name} {refused[0].reason}", detail=tuple(f"{entry.name} {entry.reason}" for entry in refused)
+        )
+        return Plan(service, held_back(entries), error=error)
+    return Plan(service, tuple(entries), notes=tuple(notes))
+
+
+def plan_stable_unchanged(
+    service: str, names: Sequence[Name], identity: Identity, observed: Mapping[Name, Observation]
+) -> Plan | None:
+    """Return a plan of skips when every moving name holds the chart of this very commit, else None."""
+    entries = tuple(
+        Entry(Kind.CHART, name, Action.SKIP, "holds this commit's chart already", found.digest)
+        for name in names
+        if isinstance(found := observed[name], Published) and identity.differs_from(found) is None
+    )
+    return Plan(service, entries) if len(entries) == len(names) else None
+
+
+def _move(found: Observation, there: Position | None, position: Position) -> str:
+    if isinstance(found, Absent):
+        return f"not in the registry; becomes {position}"
+    return f"moves from {there or 'a chart without a version'} to {position}"
+
+
+HISTORY_TAG = re.compile(r"(?P<stable>.+)-(?P<moved>\d{8}T\d{6}Z)-(?P<commit>[0-9a-f]{7})")
+
+
+def history_names(name: Name, tags: Sequence[str]) -> tuple[Name, ...]:
+    """Return the history names of a moving name among a repository's tags, oldest first."""
+    mine = [tag for tag in tags if (m := HISTORY_TAG.fullmatch(tag)) and m["stable"] == name.tag]
+    return tuple(Name(name.repository, tag) for tag in sorted(mine))
+
+
+def _history_entry(
+    name: Name,
+    candidate: Candidate,
+    observed: Mapping[Name, Observation],
+    history: Sequence[Name],
+    now: datetime,
+) -> Entry:
+    newest = history[-1] if history else None
+    held = observed.get(newest) if newest is not None else None
+    if newest is not None and isinstance(held, Published) and held.digest == candidate.digest:
+        reason = "an earlier run wrote this move's history and did not finish the move"
+        return Entry(Kind.CHART, newest, Action.SKIP, reason, candidate.digest)
+    tag = f"{name.tag}-{now:%Y%m%dT%H%M%SZ}-{candidate.revision[:7]}"
+    reason = f"history of this move ({candidate.position})"
+    return Entry(Kind.CHART, Name(name.repository, tag), Action.PUBLISH, reason, candidate.digest, candidate.holder)

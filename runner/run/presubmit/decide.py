@@ -1,0 +1,162 @@
+"""What a change would release once it is merged and tagged: each service by the version in its own chart. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from semver import Version
+
+from runner.chart.facts import plain_version
+from runner.chart.text import Mapped, YamlInvalid
+from runner.config.naming import VERSION
+from runner.errors import ChartDisagrees, ChartMissing, VersionTaken
+from runner.run.request import Selected
+from runner.run.selection import chart_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from runner.config.load import Service
+
+NO_TAGS = "the clone has no tags, so every chart counts as one that is not released yet"
+
+_OF_STABLE = re.compile(r"v?(0|[1-9][0-9]*)-stable")
+
+
+@dataclass(frozen=True)
+class Tag:
+    """The tag of a chart's version, which is there already.
+
+    Attributes:
+        commit: what it peels to.
+        merged: HEAD contains it.
+        same_chart: the chart's folder there is that of HEAD.
+        chart_version: the version that the chart has there, without ``v``; empty where there is no chart, None where
+            it cannot be read.
+    """
+
+    commit: str
+    merged: bool
+    same_chart: bool
+    chart_version: str | None
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a change does for one service, and what its author should know."""
+
+    row: Selected
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A service's chart at HEAD: the version as written, and whether this change touches its folder."""
+
+    service: Service
+    version: str
+    touched: bool
+
+
+def tag_of(version: str) -> str | None:
+    """Return the tag that releases a chart of this version, as written; None when none does."""
+    plain = plain_version(version)
+    return f"v{plain}" if VERSION.fullmatch(plain) else None
+
+
+def read_version(service: Service, body: bytes | None) -> str:
+    """Return the version in a Chart.yaml, as written.
+
+    Args:
+        service: whose chart it is.
+        body: Chart.yaml at HEAD, None where there is none.
+
+    Raises:
+        ChartMissing: there is no Chart.yaml, or it cannot be read.
+        ChartDisagrees: it has no version.
+    """
+    file = chart_file(service)
+    if body is None:
+        raise ChartMissing(f"the commit has no {file}")
+    try:
+        version = Mapped.read(body).scalar("version")
+    except YamlInvalid as error:
+        place = "" if error.line is None else f":{error.line}"
+        raise ChartMissing(f"{file}{place} cannot be read: {error.reason}") from error
+    if version is None or not version.text:
+        raise ChartDisagrees(f"{file}: version is missing")
+    return version.text
+
+
+def version_there(service: Service, body: bytes | None) -> str | None:
+    """Return the version in a Chart.yaml of another commit, without ``v``; None where it cannot be read."""
+    try:
+        return plain_version(read_version(service, body))
+    except (ChartMissing, ChartDisagrees):
+        return None
+
+
+def propose(chart: Chart, tag: Tag | None, released: Iterable[str]) -> Judged:
+    """Decide what merging and tagging this change would release of a service.
+
+    Args:
+        chart: the service's chart.
+        tag: the tag of its version; None when there is none yet.
+        released: versions released in HEAD's history with which this one is compared, without ``v``.
+
+    Raises:
+        ChartDisagrees: the version is one that neither a release nor stable has.
+        VersionTaken: this change gives the chart a version whose tag is there already, and releases something else.
+    """
+    name = tag_of(chart.version)
+    if name is None:
+        return Judged(Selected(chart.service, None, _why_no_tag(chart)))
+    if tag is None:
+        version = plain_version(chart.version)
+        highest = max(released, key=Version.parse, default=version)
+        lower = Version.parse(version) < Version.parse(highest)
+        warnings = (f"{name} would come after v{highest}, which is higher",) if lower else ()
+        return Judged(Selected(chart.service, version, f"there is no tag {name} yet"), warnings)
+    return _judge_tagged(chart, name, tag)
+
+
+def _judge_tagged(chart: Chart, name: str, tag: Tag) -> Judged:
+    told = f"{name} is tagged already"
+    problem = _not_released_there(chart, name, tag)
+    if problem is not None:
+        if chart.touched:
+            raise VersionTaken(problem)
+        return Judged(Selected(chart.service, None, told), (f"{problem}: nothing is released until the version rises",))
+    if tag.same_chart:
+        return Judged(Selected(chart.service, None, f"{told}, with this chart"))
+    reason = f"{told}: nothing is released until the version rises"
+    warning = (
+        f"the chart differs from that of {name}: what is changed is not released until version in"
+        f" {chart_file(chart.service)} rises"
+    )
+    return Judged(Selected(chart.service, None, reason), (warning,) if chart.touched else ())
+
+
+def _not_released_there(chart: Chart, name: str, tag: Tag) -> str | None:
+    """Say why the tag is not that of a release of this chart; None when it is."""
+    if tag.same_chart:
+        return None
+    if not tag.merged:
+        return f"{name} is a tag already, at {tag.commit}, which HEAD does not contain, and with another chart"
+    if tag.chart_version not in {None, plain_version(chart.version)}:
+        has = f"has {tag.chart_version}" if tag.chart_version else "is not there"
+        return f"{name} is a tag already, at {tag.commit}, where the chart of {chart.service.name} {has}"
+    return None
+
+
+def _why_no_tag(chart: Chart) -> str:
+    if _OF_STABLE.fullmatch(chart.version):
+        return f"its chart has {chart.version}, as the branch stable has it, and no tag releases that"
+    if Version.is_valid(plain_version(chart.version)):
+        return f"its chart has {chart.version}, and only versions MAJOR.MINOR.PATCH are released"
+    raise ChartDisagrees(
+        f"{chart_file(chart.service)}: version is {chart.version}: it should be MAJOR.MINOR.PATCH, with or without v",
+        remedy="Correct version in Chart.yaml, so that a tag can release it.",
+    )

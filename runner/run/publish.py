@@ -1,0 +1,223 @@
+"""The one publisher: content by digest first, the tag last, each read back.
+
+The order of writes is a promise: blobs, child manifests, root by digest, read back, read the tag again, tag, read
+back. Killed anywhere, it leaves either no tag or a complete artifact under it.
+
+OCI registries have no compare-and-swap. The window that remains between reading the tag and writing it is one round
+trip.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Protocol
+
+from runner.errors import RegistryAnswerWrong, TagChanged, UsageInvalid
+from runner.oci.artifact import Blob, Layout, RemoteSource
+from runner.oci.layout import write_layout_folder
+from runner.published.observed import Observation, Published, unanswered
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from runner.oci.manifest import Manifest
+    from runner.oci.name import Name, Repository
+    from runner.oci.registry import Registry
+    from runner.runtime.lifetime import Lifetime
+
+PARALLEL_BLOBS = 4
+READ_BACK_SECONDS = 60.0
+"""How long a registry may go on serving what was under a tag before: ECR Public's reads lag behind its writes."""
+
+
+class Destination(Protocol):
+    """Where artifacts go: a registry, or a folder."""
+
+    def publish(self, layout: Layout, names: Sequence[tuple[Name, Observation]]) -> None:
+        """Let every name hold this artifact.
+
+        Args:
+            layout: the artifact.
+            names: the names in order, each with what was observed under it when planning.
+        """
+        ...
+
+    def missing(self, image: Name, manifest: Manifest) -> tuple[str, ...]:
+        """Say what of an image does not answer by digest; a chart goes out only when this is empty."""
+        ...
+
+    def finish(self) -> None:
+        """Called once, when everything was published."""
+        ...
+
+
+class RegistryDestination:
+    """Writes artifacts to their registry.
+
+    Args:
+        registry: where to.
+        lifetime: ends every wait.
+        report: told what was done: an event in words, and its values.
+        written: told each name that was written and read back.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        lifetime: Lifetime,
+        report: Callable[..., object],
+        *,
+        written: Callable[[Name], object] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._registry = registry
+        self._lifetime = lifetime
+        self._report = report
+        self._tell_written = written
+        self._clock = clock
+        self._written: list[tuple[Name, str]] = []
+
+    def publish(self, layout: Layout, names: Sequence[tuple[Name, Observation]]) -> None:
+        """Make the artifact answer by digest in every repository, then write the names in order.
+
+        Raises:
+            RegistryFailed, RegistryAnswerWrong, CredentialsRefused: not all of it is there; no name holds a part.
+            TagChanged: a name holds neither what was observed nor this artifact.
+        """
+        for repository in dict.fromkeys(name.repository for name, _ in names):
+            self._send(layout, repository)
+        for name, before in names:
+            self._tag(name, layout.root, before)
+
+    def missing(self, image: Name, manifest: Manifest) -> tuple[str, ...]:
+        """Ask the registry for the manifest and, of an index, for every child."""
+        return unanswered(image, manifest, self._registry)
+
+    def finish(self) -> None:
+        """Read every name written in this run once more.
+
+        Raises:
+            TagChanged: one holds something else now.
+        """
+        for name, digest in self._written:
+            found = self._digest_of(name)
+            if found != digest:
+                raise TagChanged(f"{name} was written as {digest} and holds {found or 'nothing'} at the end")
+
+    def _send(self, layout: Layout, repository: Repository) -> None:
+        began = self._clock()
+        blobs = {blob.descriptor.digest: blob for blob in layout.blobs}
+        with ThreadPoolExecutor(PARALLEL_BLOBS, thread_name_prefix="blobs") as pool:
+            outcomes = list(pool.map(lambda blob: self._registry.send_blob(repository, blob), blobs.values()))
+        for manifest in (*layout.children, layout.root):
+            self._lifetime.check()
+            self._registry.put_manifest(repository, manifest.digest, manifest)
+        if self._registry.manifest(repository, layout.root.digest) is None:
+            raise RegistryAnswerWrong(f"{repository}@{layout.root.digest} was sent and does not answer")
+        counts = {f"blobs_{outcome}": outcomes.count(outcome) for outcome in sorted(set(outcomes))}
+        self._report(
+            "content sent",
+            repository=str(repository),
+            digest=layout.root.digest,
+            bytes=sum(blob.descriptor.size for blob in blobs.values()),
+            seconds=round(self._clock() - began, 3),
+            **counts,
+        )
+
+    def _tag(self, name: Name, manifest: Manifest, before: Observation) -> None:
+        expected = before.digest if isinstance(before, Published) else None
+        found = self._digest_of(name)
+        if found == manifest.digest:
+            self._report("tag is there already", name=str(name), digest=found)
+            return
+        if found != expected:
+            raise TagChanged(
+                f"{name} held {expected or 'nothing'} when this run planned, and holds {found or 'nothing'} now"
+            )
+        self._lifetime.check()
+        self._registry.put_manifest(name.repository, name.tag, manifest, replacing=expected)
+        self._read_back(name, manifest.digest, expected)
+        self._written.append((name, manifest.digest))
+        self._tell_written(name)
+        self._report("tag written", name=str(name), digest=manifest.digest)
+
+    def _read_back(self, name: Name, digest: str, before: str | None) -> None:
+        pause, deadline = 0.1, self._clock() + READ_BACK_SECONDS
+        while (found := self._digest_of(name)) != digest:
+            if found not in {before, None}:
+                raise TagChanged(f"{name} was written as {digest} and holds {found} directly after")
+            if self._clock() >= deadline:
+                raise RegistryAnswerWrong(
+                    f"{name} was written as {digest} and still answers with {found or 'nothing'}"
+                    f" after {READ_BACK_SECONDS:.0f} s"
+                )
+            self._lifetime.wait(pause)
+            pause = min(pause * 2, 5.0)
+
+    def _digest_of(self, name: Name) -> str | None:
+        manifest = self._registry.manifest(name.repository, name.tag)
+        return None if manifest is None else manifest.digest
+
+
+class FolderDestination:
+    """Collects artifacts and writes them as one OCI image layout folder at the end.
+
+    Args:
+        folder: where to.
+        registry: where content that is not on this machine is fetched.
+        written: told each name that the folder holds.
+    """
+
+    def __init__(self, folder: Path, registry: Registry, *, written: Callable[[Name], object] = lambda _: None) -> None:
+        self._folder = folder
+        self._registry = registry
+        self._tell_written = written
+        self._lock = threading.Lock()
+        self._entries: list[tuple[Name, Layout]] = []
+
+    def publish(self, layout: Layout, names: Sequence[tuple[Name, Observation]]) -> None:
+        """Remember the artifact under its names."""
+        with self._lock:
+            self._entries.extend((name, layout) for name, _ in names)
+
+    def missing(self, image: Name, manifest: Manifest) -> tuple[str, ...]:  # noqa: ARG002 - nothing is asked of a folder
+        """Nothing is missing: what the folder holds is written as a whole."""
+        return ()
+
+    def finish(self) -> None:
+        """Write the folder, with one entry per name, in the order of the names; nothing when nothing was built."""
+        if not self._entries:
+            return
+        try:
+            write_layout_folder(self._folder, sorted(self._entries, key=lambda entry: entry[0]), self._registry)
+        except OSError as error:
+            raise UsageInvalid(f"--to-layout: {self._folder} cannot be written: {error.strerror}") from error
+        for name, _ in self._entries:
+            self._tell_written(name)
+
+
+def published_layout(name: Name, found: Published, registry: Registry) -> Layout:
+    """Describe what is published under a name as a layout whose blobs are in the registry.
+
+    Raises:
+        RegistryAnswerWrong: a child of its index does not answer.
+    """
+    children = tuple(_child(name.repository, child.digest, registry) for child in found.manifest.children)
+    source = RemoteSource(name.repository)
+    blobs = {
+        descriptor.digest: Blob(descriptor, source)
+        for manifest in (found.manifest, *children)
+        for descriptor in manifest.blobs
+    }
+    return Layout(found.manifest, children, tuple(blobs.values()))
+
+
+def _child(repository: Repository, digest: str, registry: Registry) -> Manifest:
+    manifest = registry.manifest(repository, digest)
+    if manifest is None:
+        raise RegistryAnswerWrong(f"{repository}@{digest} is listed by a published index and does not answer")
+    return manifest

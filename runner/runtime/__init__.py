@@ -1,0 +1,1 @@
+"""How long a command may go on, the processes that it starts, and where it works."""

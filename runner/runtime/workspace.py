@@ -1,0 +1,144 @@
+"""Where a run works: its folder, the environment of its children, and the source it exports from HEAD."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runner.errors import UsageInvalid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+
+DEFAULT_TEMPORARY_FOLDER = "/tmp"  # noqa: S108 - where POSIX has it; what is made in it is of mode 700
+
+PASSED = (
+    "PATH",
+    "LANG",
+    "LANGUAGE",
+    "LC_ALL",
+    "LC_CTYPE",
+    "LC_MESSAGES",
+    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
+    *("http_proxy", "https_proxy", "all_proxy", "no_proxy"),
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "CURL_CA_BUNDLE",
+    "GIT_SSL_CAINFO",
+    "GOPROXY",
+    "GOSUMDB",
+    "GOPRIVATE",
+    "GONOSUMDB",
+    "GOCACHE",
+    "GOMODCACHE",
+    "GOCACHEPROG",
+)
+"""What children are given of the runner's own environment; nothing else passes."""
+
+FIXED = {
+    "TZ": "UTC",
+    "CGO_ENABLED": "0",
+    "GOENV": "off",
+    "GOFLAGS": "",
+    "GOTOOLCHAIN": "local",
+    "GOWORK": "off",
+    "GIT_ATTR_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_TERMINAL_PROMPT": "0",
+}
+
+FOLDERS = {
+    "HOME": "home",
+    "TMPDIR": "tmp",
+    "GOTMPDIR": "tmp",
+    "GOPATH": "go",
+    "GOCACHE": "go-build",
+    "GOMODCACHE": "go-mod",
+    "XDG_CACHE_HOME": "home/cache",
+    "XDG_CONFIG_HOME": "home/config",
+    "XDG_DATA_HOME": "home/data",
+    "XDG_STATE_HOME": "home/state",
+    "XDG_RUNTIME_DIR": "home/run",
+    "DOCKER_CONFIG": "home/docker",
+    "HELM_CACHE_HOME": "home/helm/cache",
+    "HELM_CONFIG_HOME": "home/helm/config",
+    "HELM_DATA_HOME": "home/helm/data",
+    "HELM_PLUGINS": "home/helm/plugins",
+    "HELM_REGISTRY_CONFIG": "home/helm/registry.json",
+    "HELM_REPOSITORY_CACHE": "home/helm/repository",
+    "HELM_REPOSITORY_CONFIG": "home/helm/repositories.yaml",
+    "GIT_GRAFT_FILE": "home/no-grafts",
+}
+"""Where children read and write, below the work folder; GOCACHE and GOMODCACHE only where they are not given."""
+
+
+def child_environment(
+    inherited: Mapping[str, str], work_folder: Path, safe_directories: Iterable[Path] = ()
+) -> dict[str, str]:
+    """Return the environment of every child, and make the folders that must exist for it.
+
+    Only what PASSED names is taken from the runner's own environment, so no secret and no setting of the user reaches
+    a child; the rest is written, below the work folder.
+
+    Args:
+        inherited: the runner's own environment.
+        work_folder: where children may write.
+        safe_directories: trees that git may read although another user owns them.
+    """
+    written = {key: str(work_folder / below) for key, below in FOLDERS.items()}
+    for key in ("HOME", "TMPDIR"):
+        Path(written[key]).mkdir(parents=True, exist_ok=True)
+    git = [
+        ("core.hooksPath", os.devnull),
+        ("core.fsmonitor", "false"),
+        *(("safe.directory", str(folder.resolve())) for folder in safe_directories),
+    ]
+    return {
+        **written,
+        **{key: inherited[key] for key in PASSED if inherited.get(key)},
+        **FIXED,
+        "GIT_CONFIG_COUNT": str(len(git)),
+        **{f"GIT_CONFIG_KEY_{number}": key for number, (key, _) in enumerate(git)},
+        **{f"GIT_CONFIG_VALUE_{number}": value for number, (_, value) in enumerate(git)},
+    }
+
+
+@contextmanager
+def open_workspace(inherited: Mapping[str, str]) -> Iterator[Path]:
+    """Make a folder for one run below ``$TMPDIR`` or ``/tmp``, and remove it at the end, read-only folders included.
+
+    Raises:
+        UsageInvalid: nothing can be made there.
+    """
+    above = Path(inherited.get("TMPDIR") or DEFAULT_TEMPORARY_FOLDER).resolve()
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="ack-release-", dir=above))
+    except OSError as error:
+        raise UsageInvalid(
+            f"no temporary folder can be made in {above}: {error.strerror}",
+            remedy="Set TMPDIR to a folder that the runner's user can write.",
+        ) from error
+    try:
+        yield folder
+    finally:
+        remove_folder(folder)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder in which there may be folders that nobody may write, such as Go's module cache."""
+    for above, names, _ in os.walk(folder):
+        for below in (Path(above, name) for name in names):
+            if not below.is_symlink():
+                with contextlib.suppress(OSError):
+                    below.chmod(stat.S_IRWXU)
+    shutil.rmtree(folder, ignore_errors=True)

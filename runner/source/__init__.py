@@ -1,0 +1,1 @@
+"""What was pushed, and what git says of it."""

@@ -1,0 +1,208 @@
+"""Which path a push takes: a tag releases, the branch stable moves the stable chart, all else is refused. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from semver import Version
+
+from runner.errors import (
+    HistoryMissing,
+    NoReleaseMerged,
+    NotARelease,
+    StableIsATag,
+    TagMoved,
+    UsageInvalid,
+    VersionTaken,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable
+
+    from runner.source.clone import Checkout
+    from runner.source.event import Event
+
+STABLE = "stable"
+
+_NUMBER = "(?:0|[1-9][0-9]*)"
+_RELEASE = re.compile(rf"v({_NUMBER}\.{_NUMBER}\.{_NUMBER})")
+
+
+@dataclass(frozen=True)
+class ReleasePath:
+    """A tag vMAJOR.MINOR.PATCH: image and chart of that version; ``version`` is without ``v``."""
+
+    version: str
+
+
+@dataclass(frozen=True)
+class StablePath:
+    """The branch stable: chart only; ``version`` is the highest release merged into it, without ``v``."""
+
+    major: int
+    version: str
+
+
+@dataclass(frozen=True)
+class ProposedPath:
+    """HEAD as it would be released if it were tagged: each service in the version that its own chart has."""
+
+
+Route = ReleasePath | StablePath | ProposedPath
+FROM_CHART = "from-chart"
+
+
+def read_as_tag(text: str) -> ReleasePath | ProposedPath:
+    """Read what HEAD is to be planned as: a version, with or without ``v``, or ``from-chart``.
+
+    Raises:
+        UsageInvalid: it is neither.
+    """
+    if text == FROM_CHART:
+        return ProposedPath()
+    version = release_version(f"v{text.removeprefix('v')}")
+    if version is None:
+        raise UsageInvalid(
+            f"--as-tag {text} is neither a version MAJOR.MINOR.PATCH nor {FROM_CHART}",
+            remedy=f"Give the version that is to be released, such as v1.2.3, or {FROM_CHART}.",
+        )
+    return ReleasePath(version)
+
+
+def propose_route(proposed: ReleasePath | ProposedPath, event: Event, checkout: Checkout) -> Route:
+    """Decide which path a change takes once it is merged: one of stable moves stable, as the push of its merge does.
+
+    Raises:
+        NoReleaseMerged: the change is of stable, and stable holds no release.
+        HistoryMissing: the change is of stable, and the clone lacks the tags or the history to decide.
+    """
+    if isinstance(proposed, ProposedPath) and event.base_ref == STABLE:
+        return _stable_path(checkout)
+    return proposed
+
+
+def check_proposal(
+    route: ReleasePath | ProposedPath, event: Event, checkout: Checkout, contained: Container[str], tag: str | None
+) -> None:
+    """Check that HEAD is what is said to be proposed, and that a version that is given is not taken.
+
+    Args:
+        route: what HEAD is planned as.
+        event: what Prow says of the change.
+        checkout: the clone.
+        contained: those of the event's commits that HEAD is or contains.
+        tag: the commit that the given version's tag is at; None when there is no such tag.
+
+    Raises:
+        NotARelease: HEAD does not contain the base or a pull request.
+        HistoryMissing: the clone lacks the history that says what is released already.
+        VersionTaken: the tag is there, and not at HEAD.
+    """
+    parts = [(f"the base {event.base_ref} was at", event.base_sha)] if event.base_sha else []
+    parts += [(f"pull request {pull.number} is at", pull.sha) for pull in event.pulls]
+    for words, commit in parts:
+        if commit not in contained:
+            raise NotARelease(
+                f"{words} {commit}, which HEAD, at {checkout.commit}, does not contain",
+                remedy="Check the clone that Prow makes for the pull request; by hand, unset JOB_SPEC and PULL_*_SHA.",
+            )
+    if isinstance(route, ProposedPath):
+        if checkout.shallow:
+            raise HistoryMissing("the clone is shallow, so it cannot be seen which versions are released already")
+    elif tag is not None and tag != checkout.commit:
+        raise VersionTaken(f"v{route.version} is a tag already, at {tag}, and HEAD is {checkout.commit}")
+
+
+def decide_route(event: Event, checkout: Checkout) -> ReleasePath | StablePath:
+    """Decide from the ref's name and from what git knows of it.
+
+    Prow says of a push neither that it was of a tag nor that it was of a branch, and its clone has a local branch
+    named like the ref for both (pkg/pod-utils/clone): only ``refs/tags/<ref>`` tells.
+
+    Raises:
+        NotARelease: the ref is no release, or HEAD is not the commit that was pushed to stable.
+        TagMoved: the tag, or what was pushed, is not the commit at HEAD.
+        StableIsATag: stable is a tag.
+        HistoryMissing: the clone lacks the tags or the history to decide.
+        NoReleaseMerged: stable holds no release.
+    """
+    version = release_version(event.base_ref)
+    if version is not None:
+        _check_tag(event, checkout)
+        return ReleasePath(version)
+    if event.base_ref == STABLE:
+        _check_branch(event, checkout)
+        return _stable_path(checkout)
+    raise NotARelease(
+        f"the ref {event.base_ref} is neither a tag vMAJOR.MINOR.PATCH nor the branch {STABLE}",
+        remedy=(
+            "Nothing to repair here: only tags vMAJOR.MINOR.PATCH (no pre-release, no leading zeros) and the branch"
+            f" {STABLE} are released; limit the job's branches to these."
+        ),
+    )
+
+
+def release_version(ref: str) -> str | None:
+    """Return the version of a release tag's name, without ``v``; None when the name is not vMAJOR.MINOR.PATCH."""
+    match = _RELEASE.fullmatch(ref)
+    return None if match is None else match[1]
+
+
+def highest_release(tags: Iterable[str]) -> str | None:
+    """Return the highest version among the tags vMAJOR.MINOR.PATCH, without ``v``; None when there is none."""
+    versions = [version for tag in tags if (version := release_version(tag)) is not None]
+    return max(versions, key=Version.parse, default=None)
+
+
+def _check_tag(event: Event, checkout: Checkout) -> None:
+    ref, head, tag = event.base_ref, checkout.commit, checkout.tag_commit
+    if tag is None and checkout.base_sha_is_tag:
+        if not checkout.has_tags:
+            raise HistoryMissing(f"the tag {ref} was pushed, and the clone has no tags")
+        raise TagMoved(f"the tag {ref} was pushed as {event.base_sha}, and is gone since")
+    if tag is None:
+        what = "only a branch" if checkout.branch_commit else "and no branch"
+        raise NotARelease(
+            f"there is no tag {ref} in this clone, {what} of that name (HEAD is {head})",
+            remedy=(
+                f"Push {ref} as a tag, and give branches other names; if it is a tag, remove skip_fetch_head and"
+                " sparse_checkout_files from the job, so that tags are cloned."
+            ),
+        )
+    if tag != head:
+        raise TagMoved(f"the tag {ref} is at {tag}, and HEAD is {head}")
+    if event.base_sha is not None and checkout.base_sha_commit != head:
+        raise TagMoved(f"{_pushed(event, checkout)}, and the tag {ref} and HEAD are at {head}")
+
+
+def _check_branch(event: Event, checkout: Checkout) -> None:
+    head = checkout.commit
+    if checkout.base_sha_is_tag or checkout.tag_commit == head:
+        raise StableIsATag(f"the ref {STABLE} is a tag at {checkout.tag_commit or checkout.base_sha_commit}")
+    remedy = f"Check out the branch {STABLE} at the commit that was pushed, then run again."
+    if event.base_sha is not None and checkout.base_sha_commit != head:
+        raise NotARelease(f"{_pushed(event, checkout)}, and HEAD is {head}", remedy=remedy)
+    if event.base_sha is None and checkout.branch_commit != head:
+        where = f"at {checkout.branch_commit}" if checkout.branch_commit else "not in this clone"
+        raise NotARelease(f"HEAD is {head}, and the branch {STABLE} is {where}", remedy=remedy)
+
+
+def _pushed(event: Event, checkout: Checkout) -> str:
+    pushed, commit = event.base_sha, checkout.base_sha_commit
+    if commit is None:
+        return f"{pushed} was pushed to {event.base_ref} and is no commit of this clone"
+    return f"{commit} was pushed to {event.base_ref}" + (f" (as {pushed})" if commit != pushed else "")
+
+
+def _stable_path(checkout: Checkout) -> StablePath:
+    unknown = f"so the release that {STABLE} stands for cannot be found"
+    if checkout.shallow:
+        raise HistoryMissing(f"the clone is shallow, {unknown}")
+    if not checkout.has_tags:
+        raise HistoryMissing(f"the clone has no tags, {unknown}")
+    version = highest_release(checkout.merged_tags)
+    if version is None:
+        raise NoReleaseMerged(f"no tag vMAJOR.MINOR.PATCH is merged into {STABLE} at {checkout.commit}")
+    return StablePath(Version.parse(version).major, version)

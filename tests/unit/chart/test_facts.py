@@ -1,0 +1,354 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runner.chart.facts import (
+    ChartFacts,
+    alias_warnings,
+    check_release,
+    check_stable,
+    choose_scheme,
+    image_version_of,
+    plain_version,
+    read_chart_facts,
+    reference_warnings,
+)
+from runner.config.naming import PRESETS, RegistryAddress, Scheme
+from runner.errors import ChartDisagrees, ChartMissing, StableDisagrees
+from runner.oci.name import Name
+
+PRODUCTION = RegistryAddress("public.ecr.aws", "aws-controllers-k8s")
+SCHEMES = tuple(PRESETS.values())
+CHART_NAMES = ("{service}-chart", "ack-{service}-controller")
+BASE = "public.ecr.aws/aws-controllers-k8s"
+
+CHART = b"# a chart\nname: s3-chart\nversion: v1.2.3\nappVersion: 1.2.3\nkeywords: [1, 2]\n"
+VALUES = f"image:\n  repository: {BASE}/s3-controller\n\n  tag: 1.2.3\n".encode()
+
+NUMBER = st.integers(0, 10**19 - 1)
+VERSIONS = st.builds("{}.{}.{}".format, NUMBER, NUMBER, NUMBER)
+SERVICES = st.from_regex(r"[a-z0-9]{1,8}(-[a-z0-9]{1,8})?", fullmatch=True)
+
+
+def facts(**changed: str) -> ChartFacts:
+    """What the chart of s3 1.2.3 states, but for what is changed."""
+    stated: dict[str, Any] = {
+        "folder": "helm",
+        "name": "s3-chart",
+        "version": "1.2.3",
+        "app_version": "1.2.3",
+        "image_repository": f"{BASE}/s3-controller",
+        "image_tag": "1.2.3",
+        "lines": {"name": 2, "version": 3, "app_version": 4, "image_repository": 6, "image_tag": 7},
+    }
+    return ChartFacts(**stated | changed)
+
+
+def test_facts_are_read_with_their_lines() -> None:
+    """Each fact is the text as written, and says where it stands."""
+    read = read_chart_facts("services/s3/helm", CHART, VALUES)
+    assert read == ChartFacts("services/s3/helm", "s3-chart", "v1.2.3", "1.2.3", f"{BASE}/s3-controller", "1.2.3")
+    assert read.image == f"{BASE}/s3-controller:1.2.3"
+    assert read.lines == {"name": 2, "version": 3, "app_version": 4, "image_repository": 2, "image_tag": 4}
+    assert read.says("version") == "services/s3/helm/Chart.yaml:3: version is v1.2.3"
+    assert read.where("image_tag") == "services/s3/helm/values.yaml:4: image.tag"
+    assert hash(read)
+
+
+@pytest.mark.parametrize(
+    ("chart", "values", "cause"),
+    [
+        (None, None, r"the commit has no helm/Chart\.yaml and no helm/values\.yaml"),
+        (None, VALUES, r"the commit has no helm/Chart\.yaml$"),
+        (CHART, None, r"the commit has no helm/values\.yaml$"),
+        (b"", VALUES, r"helm/Chart\.yaml cannot be read: it is not a mapping"),
+        (b"- a", VALUES, r"helm/Chart\.yaml:1 cannot be read: it is not a mapping"),
+        (b"a: b\n\xe9: d\n", VALUES, r"helm/Chart\.yaml:2 cannot be read: it is not UTF-8"),
+        (CHART, VALUES + b"a: b: c\n", r"helm/values\.yaml:5 cannot be read: mapping values"),
+        (CHART, VALUES + b"---\n" + VALUES, r"helm/values\.yaml:5 cannot be read: expected a single document"),
+        (CHART + b"name: x\n", VALUES, r"helm/Chart\.yaml:6 cannot be read: the key name is given twice"),
+        (CHART, VALUES + b"  tag: x\n", r"helm/values\.yaml:5 cannot be read: the key tag is given twice"),
+        (CHART, VALUES + b"image: {}\n", r"helm/values\.yaml:5 cannot be read: the key image is given twice"),
+    ],
+)
+def test_a_chart_that_cannot_be_read_is_missing(chart: bytes | None, values: bytes | None, cause: str) -> None:
+    """The cause names file and line."""
+    with pytest.raises(ChartMissing, match=cause):
+        read_chart_facts("helm", chart, values)
+
+
+@pytest.mark.parametrize(
+    ("chart", "values", "problems"),
+    [
+        (
+            b"name: ''\nversion: 1.10\n",
+            b"image: {tag: 12}",
+            [
+                "helm/Chart.yaml:1: name is empty",
+                "helm/Chart.yaml:2: version is 1.10, which is not text: quote it",
+                "helm/Chart.yaml: appVersion is missing",
+                "helm/values.yaml: image.repository is missing",
+                "helm/values.yaml:1: image.tag is 12, which is not text: quote it",
+            ],
+        ),
+        (CHART, b"image: public.ecr.aws/x:1\n", ["image.repository is missing", "image.tag is missing"]),
+        (CHART, VALUES.replace(b"1.2.3", b""), ["helm/values.yaml:4: image.tag is empty"]),
+        (CHART, VALUES.replace(b"1.2.3", b"null"), ["image.tag is null, which is not text"]),
+        (CHART, VALUES.replace(b"1.2.3", b"1.10"), ["image.tag is 1.10, which is not text"]),
+        (CHART.replace(b"v1.2.3", b"[v1.2.3]"), VALUES, ["helm/Chart.yaml: version is missing"]),
+    ],
+)
+def test_a_fact_that_is_not_text_is_refused(chart: bytes, values: bytes, problems: list[str]) -> None:
+    """All of a chart's faults are told at once, the first in the cause."""
+    with pytest.raises(ChartDisagrees) as refused:
+        read_chart_facts("helm", chart, values)
+    assert len(refused.value.detail) == len(problems)
+    assert all(problem in line for problem, line in zip(problems, refused.value.detail, strict=True))
+    assert refused.value.cause == refused.value.detail[0]
+
+
+def test_a_quoted_number_is_text() -> None:
+    """A tag written "1.10" stays 1.10."""
+    assert read_chart_facts("helm", CHART, VALUES.replace(b"1.2.3", b"'1.10'")).image_tag == "1.10"
+
+
+@pytest.mark.parametrize("name", ["s3-chart", "ack-s3-controller"])
+@pytest.mark.parametrize("version", ["1.2.3", "v1.2.3"])
+@pytest.mark.parametrize("app_version", ["1.2.3", "v1.2.3"])
+def test_a_chart_of_the_release_agrees(name: str, version: str, app_version: str) -> None:
+    """With or without v, under any of the names."""
+    check_release(facts(name=name, version=version, app_version=app_version), "s3", "1.2.3", CHART_NAMES)
+
+
+@pytest.mark.parametrize(
+    ("changed", "problems"),
+    [
+        (
+            {"version": "1.2.4"},
+            ["helm/Chart.yaml:3: version is 1.2.4, the tag is v1.2.3: it should be 1.2.3 or v1.2.3"],
+        ),
+        ({"app_version": "vv1.2.3"}, ["helm/Chart.yaml:4: appVersion is vv1.2.3, the tag is v1.2.3"]),
+        ({"version": "1.2.3-rc.1"}, ["version is 1.2.3-rc.1"]),
+        ({"version": "1.2.3+x"}, ["version is 1.2.3+x"]),
+        ({"version": "V1.2.3"}, ["version is V1.2.3"]),
+        ({"version": "v0-stable"}, ["version is v0-stable"]),
+        ({"name": "ecr-chart"}, ["helm/Chart.yaml:2: name is ecr-chart: it should be s3-chart or ack-s3-controller"]),
+        ({"name": "x", "version": "1", "app_version": "2"}, ["name is x", "version is 1", "appVersion is 2"]),
+        ({"version": "1", "lines": {}}, ["helm/Chart.yaml: version is 1"]),
+    ],
+    ids=str,
+)
+def test_a_chart_of_another_release_disagrees(changed: dict[str, Any], problems: list[str]) -> None:
+    """Each disagreement says where, what it is and what it should be; the first is the cause."""
+    with pytest.raises(ChartDisagrees) as refused:
+        check_release(facts(**changed), "s3", "1.2.3", CHART_NAMES)
+    assert len(refused.value.detail) == len(problems)
+    assert all(problem in line for problem, line in zip(problems, refused.value.detail, strict=True))
+    assert refused.value.cause == refused.value.detail[0]
+
+
+@given(VERSIONS, VERSIONS)
+def test_exactly_the_tags_version_agrees(stated: str, tag: str) -> None:
+    """A chart passes for its own version and for no other."""
+    chart = facts(version=f"v{stated}", app_version=stated)
+    if stated == tag:
+        check_release(chart, "s3", tag, CHART_NAMES)
+    else:
+        with pytest.raises(ChartDisagrees):
+            check_release(chart, "s3", tag, CHART_NAMES)
+
+
+@given(SERVICES, VERSIONS, st.sampled_from(SCHEMES))
+def test_the_scheme_is_the_one_that_gives_the_values_image(service: str, version: str, scheme: Scheme) -> None:
+    """Whatever the service and version, a scheme's own image leads back to it and to the version."""
+    repository, _, tag = str(scheme.image_names(PRODUCTION, service, version)[0]).rpartition(":")
+    chart = facts(image_repository=repository, image_tag=tag)
+    assert choose_scheme(SCHEMES, PRODUCTION, service, version, chart) == scheme
+    assert image_version_of(SCHEMES, PRODUCTION, service, chart) == (scheme, version)
+    others = [other for other in SCHEMES if other != scheme]
+    with pytest.raises(ChartDisagrees):
+        choose_scheme(others, PRODUCTION, service, version, chart)
+    with pytest.raises(ChartDisagrees):
+        image_version_of(others, PRODUCTION, service, chart)
+
+
+@pytest.mark.parametrize(
+    ("repository", "tag"),
+    [
+        (f"{BASE}/s3-controller", "1.2.4"),
+        (f"{BASE}/s3-controller", "latest"),
+        (f"{BASE}/ecr-controller", "1.2.3"),
+        (f"{BASE}/controller", "ecr-v1.2.3"),
+        (f"{BASE}/controller", "s3-1.2.3"),
+        ("public.ecr.aws/u2r4f3v7/s3-controller", "1.2.3"),
+        ("aws-controllers-k8s/s3-controller", "1.2.3"),
+    ],
+)
+def test_an_image_of_no_scheme_disagrees(repository: str, tag: str) -> None:
+    """The detail lists what would be accepted, one line for each scheme."""
+    with pytest.raises(ChartDisagrees) as refused:
+        choose_scheme(SCHEMES, PRODUCTION, "s3", "1.2.3", facts(image_repository=repository, image_tag=tag))
+    assert refused.value.cause == (
+        f"helm/values.yaml:6: image.repository and image.tag name {repository}:{tag}, "
+        "which is no accepted name of the image of s3 1.2.3"
+    )
+    assert refused.value.detail == (
+        f"seed would be {BASE}/controller:s3-v1.2.3",
+        f"repo-per-service-v would be {BASE}/s3-controller:v1.2.3",
+        f"repo-per-service would be {BASE}/s3-controller:1.2.3",
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "cause", "detail"),
+    [
+        ({"image_tag": "latest"}, "no accepted name of an image of s3", "s3-controller:1.2.3 for 1.2.3"),
+        ({"image_tag": "1.2"}, "no accepted name of an image of s3", "s3-controller:1.2.3 for 1.2.3"),
+        ({"image_tag": "01.2.3", "app_version": "v0.9.0"}, "no accepted name", "s3-controller:0.9.0 for 0.9.0"),
+        ({"image_tag": "x", "app_version": "x"}, "no accepted name", "s3-controller:1.2.3 for 1.2.3"),
+        ({"image_tag": "a b"}, "which is no image's name", None),
+        ({"image_repository": "Upper/Case"}, "which is no image's name", None),
+    ],
+)
+def test_a_stable_image_without_a_version_disagrees(changed: dict[str, str], cause: str, detail: str | None) -> None:
+    """What is no accepted name for any version is refused; the detail has an example for each scheme."""
+    with pytest.raises(ChartDisagrees, match=cause) as refused:
+        image_version_of(SCHEMES, PRODUCTION, "s3", facts(**changed))
+    assert len(refused.value.detail) == (0 if detail is None else len(SCHEMES))
+    assert detail is None or refused.value.detail[-1].endswith(detail)
+
+
+@pytest.mark.parametrize("version", ["v1-stable", "1-stable", "1.2.3", "v1.2.3", "1.9.9", "1.0.0"])
+@pytest.mark.parametrize("app_version", ["1.2.3", "v1.2.3"])
+def test_a_stable_chart_agrees(version: str, app_version: str) -> None:
+    """Its own version is the channel's name or a plain one of the same major; appVersion is the image's."""
+    check_stable(
+        facts(version=version, app_version=app_version),
+        "s3",
+        CHART_NAMES,
+        major=1,
+        resolved_version="1.10.0",
+        image_version="1.2.3",
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "resolved", "image", "problems"),
+    [
+        ({"version": "v0-stable"}, "1.3.0", "1.2.3", ["version is v0-stable: it should be v1-stable or a version 1."]),
+        ({"version": "stable"}, "1.3.0", "1.2.3", ["helm/Chart.yaml:3: version is stable"]),
+        ({"version": "v1-stable-2"}, "1.3.0", "1.2.3", ["version is v1-stable-2"]),
+        ({"version": "2.0.0"}, "1.3.0", "1.2.3", ["version is 2.0.0"]),
+        ({"version": "1.2.3-rc.1"}, "1.3.0", "1.2.3", ["version is 1.2.3-rc.1"]),
+        ({"app_version": "1.2.4"}, "1.3.0", "1.2.3", ["appVersion is 1.2.4, but helm/values.yaml:7: image.tag names"]),
+        ({}, "1.2.2", "1.2.3", ["image.tag names 1.2.3, which is newer than the newest release merged, v1.2.2"]),
+        ({"app_version": "1.10.0"}, "1.9.0", "1.10.0", ["names 1.10.0, which is newer"]),
+        ({"app_version": "0.9.0"}, "1.2.3", "0.9.0", ["image.tag names 0.9.0, .* its major should be 1"]),
+        ({"app_version": "2.0.0"}, "1.2.3", "2.0.0", ["image.tag names 2.0.0, .* its major should be 1"]),
+        ({"name": "x"}, "1.3.0", "1.2.3", ["name is x: it should be s3-chart or ack-s3-controller"]),
+        (
+            {"name": "x", "version": "9.9.9", "app_version": "8.8.8"},
+            "1.2.0",
+            "1.2.3",
+            ["name is x", "version is 9.9.9", "appVersion is 8.8.8", "newer"],
+        ),
+    ],
+)
+def test_a_stable_chart_that_disagrees_is_refused(
+    changed: dict[str, str], resolved: str, image: str, problems: list[str]
+) -> None:
+    """Majors that differ, an image newer than the resolved tag, another name: all are told, the first in the cause."""
+    with pytest.raises(StableDisagrees) as refused:
+        check_stable(facts(**changed), "s3", CHART_NAMES, major=1, resolved_version=resolved, image_version=image)
+    assert len(refused.value.detail) == len(problems)
+    for problem, line in zip(problems, refused.value.detail, strict=True):
+        assert all(part in line for part in problem.split(".*"))
+    assert refused.value.cause == refused.value.detail[0]
+
+
+@given(VERSIONS, VERSIONS)
+def test_stable_takes_no_image_newer_than_the_tag(image: str, resolved: str) -> None:
+    """Numbers are compared as numbers, and another major never passes."""
+    numbers, bound = ([int(part) for part in version.split(".")] for version in (image, resolved))
+    chart = facts(version=f"v{bound[0]}-stable", app_version=image)
+    try:
+        check_stable(chart, "s3", CHART_NAMES, major=bound[0], resolved_version=resolved, image_version=image)
+    except StableDisagrees:
+        assert numbers[0] != bound[0] or numbers > bound
+    else:
+        assert numbers[0] == bound[0]
+        assert numbers <= bound
+
+
+@pytest.mark.parametrize(("text", "plain"), [("v1.2.3", "1.2.3"), ("1.2.3", "1.2.3"), ("vv1", "v1"), ("", "")])
+def test_a_plain_version_has_one_v_less(text: str, plain: str) -> None:
+    """One leading v goes, no more."""
+    assert plain_version(text) == plain
+
+
+IMAGE = f"{BASE}/s3-controller:1.2.3"
+
+
+@pytest.mark.parametrize(
+    ("notes", "told"),
+    [
+        (None, []),
+        (f'deploys "{IMAGE}".\nSee https://{BASE}/x\n', []),
+        ("deploys {{ .Values.image.repository }}:{{ .Values.image.tag }}\n", []),
+        ("deploys docker.io/library/busybox:1", []),
+        (f"x\ndeploys {BASE}/s3-controller:1.2.2.\n", [f"2: names {BASE}/s3-controller:1.2.2"]),
+        (f"{BASE}/controller:s3-v1.2.3 {IMAGE}", [f"1: names {BASE}/controller:s3-v1.2.3"]),
+        (f"{IMAGE}-rc {IMAGE}4", [f"1: names {IMAGE}-rc", f"1: names {IMAGE}4"]),
+    ],
+)
+def test_notes_that_name_another_image_are_told(notes: str | None, told: list[str]) -> None:
+    """Only literal names in this registry count."""
+    warnings = reference_warnings(facts(), PRODUCTION, None if notes is None else notes.encode(), None)
+    assert warnings == tuple(f"helm/templates/NOTES.txt:{line}, the values name {IMAGE}" for line in told)
+
+
+@pytest.mark.parametrize(
+    ("kustomization", "told"),
+    [
+        (None, []),
+        ("resources: [a]", []),
+        (f"images:\n- name: controller\n  newName: {BASE}/s3-controller\n  newTag: 1.2.3\n", []),
+        ("images:\n- name: sidecar\n  newName: x\n  newTag: latest\n- text\n- newTag: x\n", []),
+        (
+            "images:\n- name: controller\n  newName: ack-s3-controller\n  newTag: latest\n",
+            [f"2: names ack-s3-controller:latest, the values name {IMAGE}"],
+        ),
+        ("images:\n- newTag: 1.2.3\n  name: controller\n", [f"3: names controller:1.2.3, the values name {IMAGE}"]),
+        (f"images: [{{name: controller, newName: {BASE}/s3-controller}}]", [f"1: names {BASE}/s3-controller:latest"]),
+        ("images: [", [" cannot be read: line "]),
+        ("images: [{name: controller, name: x}]", [" cannot be read: line 1: the key name is given twice"]),
+    ],
+)
+def test_a_kustomization_with_another_image_is_told(kustomization: str | None, told: list[str]) -> None:
+    """What kustomize would put in the place of the image controller is compared with the values."""
+    body = None if kustomization is None else kustomization.encode()
+    warnings = reference_warnings(facts(), PRODUCTION, None, body)
+    assert len(warnings) == len(told)
+    assert all(
+        warning.startswith("config/controller/kustomization.yaml") and part in warning
+        for warning, part in zip(warnings, told, strict=True)
+    )
+
+
+def test_the_kustomization_is_the_one_beside_the_chart() -> None:
+    """In a repository of several services each has its own."""
+    chart = facts(folder="services/s3/helm")
+    (told,) = reference_warnings(chart, PRODUCTION, None, b"images: [{name: controller, newTag: x}]")
+    assert told.startswith("services/s3/config/controller/kustomization.yaml:1: names controller:x")
+
+
+def test_an_alias_of_another_name_cannot_be_a_dependency() -> None:
+    """A name that Helm can pull, in a repository that is not called like the chart, is pointed out."""
+    names = [Name.parse(f"registry.example/ack/{text}") for text in ("chart:s3-v1.2.3", "s3-chart:1.2.3")]
+    [warning] = alias_warnings(facts(name="ack-s3-controller"), names)
+    assert warning.startswith("registry.example/ack/s3-chart:1.2.3 pulls and installs, but")
+    assert alias_warnings(facts(name="s3-chart"), names) == ()

@@ -1,0 +1,437 @@
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runner.config.load import (
+    BuildConfig,
+    Config,
+    Service,
+    json_schema,
+    load_config,
+    parse_config,
+    service_named,
+    services_in,
+)
+from runner.config.naming import PRESETS, SERVICE, RegistryAddress
+from runner.errors import ConfigurationInvalid, ServiceUnknown
+from runner.oci.manifest import Platform
+
+CHECKED_IN = Path(__file__).resolve().parents[3] / "config" / "jobs.yaml"
+FILE = Path("config/jobs.yaml")
+REGISTRY = "registry: public.ecr.aws/aws-controllers-k8s\n"
+BASE_IMAGE = "public.ecr.aws/eks-distro-build-tooling/eks-distro-minimal-base-nonroot:2026-08-18-1787079689.2023"
+SCHEMA = jsonschema.Draft202012Validator(json_schema())
+ALL_PRESETS = (PRESETS["seed"], PRESETS["repo-per-service-v"], PRESETS["repo-per-service"])
+
+
+def parsed(text: str) -> Config:
+    return parse_config((REGISTRY + text).encode(), FILE)
+
+
+def refused(text: str) -> tuple[str, ...]:
+    """The problems of a file that begins with the registry's line, so that ``text`` begins at line 2."""
+    with pytest.raises(ConfigurationInvalid) as raised:
+        parsed(text)
+    assert raised.value.cause.startswith(raised.value.detail[0])
+    return raised.value.detail
+
+
+def problems_of(document: object) -> tuple[str, ...]:
+    """The problems of a file that holds this document."""
+    try:
+        parse_config(yaml.safe_dump(document).encode(), FILE)
+    except ConfigurationInvalid as error:
+        return error.detail
+    return ()
+
+
+def test_the_checked_in_file_says_what_its_defaults_say() -> None:
+    """The checked-in file names all services and spells out defaults, but for image and Secret."""
+    config = load_config(CHECKED_IN)
+    assert config.prow is not None
+    bare = parse_config(
+        f"{REGISTRY}prow: {{image: '{config.prow.image}', credentials: {{secret: ack-release-registry}}}}\n"
+        f"services: {{{', '.join(config.services)}}}".encode(),
+        CHECKED_IN,
+    )
+    assert len(config.services) == 77
+    assert {"acm", "s3", "s3vectors", "wafv2"} <= set(config.services)
+    assert config == dataclasses.replace(bare, digest=config.digest, given=config.given)
+
+
+def test_the_checked_in_file_is_sorted() -> None:
+    """Services stand in the order of the alphabet, so that a new one has one place."""
+    names = list(yaml.safe_load(CHECKED_IN.read_bytes())["services"])
+    assert names == sorted(names)
+
+
+def test_only_the_registry_is_required() -> None:
+    """A file that names a registry and nothing else has all defaults and no services."""
+    body = REGISTRY.encode()
+    assert parse_config(body, FILE) == Config(
+        registry=RegistryAddress("public.ecr.aws", "aws-controllers-k8s"),
+        naming=ALL_PRESETS,
+        chart_names=("{service}-chart", "ack-{service}-controller"),
+        platforms=(Platform("linux", "amd64"), Platform("linux", "arm64")),
+        build=BuildConfig(builder="go", base_image=BASE_IMAGE, go="go", helm="helm", parallel=2),
+        services={},
+        path=FILE,
+        digest=f"sha256:{hashlib.sha256(body).hexdigest()}",
+        given=frozenset({"registry"}),
+    )
+
+
+@pytest.mark.parametrize("text", ["s3: {}", "s3:", "s3: null"])
+def test_a_service_without_keys_has_defaults(text: str) -> None:
+    """An empty mapping and nothing at all both mean a repository of the service's own, in the usual layout."""
+    service = parsed(f"services:\n  {text}\n").services["s3"]
+    assert service == Service("s3", "s3-controller", ".", "helm", "cmd/controller", ALL_PRESETS)
+    assert (service.chart_folder, service.main_folder) == ("helm", "cmd/controller")
+
+
+@pytest.mark.parametrize(
+    ("section", "chart_folder", "main_folder"),
+    [
+        pytest.param('path: "services/{service}"', "services/sns/helm", "services/sns/cmd/controller", id="monorepo"),
+        pytest.param("path: ./a//b/., chart: ./charts/x/, main: .", "a/b/charts/x", "a/b", id="normalised"),
+        pytest.param('chart: "{service}/helm", main: "cmd/{service}"', "sns/helm", "cmd/sns", id="service in paths"),
+        pytest.param("path: ., chart: ., main: .", ".", ".", id="the root itself"),
+    ],
+)
+def test_folders_are_relative_to_the_repository(section: str, chart_folder: str, main_folder: str) -> None:
+    """Chart and main package are found below the service's path, with normalised paths."""
+    service = parsed(f"services:\n  sns: {{repo: community, {section}}}\n").services["sns"]
+    assert service.repo == "community"
+    assert (service.chart_folder, service.main_folder) == (chart_folder, main_folder)
+
+
+def test_all_keys_are_read() -> None:
+    """Each key's value arrives, and the keys of the file are told from defaults."""
+    config = parsed(
+        "naming: repo-per-service\n"
+        'chart_names: ["{service}-chart"]\n'
+        "platforms: [linux/arm/v7]\n"
+        "build: {builder: go, base_image: scratch, go: /opt/go/bin/go, helm: helm3, parallel: 8}\n"
+        "services: {s3: {naming: seed}, sns: }\n"
+        "adopt: {}\naws: {}\nprow:\n"
+    )
+    assert config.naming == (PRESETS["repo-per-service"],)
+    assert config.chart_names_of("s3") == ("s3-chart",)
+    assert config.platforms == (Platform("linux", "arm", "v7"),)
+    assert config.build == BuildConfig(
+        builder="go", base_image="scratch", go="/opt/go/bin/go", helm="helm3", parallel=8
+    )
+    assert config.services["s3"].naming == (PRESETS["seed"],)
+    assert config.services["sns"].naming == config.naming
+    assert {"naming", "build", "build.helm", "services"} <= config.given
+    assert "build.helm" not in parsed("build: {go: go}").given
+
+
+def test_own_schemes_are_labelled_by_their_place() -> None:
+    """A scheme that is no preset is called by where it stands in the file."""
+    own = '{image: ["%s/{service}:{version}"], chart: ["%s-c/{service}:{version}"], stable: ["%s-s/{service}:{major}"]}'
+    config = parsed(
+        f"naming: [seed, {own.replace('%s', 'a')}]\n"
+        f"services:\n  s3: {{naming: {own.replace('%s', 'b')}}}\n  sns: {{naming: [{own.replace('%s', 'c')}]}}\n"
+    )
+    assert [scheme.label for scheme in config.naming] == ["seed", "naming[1]"]
+    assert config.naming[1].image == ("a/{service}:{version}",)
+    assert config.services["s3"].naming[0].label == "services.s3.naming"
+    assert config.services["sns"].naming[0].label == "services.sns.naming[0]"
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        "scratch",
+        "oci:base",
+        "localhost:5000/base:1",
+        f"registry.example/a/b@sha256:{'0' * 64}",
+        f"a.b/c:1@sha256:{'0' * 64}",
+    ],
+)
+def test_exact_base_images_are_accepted(image: str) -> None:
+    """A tag, a digest, both, a folder and scratch are exact bases."""
+    assert parsed(f'build: {{base_image: "{image}"}}').build.base_image == image
+
+
+PROBLEMS = {
+    "unknown key": ("servces: {}", "2: unknown key 'servces'; did you mean 'services'?"),
+    "far from all": ("zzz: 1", "2: unknown key 'zzz'; there are: registry, naming, chart_names, platforms, build"),
+    "in build": ("build:\n  base-image: x", "3: unknown key 'base-image' in build; did you mean 'base_image'?"),
+    "in a service": ("services:\n  s3:\n    paht: .", "4: unknown key 'paht' in services.s3; did you mean 'path'?"),
+    "service like a key": (
+        "services:\n  naming: {paht: .}",
+        "3: unknown key 'paht' in services.naming; did you mean 'path'?",
+    ),
+    "in a scheme": (
+        "naming:\n- image: ['i:{version}']\n  charts: ['c:{version}']\n  stable: ['s:{major}']",
+        "4: unknown key 'charts' in naming[0]; did you mean 'chart'?",
+    ),
+    "in aws": ("aws: {region: x}", "2: unknown key 'region' in aws; nothing can be set here yet"),
+    "in adopt": ("adopt: {s3: x}", "2: unknown key 's3' in adopt"),
+    "in prow": ("prow: {a: x}", "2: unknown key 'a' in prow"),
+    "repeated service": ("services:\n  s3:\n  s3:", "4: the key 's3' stands twice, first at line 3"),
+    "repeated key": ("registry: localhost:5000", "2: the key 'registry' stands twice, first at line 1"),
+    "missing list": ("naming:\n- image: ['i:{version}']", "3: the key 'chart' is missing in naming[0]"),
+    "text for a list": ("platforms: linux/amd64", "2: platforms must be a list, not the text 'linux/amd64'"),
+    "list for a mapping": ("services: [s3]", "2: services must be a mapping of keys, not a list"),
+    "text for a section": ("services:\n  s3: helm", "3: services.s3 must be a mapping of keys, not the text 'helm'"),
+    "text for a number": ("build: {parallel: '2'}", "2: build.parallel must be a whole number, not the text '2'"),
+    "truth for a number": ("build: {parallel: yes}", "2: build.parallel must be a whole number, not true"),
+    "fraction": ("build: {parallel: 1.5}", "2: build.parallel must be a whole number, not the number 1.5"),
+    "too few": ("build: {parallel: 0}", "2: build.parallel: Input should be greater than or equal to 1"),
+    "number for text": ("build: {helm: 3}", "2: build.helm must be text, not the number 3"),
+    "nothing for text": ("build:\n  go:", "3: build.go must be text, not nothing"),
+    "blank program": ("build: {go: ' '}", "2: build.go: ' ' is not a program's name or path"),
+    "docker": ("build: {builder: docker}", "2: build.builder: 'docker' is not supported; supported: 'go'"),
+    "buildah": ("build: {builder: buildah}", "2: build.builder: 'buildah' is not supported; supported: 'go'"),
+    "no exact base": ("build: {base_image: a.b/c}", "2: build.base_image: 'a.b/c' names neither a tag nor a digest"),
+    "base without host": ("build: {base_image: 'alpine:3'}", "2: build.base_image: 'alpine:3' is none of"),
+    "short digest": ("build: {base_image: 'a.b/c@sha256:1'}", "2: build.base_image: 'a.b/c@sha256:1' is none of"),
+    "unknown scheme": ("naming: sead", "2: naming: 'sead' is not a naming scheme; did you mean 'seed'?"),
+    "no scheme": ("naming: []", "2: naming: at least one entry is needed"),
+    "scheme twice": ("naming: [seed, seed]", "2: naming: 'seed' stands in this list twice"),
+    "number for a scheme": ("naming: 5", "2: naming must be text, not the number 5"),
+    "service's scheme": (
+        "services:\n  s3:\n    naming:\n    - seed\n    - x",
+        "6: services.s3.naming[1]: 'x' is not a naming scheme",
+    ),
+    "template": (
+        "naming:\n  image:\n  - i/{service}:{version}\n  - i/{service}:{versio}\n  chart: []\n  stable: []",
+        "5: naming.image[1]: 'i/{service}:{versio}': {versio} is not a field here; {service} and {version} may",
+    ),
+    "constant chart name": ("chart_names: [chart]", "2: chart_names[0]: 'chart' does not hold {service}"),
+    "chart name": ("chart_names: ['{service} x']", "2: chart_names[0]: '{service} x' is not a chart's name"),
+    "chart's field": (
+        "chart_names: ['{service}{version}']",
+        "2: chart_names[0]: '{service}{version}': {version} is not",
+    ),
+    "typo in a platform": (
+        "platforms:\n- linux/amd46",
+        (
+            "3: platforms[0]: 'linux/amd46' is not a platform that Go compiles controllers for; did you"
+            " mean 'linux/amd64'?"
+        ),
+    ),
+    "windows": ("platforms: [windows/amd64]", "2: platforms[0]: 'windows/amd64' is not a platform"),
+    "no platform": ("platforms: [amd64]", "2: platforms[0]: 'amd64' is not a platform such as linux/amd64"),
+    "platform twice": (
+        "platforms: [linux/amd64, linux/amd64]",
+        "2: platforms: 'linux/amd64' stands in this list twice",
+    ),
+    "service's name": ("services: {S3: }", "2: services.S3: 'S3' is not a service's name"),
+    "dot in a name": ("services: {'a.b': {}}", "2: services.a.b: 'a.b' is not a service's name"),
+    "repository with owner": ("services: {s3: {repo: a/b}}", "2: services.s3.repo: 'a/b' is not a repository's name"),
+    "repository of dots": ("services: {s3: {repo: ..}}", "2: services.s3.repo: '..' is not a repository's name"),
+    "path upwards": (
+        "services: {s3: {path: a/../b}}",
+        "2: services.s3.path: 'a/../b' must be relative and stay inside",
+    ),
+    "absolute path": ("services: {s3: {main: /cmd}}", "2: services.s3.main: '/cmd' must be relative"),
+    "empty path": ("services: {s3: {chart: ''}}", "2: services.s3.chart: '' is not a path"),
+    "backslash": ("services: {s3: {chart: 'a\\b'}}", "2: services.s3.chart: 'a\\\\b' is not a path"),
+    "path's field": (
+        "services: {s3: {path: '{servce}'}}",
+        "2: services.s3.path: '{servce}': {servce} is not a field here; {service} may",
+    ),
+    "shared chart": (
+        "services:\n  s3: {repo: community}\n  sns: {repo: community}",
+        "4: services s3 and sns have one chart, helm in community: give each its own path",
+    ),
+    "image and chart collide": (
+        (
+            "naming:\n  image: ['x:{service}-{version}']\n  chart: ['x:{service}-{version}']\n"
+            "  stable: ['s/{service}:{major}']\nservices: {s3: }"
+        ),
+        (
+            "4: names collide: the image template 'x:{service}-{version}' for service s3 and the chart template"
+            " 'x:{service}-{version}' for service s3 can both give x:s3-1.1.1"
+        ),
+    ),
+    "services collide": (
+        (
+            "naming:\n  image: ['x:{version}']\n  chart: ['c/{service}:{version}']\n"
+            "  stable: ['s/{service}:{major}']\nservices:\n  s3:\n  sns:"
+        ),
+        (
+            "8: names collide: the image template 'x:{version}' for service s3 and the image template"
+            " 'x:{version}' for service sns"
+        ),
+    ),
+    "service's own scheme collides": (
+        (
+            "services:\n  a:\n  b:\n    naming:\n      image: ['a-controller:{version}']\n"
+            "      chart: ['c/{service}:{version}']\n      stable: ['s/{service}:{major}']"
+        ),
+        "6: names collide: the image template '{service}-controller:{version}' for service a and",
+    ),
+    "tag too long": (
+        (
+            f"naming:\n  image: ['x/{{service}}:{{version}}']\n  chart: ['c/{{service}}:{{version}}']\n"
+            f"  stable:\n  - 's/{{service}}:{'a' * 99}{{major}}'"
+        ),
+        (
+            f"6: the stable template 's/{{service}}:{'a' * 99}{{major}}' can give service example a tag of"
+            f" 144 characters; a registry takes 128"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "problem"), PROBLEMS.values(), ids=PROBLEMS)
+def test_each_problem_has_file_line_and_a_way_out(text: str, problem: str) -> None:
+    """A problem is reported as FILE:LINE with the value, and with the nearest thing that would be right."""
+    assert any(line.startswith(f"{FILE}:{problem}") for line in refused(text)), refused(text)
+
+
+@pytest.mark.parametrize(
+    ("body", "cause"),
+    [
+        pytest.param(b"", "config/jobs.yaml:1: the key 'registry' is missing", id="empty"),
+        pytest.param(b"- a", "config/jobs.yaml:1: the file must be a mapping of keys, not a list", id="list"),
+        pytest.param(b"~", "config/jobs.yaml:1: the file must be a mapping of keys, not nothing", id="nothing"),
+        pytest.param(b"registry: [", "config/jobs.yaml:2: not YAML", id="syntax"),
+        pytest.param(b"registry: a.b/\n# \xe9", "config/jobs.yaml:2: not UTF-8", id="encoding"),
+        pytest.param(b"registry: &a a.b/c", "config/jobs.yaml:1: the anchor &a is not allowed", id="anchor"),
+        pytest.param(
+            b"registry: a.b/c\n" + b"#" * (1 << 20), "config/jobs.yaml:1: larger than 1048576 bytes", id="size"
+        ),
+        pytest.param(b"registry: ecr", "config/jobs.yaml:1: registry: 'ecr' is not HOST/NAMESPACE", id="registry"),
+    ],
+)
+def test_a_file_that_is_none_is_refused(body: bytes, cause: str) -> None:
+    """A file that is no mapping, no YAML, no UTF-8 or too large is refused with its line."""
+    with pytest.raises(ConfigurationInvalid) as raised:
+        parse_config(body, FILE)
+    assert raised.value.cause.startswith(cause)
+    assert raised.value.remedy
+
+
+def test_all_problems_are_reported_in_order() -> None:
+    """One error has every problem of the file, by line; its cause is the first and counts the others."""
+    detail = refused("build:\n  builder: docker\n  x: 1\nservices:\n  S3:\n  sns: {path: /}\nzzz: 1\nzzz: 2\n")
+    assert [int(line.split(":")[1]) for line in detail] == [3, 4, 6, 7, 8, 9]
+    with pytest.raises(ConfigurationInvalid, match=re.escape("(and 5 more)")):
+        parsed("build:\n  builder: docker\n  x: 1\nservices:\n  S3:\n  sns: {path: /}\nzzz: 1\nzzz: 2\n")
+
+
+@pytest.mark.parametrize("make", ["missing", "folder"])
+def test_a_file_that_cannot_be_read_says_why(tmp_path: Path, make: str) -> None:
+    """A path without a file is a configuration error with the path, the system's reason and the option to correct."""
+    path = tmp_path / "jobs.yaml"
+    if make == "folder":
+        path.mkdir()
+    with pytest.raises(ConfigurationInvalid, match=re.escape(f"{path}: cannot be read: ")) as raised:
+        load_config(path)
+    assert "--config" in raised.value.remedy
+
+
+def test_services_are_found_by_repository() -> None:
+    """The services of a repository come sorted by name; an unknown repository has none."""
+    config = parsed(
+        'services:\n  sns: {repo: community, path: "services/{service}"}\n  s3:\n'
+        '  ecr: {repo: community, path: "services/{service}"}\n'
+    )
+    assert [service.name for service in services_in(config, "community")] == ["ecr", "sns"]
+    assert [service.name for service in services_in(config, "s3-controller")] == ["s3"]
+    assert services_in(config, "sns-controller") == ()
+
+
+def test_a_service_is_found_by_name() -> None:
+    """A configured service is returned; any other name is an error with the nearest ones."""
+    config = parsed("services: {s3: , s3control: , sns: }")
+    assert service_named(config, "sns") is config.services["sns"]
+    with pytest.raises(ServiceUnknown, match="has no service 's3controll'; nearest: s3control"):
+        service_named(config, "s3controll")
+    with pytest.raises(ServiceUnknown, match=r"has no service 'zzz'$"):
+        service_named(config, "zzz")
+
+
+def test_values_are_frozen() -> None:
+    """Neither the configuration nor its services can be changed once they are read."""
+    config = parsed("services: {s3: }")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        config.registry = RegistryAddress("localhost")  # type: ignore[misc]  # the very thing that must fail
+    with pytest.raises(TypeError):
+        config.services["x"] = config.services["s3"]  # type: ignore[index]  # the very thing that must fail
+
+
+@given(st.sets(st.from_regex(SERVICE, fullmatch=True).filter(lambda name: len(name) < 60), min_size=1, max_size=5))
+def test_any_legal_service_can_be_configured(names: set[str]) -> None:
+    """Whatever legal names services have, the defaults give each its own repository and names."""
+    config = parsed("services:\n" + "".join(f"  {name!r}:\n" for name in names))
+    assert list(config.services) == sorted(names)
+    assert all(services_in(config, f"{name}-controller") == (config.services[name],) for name in names)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text("a{}:/.", max_size=5) | st.sampled_from(["seed", "s3"]),
+        lambda inner: (
+            st.lists(inner, max_size=2)
+            | st.dictionaries(
+                st.sampled_from(["naming", "build", "services", "platforms", "image", "chart", "s3", "path", "aws"]),
+                inner,
+                max_size=3,
+            )
+        ),
+        max_leaves=8,
+    )
+)
+def test_the_schema_accepts_what_the_program_accepts(value: Any) -> None:
+    """Any document ends as a configuration or as a configuration error; what is accepted fits the schema too."""
+    document = {"registry": "a.b/c", **value} if isinstance(value, dict) else value
+    problems = problems_of(document)
+    assert all(re.match(rf"{FILE}:\d+: ", line) for line in problems)
+    assert problems or SCHEMA.is_valid(document)
+
+
+def test_the_schema_is_a_schema_and_accepts_the_checked_in_file() -> None:
+    """The generated schema is valid itself, and an editor finds nothing wrong with the checked-in file."""
+    jsonschema.Draft202012Validator.check_schema(json_schema())
+    SCHEMA.validate(yaml.safe_load(CHECKED_IN.read_bytes()))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"servces": {}}, id="top"),
+        pytest.param({"build": {"gp": "go"}}, id="build"),
+        pytest.param({"build": {"builder": "docker"}}, id="builder"),
+        pytest.param({"services": {"s3": {"paht": "."}}}, id="service"),
+        pytest.param({"services": {"S3": None}}, id="service's name"),
+        pytest.param({"aws": {"region": "x"}}, id="aws"),
+        pytest.param({"naming": "sead"}, id="preset"),
+        pytest.param({"naming": {"image": ["i:{version}"], "chart": ["c:{version}"]}}, id="list missing"),
+        pytest.param({"naming": {"image": ["i"], "chart": ["c:{version}"], "stable": ["s:{major}"]}}, id="template"),
+        pytest.param({"platforms": []}, id="no platforms"),
+        pytest.param({"registry": None}, id="registry"),
+    ],
+)
+def test_the_schema_refuses_what_the_program_refuses(change: dict[str, Any]) -> None:
+    """Unknown keys, unknown values and missing lists are errors in an editor as they are in a run."""
+    document = {"registry": "a.b/c"} | change
+    assert problems_of(document)
+    assert not SCHEMA.is_valid(document)
+
+
+def test_every_key_of_the_schema_is_described() -> None:
+    """An editor shows a description for each key of each section, and of each section itself."""
+    schema = json_schema()
+    sections = [schema, *schema["$defs"].values()]
+    described = [section for section in sections if section["description"] and section["additionalProperties"] is False]
+    assert described == sections
+    assert [
+        key for section in sections for key, value in section["properties"].items() if not value["description"]
+    ] == []

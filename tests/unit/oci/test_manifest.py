@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runner.oci.manifest import (
+    DOCKER_LIST,
+    DOCKER_MANIFEST,
+    HELM_CONFIG,
+    OCI_CONFIG,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    Descriptor,
+    Manifest,
+    Platform,
+    digest_of,
+)
+from runner.oci.name import Name, Repository
+
+DIGEST = digest_of(b"")
+CONFIG = {"mediaType": OCI_CONFIG, "digest": DIGEST, "size": 0}
+
+parts = st.from_regex(r"[a-z0-9]+(?:[._-][a-z0-9]+)*", fullmatch=True)
+hosts = st.one_of(
+    st.from_regex(r"[a-z0-9]+(?:\.[a-z0-9]+)*(?::[0-9]{1,5})?", fullmatch=True),
+    st.sampled_from(["localhost:5000", "127.0.0.1:41234", "[::1]:5000", "public.ecr.aws"]),
+)
+repositories = st.builds(Repository, hosts, st.lists(parts, min_size=1, max_size=3).map("/".join))
+names = st.builds(Name, repositories, st.from_regex(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}", fullmatch=True))
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(names)
+def test_names_survive_being_written_and_read(name: Name) -> None:
+    """A name that is written and parsed again is the same name."""
+    assert Name.parse(str(name)) == name
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "host",
+        "host/repository",
+        "host/repository:",
+        "host:5000/repository",
+        "host/Repository:tag",
+        "host/repository:tag+meta",
+        f"host/repository:{'t' * 129}",
+        "host/a//b:tag",
+        "host/-a:tag",
+        "ho st/a:tag",
+        "user@host/a:tag",
+        "https://host/a:tag",
+        "host/a:tag\n",
+    ],
+)
+def test_what_is_no_name_is_refused(text: str) -> None:
+    """A text that is not HOST/REPOSITORY:TAG is a ValueError that quotes it."""
+    with pytest.raises(ValueError, match="is not HOST/REPOSITORY") as raised:
+        Name.parse(text)
+    assert "is not" in str(raised.value)
+
+
+@given(st.sampled_from(["linux/amd64", "linux/arm64", "linux/arm/v7", "darwin/arm64"]))
+def test_platforms_survive_being_written_and_read(text: str) -> None:
+    """A platform reads back from its text, and from its object in an index."""
+    platform = Platform.parse(text)
+    assert str(platform) == text
+    assert Platform.read(platform.document()) == platform
+
+
+@pytest.mark.parametrize("text", ["", "linux", "linux/", "/amd64", "linux/amd64/v1/x", "Linux/amd64", "linux/amd64 "])
+def test_what_is_no_platform_is_refused(text: str) -> None:
+    """A text that is not os/architecture[/variant] is a ValueError."""
+    with pytest.raises(ValueError, match="is not a platform"):
+        Platform.parse(text)
+
+
+@given(
+    st.builds(
+        Descriptor,
+        st.sampled_from([OCI_MANIFEST, HELM_CONFIG]),
+        st.binary(max_size=8).map(digest_of),
+        st.integers(min_value=0, max_value=2**40),
+        st.none() | st.just(Platform("linux", "arm", "v7")),
+        st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=2),
+    )
+)
+def test_descriptors_survive_being_written_and_read(descriptor: Descriptor) -> None:
+    """A descriptor reads back from its JSON object unchanged."""
+    assert Descriptor.read(json.loads(json.dumps(descriptor.document()))) == descriptor
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"digest": None},
+        {"digest": "sha256:12"},
+        {"digest": f"sha512:{'0' * 128}"},
+        {"digest": f"{DIGEST}/../x"},
+        {"size": "0"},
+        {"size": -1},
+        {"size": True},
+        {"mediaType": None},
+        {"platform": "linux/amd64"},
+        {"platform": {"os": "linux"}},
+        {"platform": {"os": "linux", "architecture": 64}},
+        {"annotations": ["a"]},
+        {"annotations": {"a": 1}},
+    ],
+    ids=str,
+)
+def test_malformed_descriptors_are_refused(change: dict[str, Any]) -> None:
+    """A descriptor with a missing or malformed part is a ValueError."""
+    with pytest.raises(ValueError, match=r"not|JSON"):
+        Descriptor.read({**CONFIG, **change})
+
+
+def test_a_manifest_is_written_compactly_and_keeps_its_order() -> None:
+    """Keys stay in the order given and non-ASCII stays UTF-8, so that the digest is reproducible."""
+    manifest = Manifest.write(OCI_MANIFEST, {"b": 1, "a": "é"})
+    assert manifest.body == '{"b":1,"a":"é"}'.encode()
+    assert manifest.digest == digest_of(manifest.body)
+    assert manifest.descriptor() == Descriptor(OCI_MANIFEST, manifest.digest, len(manifest.body))
+
+
+@pytest.mark.parametrize(
+    ("content_type", "document", "expected"),
+    [
+        (OCI_MANIFEST, {"config": CONFIG}, OCI_MANIFEST),
+        (f"{OCI_MANIFEST}; charset=utf-8", {"config": CONFIG}, OCI_MANIFEST),
+        (OCI_MANIFEST.upper(), {"config": CONFIG}, OCI_MANIFEST),
+        (DOCKER_LIST, {"manifests": []}, DOCKER_LIST),
+        ("application/json", {"mediaType": DOCKER_MANIFEST, "config": CONFIG}, DOCKER_MANIFEST),
+        ("", {"config": CONFIG}, OCI_MANIFEST),
+        ("text/plain; charset=utf-8", {"manifests": []}, OCI_INDEX),
+    ],
+)
+def test_the_header_says_what_a_manifest_is(content_type: str, document: dict[str, Any], expected: str) -> None:
+    """The Content-Type decides; where it is generic the body's mediaType does, and last its shape."""
+    assert Manifest.read(content_type, json.dumps(document).encode()).media_type == expected
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        (OCI_MANIFEST, b"<html>"),
+        (OCI_MANIFEST, b"[]"),
+        (OCI_MANIFEST, b""),
+        (OCI_MANIFEST, b"\xff\xfe\x00"),
+        (OCI_MANIFEST, b"[" * 100_000),
+        (OCI_MANIFEST, b'{"config": null}'),
+        (OCI_MANIFEST, b"{}"),
+        (OCI_MANIFEST, json.dumps({"config": CONFIG, "layers": {}}).encode()),
+        (OCI_MANIFEST, json.dumps({"config": CONFIG, "annotations": []}).encode() + b"x"),
+        (OCI_MANIFEST, json.dumps({"config": CONFIG, "annotations": {"a": 1}}).encode()),
+        (OCI_MANIFEST, json.dumps({"config": CONFIG, "mediaType": OCI_INDEX}).encode()),
+        (OCI_INDEX, b'{"manifests": [1]}'),
+        (OCI_INDEX, b'{"manifests": "x"}'),
+        ("application/vnd.docker.distribution.manifest.v1+prettyjws", b'{"schemaVersion": 1}'),
+        ("text/html", b"{}"),
+        ("application/json", b'{"mediaType": "application/x", "config": {}}'),
+    ],
+    ids=[
+        "html",
+        "a list",
+        "empty",
+        "no UTF-8",
+        "too deep",
+        "config null",
+        "no config",
+        "layers no list",
+        "more after it",
+        "annotation no text",
+        "another mediaType",
+        "child no object",
+        "manifests no list",
+        "schema 1",
+        "another type",
+        "generic with another mediaType",
+    ],
+)
+def test_what_is_no_manifest_is_refused(content_type: str, body: bytes) -> None:
+    """A body that is no well-formed manifest of its media type is a ValueError, whatever is wrong with it."""
+    with pytest.raises(ValueError, match=r".+"):
+        Manifest.read(content_type, body)
+
+
+@given(st.sampled_from([OCI_MANIFEST, OCI_INDEX, "application/json", ""]), json_values)
+def test_any_json_is_a_manifest_or_a_value_error(content_type: str, value: object) -> None:
+    """No JSON from a registry raises anything but ValueError, and what is accepted can be read in all its parts."""
+    body = json.dumps(value).encode()
+    try:
+        manifest = Manifest.read(content_type, body)
+    except ValueError:
+        return
+    assert manifest.body == body
+    assert manifest.children == () or manifest.is_index
+    assert isinstance(manifest.annotations, dict)
+
+
+def test_config_comes_before_layers() -> None:
+    """A manifest's blobs are its config and then its layers; an index has none, and children instead."""
+    layer = {**CONFIG, "digest": digest_of(b"layer"), "size": 5}
+    manifest = Manifest.write(OCI_MANIFEST, {"config": CONFIG, "layers": [layer, layer]})
+    assert [blob.document() for blob in manifest.blobs] == [CONFIG, layer, layer]
+    assert manifest.children == ()
+    index = Manifest.write(OCI_INDEX, {"manifests": [manifest.descriptor(Platform("linux", "amd64")).document()]})
+    assert index.blobs == ()
+    assert [(str(child.platform), child.digest) for child in index.children] == [("linux/amd64", manifest.digest)]

@@ -1,0 +1,420 @@
+from __future__ import annotations
+
+import string
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from runner.errors import (
+    ExitCode,
+    HistoryMissing,
+    NoReleaseMerged,
+    NotARelease,
+    ReleaseError,
+    StableIsATag,
+    TagMoved,
+    UsageInvalid,
+    VersionTaken,
+)
+from runner.source.clone import Checkout
+from runner.source.event import Pull, read_event
+from runner.source.route import (
+    ProposedPath,
+    ReleasePath,
+    Route,
+    StablePath,
+    check_proposal,
+    decide_route,
+    highest_release,
+    propose_route,
+    read_as_tag,
+    release_version,
+)
+
+HEAD = "1" * 40
+OTHER = "2" * 40
+TAG_OBJECT = "3" * 40
+
+TAGGED = Checkout(
+    folder=Path("checkout"),
+    commit=HEAD,
+    commit_time=datetime(2026, 1, 5, 10, tzinfo=UTC),
+    tag_commit=HEAD,
+    branch_commit=HEAD,
+    base_sha_commit=HEAD,
+    base_sha_is_tag=False,
+    shallow=False,
+    has_tags=True,
+    merged_tags=("v1.2.2", "v1.2.3"),
+    trailers=(),
+    changed=(),
+)
+ON_STABLE = replace(TAGGED, tag_commit=None)
+
+numbers = st.integers(0, 10**12)
+versions = st.tuples(numbers, numbers, numbers)
+refs = st.one_of(
+    st.text(st.characters(codec="ascii", categories=("L", "N", "P")), min_size=1, max_size=20),
+    st.from_regex(r"v?[0-9]{1,3}(\.[0-9]{1,3}){0,4}(-[a-z0-9.]{1,6})?", fullmatch=True),
+    st.sampled_from(["stable", "unstable", "Stable", "stable-2", "stable/v1", "refs/heads/stable", "v1.2.3"]),
+)
+
+
+def decide(ref: str, checkout: Checkout, sha: str | None = HEAD) -> Route:
+    environment = {"REPO_OWNER": "octo", "REPO_NAME": "widget", "PULL_BASE_REF": ref, "PULL_BASE_SHA": sha or ""}
+    return decide_route(replace(read_event({**environment, "PULL_BASE_REF": "x"}), base_ref=ref), checkout)
+
+
+def dotted(version: tuple[int, int, int]) -> str:
+    return ".".join(map(str, version))
+
+
+@pytest.mark.parametrize(
+    ("ref", "checkout", "sha", "route"),
+    [
+        pytest.param("v1.2.3", TAGGED, HEAD, ReleasePath("1.2.3"), id="lightweight tag"),
+        pytest.param(
+            "v1.2.3", replace(TAGGED, base_sha_is_tag=True), TAG_OBJECT, ReleasePath("1.2.3"), id="annotated tag"
+        ),
+        pytest.param(
+            "v1.2.3", replace(TAGGED, base_sha_commit=None), None, ReleasePath("1.2.3"), id="tag, no commit given"
+        ),
+        pytest.param(
+            "v1.2.3",
+            replace(TAGGED, branch_commit=OTHER),
+            HEAD,
+            ReleasePath("1.2.3"),
+            id="a branch of that name elsewhere",
+        ),
+        pytest.param("v1.2.3", replace(TAGGED, branch_commit=None), HEAD, ReleasePath("1.2.3"), id="no such branch"),
+        pytest.param("v1.2.3", replace(TAGGED, shallow=True), HEAD, ReleasePath("1.2.3"), id="shallow does not matter"),
+        pytest.param("v0.0.0", TAGGED, HEAD, ReleasePath("0.0.0"), id="zeros"),
+        pytest.param("v10.20.30", TAGGED, HEAD, ReleasePath("10.20.30"), id="two digits"),
+        pytest.param("stable", ON_STABLE, HEAD, StablePath(1, "1.2.3"), id="stable"),
+        pytest.param(
+            "stable",
+            replace(ON_STABLE, base_sha_commit=None),
+            None,
+            StablePath(1, "1.2.3"),
+            id="stable, no commit given",
+        ),
+        pytest.param(
+            "stable",
+            replace(ON_STABLE, tag_commit=OTHER),
+            HEAD,
+            StablePath(1, "1.2.3"),
+            id="a stale tag stable elsewhere",
+        ),
+        pytest.param(
+            "stable", replace(ON_STABLE, branch_commit=None), HEAD, StablePath(1, "1.2.3"), id="HEAD is what was pushed"
+        ),
+    ],
+)
+def test_a_release_takes_its_path(ref: str, checkout: Checkout, sha: str | None, route: Route) -> None:
+    """A release tag at HEAD takes the release path, and the branch stable the stable path."""
+    assert decide(ref, checkout, sha) == route
+
+
+@pytest.mark.parametrize(
+    ("ref", "checkout", "sha", "error", "words"),
+    [
+        pytest.param(
+            "v1.2.3",
+            replace(TAGGED, tag_commit=None),
+            HEAD,
+            NotARelease,
+            ("branch", "v1.2.3", HEAD),
+            id="branch v1.2.3",
+        ),
+        pytest.param(
+            "v1.2.3",
+            replace(TAGGED, tag_commit=None, has_tags=False, merged_tags=()),
+            HEAD,
+            NotARelease,
+            ("branch", "v1.2.3"),
+            id="branch v1.2.3 in a clone without tags",
+        ),
+        pytest.param(
+            "v1.2.3",
+            replace(TAGGED, tag_commit=None, branch_commit=None),
+            HEAD,
+            NotARelease,
+            ("no tag", "no branch"),
+            id="neither tag nor branch",
+        ),
+        pytest.param(
+            "v1.2.3",
+            replace(TAGGED, tag_commit=None, base_sha_is_tag=True, has_tags=False, merged_tags=()),
+            TAG_OBJECT,
+            HistoryMissing,
+            ("v1.2.3", "no tags"),
+            id="annotated tag, tags not cloned",
+        ),
+        pytest.param(
+            "v1.2.3",
+            replace(TAGGED, tag_commit=None, base_sha_is_tag=True),
+            TAG_OBJECT,
+            TagMoved,
+            ("gone", TAG_OBJECT),
+            id="annotated tag, deleted since",
+        ),
+        pytest.param("v1.2.3", replace(TAGGED, tag_commit=OTHER), HEAD, TagMoved, (HEAD, OTHER), id="tag moved"),
+        pytest.param(
+            "v1.2.3", replace(TAGGED, base_sha_commit=OTHER), OTHER, TagMoved, (HEAD, OTHER), id="pushed elsewhere"
+        ),
+        pytest.param(
+            "v1.2.3",
+            replace(TAGGED, base_sha_commit=OTHER, base_sha_is_tag=True),
+            TAG_OBJECT,
+            TagMoved,
+            (HEAD, OTHER, TAG_OBJECT),
+            id="annotated tag pushed elsewhere",
+        ),
+        pytest.param(
+            "v1.2.3", replace(TAGGED, base_sha_commit=None), OTHER, TagMoved, (OTHER, HEAD), id="pushed commit unknown"
+        ),
+        pytest.param(
+            "stable", replace(TAGGED, base_sha_is_tag=True), TAG_OBJECT, StableIsATag, ("stable", HEAD), id="tag stable"
+        ),
+        pytest.param("stable", TAGGED, HEAD, StableIsATag, ("stable", HEAD), id="lightweight tag stable"),
+        pytest.param(
+            "stable",
+            replace(ON_STABLE, base_sha_is_tag=True, has_tags=False, merged_tags=()),
+            TAG_OBJECT,
+            StableIsATag,
+            ("stable", HEAD),
+            id="tag stable, tags not cloned",
+        ),
+        pytest.param(
+            "stable", replace(ON_STABLE, base_sha_commit=OTHER), OTHER, NotARelease, (HEAD, OTHER), id="stable moved on"
+        ),
+        pytest.param(
+            "stable",
+            replace(ON_STABLE, base_sha_commit=None),
+            OTHER,
+            NotARelease,
+            (HEAD, OTHER),
+            id="not the pushed clone",
+        ),
+        pytest.param(
+            "stable",
+            replace(ON_STABLE, base_sha_commit=None, branch_commit=OTHER),
+            None,
+            NotARelease,
+            (HEAD, OTHER),
+            id="another branch is checked out",
+        ),
+        pytest.param(
+            "stable",
+            replace(ON_STABLE, base_sha_commit=None, branch_commit=None),
+            None,
+            NotARelease,
+            (HEAD, "not in this clone"),
+            id="there is no branch stable",
+        ),
+        pytest.param("stable", replace(ON_STABLE, shallow=True), HEAD, HistoryMissing, ("shallow",), id="shallow"),
+        pytest.param(
+            "stable",
+            replace(ON_STABLE, has_tags=False, merged_tags=()),
+            HEAD,
+            HistoryMissing,
+            ("no tags",),
+            id="no tags",
+        ),
+        pytest.param(
+            "stable", replace(ON_STABLE, merged_tags=()), HEAD, NoReleaseMerged, ("v", HEAD), id="tags, but none merged"
+        ),
+        pytest.param(
+            "stable",
+            replace(ON_STABLE, merged_tags=("v1.2.3-rc.1", "1.2.3", "v1.2", "release-1", "stable", "v01.2.3")),
+            HEAD,
+            NoReleaseMerged,
+            (HEAD,),
+            id="only other tags merged",
+        ),
+        *(
+            pytest.param(ref, replace(TAGGED), HEAD, NotARelease, (ref, "vMAJOR.MINOR.PATCH", "stable"), id=ref)
+            for ref in (
+                *(
+                    "unstable",
+                    "stable-2",
+                    "Stable",
+                    "stable/v1",
+                    "v1-stable",
+                    "heads/stable",
+                    "refs/heads/stable",
+                    "main",
+                ),
+                *("v1", "v1.2", "v1.2.3.4", "1.2.3", "V1.2.3", "v1.2.3-rc.1", "v1.2.3+build", "v01.2.3", "v1.02.3"),
+                *("v1.2.03", "release/v1.2.3", "refs/tags/v1.2.3", "v1.2.x", "vv1.2.3", "v1.2.3-", "v1.2.\u0663"),
+            )
+        ),
+    ],
+)
+def test_everything_else_is_refused(
+    ref: str, checkout: Checkout, sha: str | None, error: type[ReleaseError], words: tuple[str, ...]
+) -> None:
+    """Each push that is no release has its own error with exit code 3, and a cause that names what was found."""
+    with pytest.raises(error) as caught:
+        decide(ref, checkout, sha)
+    assert caught.value.exit_code == ExitCode.NOT_A_RELEASE
+    assert [word for word in words if word not in caught.value.cause] == []
+    assert caught.value.remedy
+
+
+def test_the_remedy_for_another_ref_says_which_are_released() -> None:
+    """Whoever pushed another ref reads which refs are released."""
+    with pytest.raises(NotARelease) as caught:
+        decide("v1.2.3-rc.1", TAGGED)
+    assert "vMAJOR.MINOR.PATCH" in caught.value.remedy
+    assert "stable" in caught.value.remedy
+
+
+@given(refs)
+def test_no_other_name_is_released(ref: str) -> None:
+    """Only vMAJOR.MINOR.PATCH without leading zeros and exactly stable take a path, however a ref is spelled."""
+    parts = ref.removeprefix("v").split(".")
+    plain = all(part and set(part) <= set(string.digits) and part == str(int(part)) for part in parts)
+    release = ref.startswith("v") and len(parts) == 3 and plain
+    assume(ref != "stable")
+    if release:
+        assert decide(ref, TAGGED) == ReleasePath(ref[1:])
+    else:
+        with pytest.raises(NotARelease):
+            decide(ref, TAGGED)
+
+
+@given(versions)
+def test_a_release_tags_name_reads_back(version: tuple[int, int, int]) -> None:
+    """The version of a release tag is its name without v."""
+    assert release_version(f"v{dotted(version)}") == dotted(version)
+
+
+@given(st.lists(versions, min_size=1, max_size=8), st.lists(refs, max_size=8), st.data())
+def test_the_highest_release_wins(found: list[tuple[int, int, int]], others: list[str], data: st.DataObject) -> None:
+    """In whatever order and among whatever other tags, the highest version is found by its numbers."""
+    assume(all(release_version(other) is None for other in others))
+    pre_releases = [f"v{dotted((major + 1, minor, patch))}-rc.1" for major, minor, patch in found]
+    tags = data.draw(st.permutations([f"v{dotted(version)}" for version in found] + others + pre_releases))
+    assert highest_release(tags) == dotted(max(found))
+    route = decide("stable", replace(ON_STABLE, merged_tags=tuple(tags)))
+    assert route == StablePath(max(found)[0], dotted(max(found)))
+
+
+@given(
+    ref=st.sampled_from(["v1.2.3", "stable"]),
+    pushed=st.sampled_from([None, HEAD, OTHER]),
+    checkout=st.builds(
+        replace,
+        st.just(TAGGED),
+        tag_commit=st.sampled_from([None, HEAD, OTHER]),
+        branch_commit=st.sampled_from([None, HEAD, OTHER]),
+        base_sha_is_tag=st.booleans(),
+        has_tags=st.booleans(),
+    ),
+)
+def test_nothing_but_the_pushed_commit_is_released(ref: str, pushed: str | None, checkout: Checkout) -> None:
+    """Whatever tag, branch and pushed commit are, a path is taken only if HEAD is shown to be what was pushed."""
+    checkout = replace(
+        checkout, base_sha_commit=pushed, base_sha_is_tag=checkout.base_sha_is_tag and pushed is not None
+    )
+    try:
+        route = decide(ref, checkout, pushed)
+    except ReleaseError as error:
+        assert error.exit_code == ExitCode.NOT_A_RELEASE  # noqa: PT017 - either outcome is right, each within its bounds
+        return
+    assert pushed in {None, HEAD}
+    if isinstance(route, ReleasePath):
+        assert checkout.tag_commit == HEAD
+    else:
+        assert checkout.tag_commit != HEAD
+        assert not checkout.base_sha_is_tag
+        assert HEAD in {checkout.branch_commit, pushed}
+
+
+@pytest.mark.parametrize(
+    ("text", "route"),
+    [
+        ("from-chart", ProposedPath()),
+        ("1.2.3", ReleasePath("1.2.3")),
+        ("v1.2.3", ReleasePath("1.2.3")),
+        ("v0.0.0", ReleasePath("0.0.0")),
+    ],
+)
+def test_what_head_is_planned_as(text: str, route: Route) -> None:
+    """A version, with or without v, is the release of its tag; from-chart leaves it to the charts."""
+    assert read_as_tag(text) == route
+
+
+@pytest.mark.parametrize("text", ["", "v", "1.2", "vv1.2.3", "1.2.3-rc.1", "01.2.3", "stable", "from-charts", "V1.2.3"])
+def test_head_is_planned_as_nothing_else(text: str) -> None:
+    """All else is refused as a mistake on the command line, with what may stand there."""
+    with pytest.raises(UsageInvalid, match=r"--as-tag .* neither") as caught:
+        read_as_tag(text)
+    assert "from-chart" in caught.value.remedy
+
+
+def proposed(text: str, base: str, checkout: Checkout = ON_STABLE) -> Route:
+    """Decide the path of a change of this branch."""
+    event = read_event({"REPO_OWNER": "octo", "REPO_NAME": "widget", "PULL_BASE_REF": base}, proposal=True)
+    return propose_route(read_as_tag(text), event, checkout)
+
+
+def test_a_change_of_stable_is_a_move_of_stable() -> None:
+    """By each chart's version, a change of the branch stable is judged as the push that its merge is."""
+    assert proposed("from-chart", "stable") == StablePath(1, "1.2.3")
+    with pytest.raises(NoReleaseMerged):
+        proposed("from-chart", "stable", replace(ON_STABLE, merged_tags=()))
+    with pytest.raises(HistoryMissing):
+        proposed("from-chart", "stable", replace(ON_STABLE, shallow=True))
+
+
+@pytest.mark.parametrize("base", ["main", "unstable", "stable-2", "refs/heads/stable", "Stable"])
+def test_a_change_of_another_branch_is_left_to_the_charts(base: str) -> None:
+    """A change of any other branch is judged by the version in each chart."""
+    assert proposed("from-chart", base) == ProposedPath()
+
+
+def test_a_given_version_is_released_from_stable_too() -> None:
+    """A version that is given is planned as its release, whatever branch the change is of."""
+    assert proposed("v1.3.0", "stable") == ReleasePath("1.3.0")
+
+
+def propose(
+    route: ReleasePath | ProposedPath, *contained: str, checkout: Checkout = ON_STABLE, tag: str | None = None
+) -> None:
+    """Check the pull request OTHER against the base HEAD, of which these commits are in the clone's HEAD."""
+    event = read_event(
+        {"REPO_OWNER": "octo", "REPO_NAME": "widget", "PULL_BASE_REF": "main", "PULL_BASE_SHA": HEAD}, proposal=True
+    )
+    check_proposal(route, replace(event, pulls=(Pull("17", OTHER),)), checkout, contained, tag)
+
+
+@pytest.mark.parametrize("route", [ProposedPath(), ReleasePath("1.3.0")], ids=["from-chart", "version"])
+def test_a_proposal_contains_what_it_proposes(route: ReleasePath | ProposedPath) -> None:
+    """HEAD must contain the base and every pull request; a refusal names what is not in it."""
+    propose(route, HEAD, OTHER)
+    with pytest.raises(NotARelease, match=f"pull request 17 is at {OTHER}"):
+        propose(route, HEAD)
+    with pytest.raises(NotARelease, match=f"the base main was at {HEAD}"):
+        propose(route, OTHER)
+
+
+def test_a_shallow_clone_does_not_say_what_is_released() -> None:
+    """The history is needed to read versions from charts, and not for a version that is given."""
+    shallow = replace(ON_STABLE, shallow=True)
+    propose(ReleasePath("1.3.0"), HEAD, OTHER, checkout=shallow)
+    with pytest.raises(HistoryMissing):
+        propose(ProposedPath(), HEAD, OTHER, checkout=shallow)
+
+
+def test_a_version_whose_tag_is_elsewhere_is_refused() -> None:
+    """A version whose tag is at HEAD may be planned; one whose tag is at another commit is a conflict."""
+    propose(ReleasePath("1.2.3"), HEAD, OTHER, tag=HEAD)
+    with pytest.raises(VersionTaken, match=f"v1.2.3 is a tag already, at {OTHER}") as caught:
+        propose(ReleasePath("1.2.3"), HEAD, OTHER, tag=OTHER)
+    assert caught.value.exit_code == ExitCode.CONFLICT
