@@ -28,16 +28,16 @@ prow: setup ## run a whole Prow on this machine, with a release in it, until it 
 	@hack/build-tool crane prow kube-apiserver
 	@hack/build-environment moto_server
 	@hack/build-deck-pages
-	@$(BIN)/python -m hack.prow
+	@$(BIN)/python -m testbed.prow
 
 picture: setup ## draw what the demo prints, for the README
-	@$(BIN)/python -m hack.picture
+	@$(BIN)/python -m hack.demo_picture
 
 pages: setup tools ## take the pictures of release.html in docs/pages, of runs that are really made (needs Chromium)
-	@$(BIN)/python -m hack.pages
+	@$(BIN)/python -m hack.page_pictures
 
 deck-pictures: setup tools ## draw Prow's pages of real runs, for the documentation
-	@$(BIN)/python -m hack.prow.pictures
+	@$(BIN)/python -m hack.deck_pictures
 
 bench: setup tools ## measure how long runs take, beside a bare start of Python
 	@$(BIN)/python -m hack.bench $(BENCH)

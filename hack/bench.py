@@ -20,17 +20,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hack.go import go_caches
-from hack.local_registry import serve
-from hack.processes import ProgramFailed, end_on_signals, started
-from hack.prow_job import checkout_folder, clone_as_prow, prow_environment
-from hack.sample_controller import CONFIGURATION, ROOT, make_repository
+from testbed.go import go_caches
+from testbed.processes import ProgramFailed, end_on_signals, started
+from testbed.prow_job import checkout_folder, clone_as_prow, prow_environment
+from testbed.registries import serve
+from testbed.sample_controller import CONFIGURATION, ROOT, make_repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from hack.processes import Argv
-    from hack.sample_controller import SampleRepository
+    from testbed.processes import Argv
+    from testbed.sample_controller import SampleRepository
 
 PROGRAM = Path(sys.executable).with_name("ack-release")
 TOOLS = ROOT / ".tools" / "bin"

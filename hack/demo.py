@@ -19,16 +19,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hack.go import go_caches
-from hack.local_registry import LocalRegistry, serve
-from hack.processes import ProgramFailed, end_on_signals, read, started
-from hack.prow_job import checkout_folder, clone_as_prow, prow_environment
-from hack.sample_controller import ROOT, SampleRepository, make_repository
+from testbed.go import go_caches
+from testbed.processes import ProgramFailed, end_on_signals, read, started
+from testbed.prow_job import checkout_folder, clone_as_prow, prow_environment
+from testbed.registries import LocalRegistry, serve
+from testbed.sample_controller import ROOT, SampleRepository, make_repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from hack.processes import Argv
+    from testbed.processes import Argv
 
 SERVICE = "widget"
 VERSION = "1.2.3"

@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hack.processes import ProgramFailed, end_on_signals, read
 from runner import __version__
 from runner.config.load import load_config
 from runner.config.settings import BAKED_CONFIG
 from runner.errors import ReleaseError
+from testbed.processes import ProgramFailed, end_on_signals, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -12,10 +12,10 @@ import time
 from pathlib import Path
 
 from hack.bench import Machine
-from hack.debian_base import kept_base
-from hack.docker_daemon import DaemonUnusable, DockerDaemon, docker_daemon
 from hack.image import ROOT, Built, ImageFailed, build_image
-from hack.processes import ProgramFailed, end_on_signals
+from testbed.debian_base import kept_base
+from testbed.docker_daemon import DaemonUnusable, DockerDaemon, docker_daemon
+from testbed.processes import ProgramFailed, end_on_signals
 
 ROUNDS = 9
 TOOLS = ROOT / ".tools"

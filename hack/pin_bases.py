@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hack.processes import ProgramFailed, end_on_signals, read
+from testbed.processes import ProgramFailed, end_on_signals, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

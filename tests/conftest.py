@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
-from hack.browser import Browser, browser
-from hack.debian_base import kept_base
-from hack.docker_daemon import DockerDaemon, docker_daemon
 from runner.oci.auth import Anonymous
 from runner.oci.registry import Registry
 from runner.oci.retries import RetryPolicy
 from runner.oci.transport import Transport
 from runner.runtime.lifetime import Lifetime
+from testbed.browser import Browser, browser
+from testbed.debian_base import kept_base
+from testbed.docker_daemon import DockerDaemon, docker_daemon
 from tests.support.apiserver import apiserver
 from tests.support.docker import DEBIAN_BASE, require_docker
 from tests.support.tools import BUILT, require_tool

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hack.image import Built, build_image
-from hack.prow import storage
-from hack.prow.images import build_utility_images
-from hack.prow.node.cluster import Cluster
-from hack.prow.programs import Programs
-from hack.prow.stack import Surroundings, local_prow
+from testbed.faults.proxy import FaultProxy
+from testbed.node.api import Cluster
+from testbed.prow import storage
+from testbed.prow.images import build_utility_images
+from testbed.prow.programs import Programs
+from testbed.prow.stack import Surroundings, local_prow
 from tests.support.docker import DEBIAN_BASE
-from tests.support.fault_proxy import FaultProxy
 from tests.support.left_overs import SECRET, SECRET_VARIABLE
 from tests.support.prowbench import SERVICES, ProwBench
 from tests.support.registry import crane_registry
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from hack.docker_daemon import DockerDaemon
+    from testbed.docker_daemon import DockerDaemon
 
 
 @pytest.fixture

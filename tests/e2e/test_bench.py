@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hack.bench import BARE, FIRST_LINE, MEASURES, PLAN_FRESH, RERUN, Machine, Samples, markdown, summarize, table
-from hack.processes import Argv, started
+from testbed.processes import Argv, started
 from tests.support.tools import ROOT, require_tool
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hack.processes import Argv, started
+from testbed.processes import Argv, started
 from tests.support.processes import processes_with, until
 from tests.support.tools import ROOT, require_tool
 

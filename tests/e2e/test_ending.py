@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
-from hack.prow_job import checkout_folder
-from hack.sample_controller import CONFIGURATION
 from runner.errors import RunEnded
 from runner.oci.auth import DockerConfig
 from runner.oci.layout import INDEX
@@ -24,6 +22,8 @@ from runner.oci.registry import Registry
 from runner.oci.transport import Transport
 from runner.report.record import StepName
 from runner.runtime.lifetime import Lifetime
+from testbed.prow_job import checkout_folder
+from testbed.sample_controller import CONFIGURATION
 from tests.support.ending import (
     DEADLINE,
     EITHER,

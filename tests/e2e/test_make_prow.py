@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hack.docker_daemon import docker_daemon
-from hack.prow.deck import ADDRESS, LENSES_PORT, PORT
-from hack.prow.kept_images import kept_images
-from hack.prow.servers import listens
+from testbed.docker_daemon import docker_daemon
+from testbed.prow.deck import ADDRESS, LENSES_PORT, PORT
+from testbed.prow.kept_images import kept_images
+from testbed.prow.servers import listens
 from tests.support.deck import read_buildlog, read_view
 from tests.support.docker import require_docker
 from tests.support.pod_processes import processes
@@ -74,7 +74,7 @@ def make_prow(data: Path, log: Path) -> Iterator[Running]:
     with (
         log.open("wb") as output,
         subprocess.Popen(
-            [sys.executable, "-m", "hack.prow", "--data", data], cwd=ROOT, stdout=output, stderr=subprocess.STDOUT
+            [sys.executable, "-m", "testbed.prow", "--data", data], cwd=ROOT, stdout=output, stderr=subprocess.STDOUT
         ) as process,
     ):
         try:

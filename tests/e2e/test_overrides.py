@@ -12,8 +12,8 @@ import jsonschema
 import pytest
 import yaml
 
-from hack.prow_job import checkout_folder
 from runner.chart.archive import files_of
+from testbed.prow_job import checkout_folder
 from tests.e2e.test_refusals import CASES
 from tests.support.monorepo import open_monorepo, part
 from tests.support.refusals import check_refusal

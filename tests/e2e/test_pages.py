@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 from selectolax.lexbor import LexborHTMLParser
 
-from hack.pages import PICTURES, make_runs, take
+from hack.page_pictures import PICTURES, make_runs, take
 from tests.support.tools import require_tool
 
 if TYPE_CHECKING:

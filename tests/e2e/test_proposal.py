@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hack.git import git
+from testbed.git import git
 from tests.support.git import open_bundle
 from tests.support.monorepo import open_monorepo, rows, write
-from tests.support.proposals import Proposal, clone_by_prow, presubmit_environment
+from tests.support.presubmits import Proposal, clone_by_prow, presubmit_environment
 from tests.support.registry import crane_registry
 from tests.support.releases import PROGRAM, Bench, Ended, go_environment, run_program
 from tests.support.tools import require_tool
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from hack.sample_controller import Edit
+    from testbed.sample_controller import Edit
 
 WRITES = "POST|PUT|PATCH"
 CHART = "helm/Chart.yaml"

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from hack.prow.config import NAMESPACE, STANDARD
-from hack.prow.node.worker import evict
-from hack.sample_controller import slow_to_compile
 from runner.config.prow import seconds
+from testbed.node.worker import evict
+from testbed.prow.documents import NAMESPACE, STANDARD
+from testbed.sample_controller import slow_to_compile
 from tests.support.pod_processes import container
 from tests.support.prowbench import until
 from tests.support.releases import crane
 
 if TYPE_CHECKING:
-    from hack.sample_controller import SampleRepository
+    from testbed.sample_controller import SampleRepository
     from tests.support.prowbench import ProwBench
 
 pytestmark = pytest.mark.exclusive

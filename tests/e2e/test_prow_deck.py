@@ -7,9 +7,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from hack.browser import Browser, browser
-from hack.prow.pictures import show_page
-from hack.prow.web import served
+from hack.deck_pictures import show_page
+from testbed.browser import Browser, browser
+from testbed.prow.web import served
 from tests.support.deck import (
     fetch,
     read_buildlog,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from hack.sample_controller import SampleRepository
+    from testbed.sample_controller import SampleRepository
     from tests.support.prowbench import ProwBench
 
 pytestmark = pytest.mark.exclusive

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hack.git import GitRepository, git
-from hack.sample_controller import PRODUCTION
+from testbed.git import GitRepository, git
+from testbed.sample_controller import PRODUCTION
 from tests.support.git import clone_refs, open_bundle
 from tests.support.registry import crane_registry
 from tests.support.releases import PROGRAM, Ended, crane, go_environment, rendered_images, run_program

@@ -17,8 +17,8 @@ from runner.oci.name import Repository
 from runner.oci.registry import Registry
 from runner.oci.transport import Transport
 from runner.runtime.lifetime import Lifetime
-from tests.support.elf import program
-from tests.support.fault_proxy import FaultProxy
+from testbed.executables import program
+from testbed.faults.proxy import FaultProxy
 from tests.support.git import clone_refs, open_bundle, push_environment
 from tests.support.images import AMD64, ARM64, DOCKER, OCI, Form, assemble, of_type, push
 from tests.support.refusals import check_refusal

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from hack.git import git
 from runner.chart.facts import chart_files
 from runner.config.load import load_config, service_named
 from runner.config.naming import PRESETS
@@ -31,6 +30,7 @@ from runner.runtime.workspace import child_environment, open_workspace
 from runner.source.clone import read_files
 from runner.source.route import ReleasePath
 from runner.tools import Surroundings
+from testbed.git import git
 from tests.support.controllers import RELEASES
 from tests.support.git import Origin, clone_refs, open_bundle, push_environment
 from tests.support.registry import crane_registry

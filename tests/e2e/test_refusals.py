@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hack.prow_job import checkout_folder
+from testbed.prow_job import checkout_folder
 from tests.support.refusals import check_refusal
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hack.prow_job import checkout_folder, clone_as_prow
-from hack.sample_controller import HOST, OWNER, make_repository
+from testbed.prow_job import checkout_folder, clone_as_prow
+from testbed.sample_controller import HOST, OWNER, make_repository
 from tests.support.monorepo import open_monorepo, rows, write
 from tests.support.refusals import check_refusal
 from tests.support.releases import PROGRAM, Bench, Ended, crane, crane_bytes, run_program

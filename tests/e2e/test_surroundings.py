@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hack.prow_job import checkout_folder
 from runner.annotations import RELEASE_PLATFORMS
 from runner.errors import ExitCode
 from runner.oci.manifest import OCI_INDEX, Manifest
 from runner.oci.name import Name
+from testbed.prow_job import checkout_folder
 from tests.support.processes import until
 from tests.support.refusals import check_refusal
 from tests.support.releases import CHART, IMAGE, PROGRAM, Bench, crane

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hack.prow_job import checkout_folder
+from testbed.prow_job import checkout_folder
 from tests.support.releases import PROGRAM, Bench, crane, go_environment, open_bench, run_program
 from tests.support.tools import BUILT, ROOT, require_tool
 

@@ -9,7 +9,7 @@ from runner.errors import BaseImageUnusable, UsageInvalid
 from runner.oci.artifact import FileSource, RemoteSource
 from runner.oci.manifest import HELM_CONFIG, OCI_LAYER, OCI_MANIFEST, Platform, digest_of
 from runner.oci.name import Repository
-from tests.support.fault_proxy import FaultProxy
+from testbed.faults.proxy import FaultProxy
 from tests.support.images import AMD64, ARM64, BOTH, DOCKER, OCI, Form, base_layout, push, write_folder
 from tests.support.registry import crane_registry
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from hack.local_registry import LocalRegistry
     from runner.oci.artifact import Layout
     from runner.oci.registry import Registry
+    from testbed.registries import LocalRegistry
 
 FOREIGN = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
 ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from hack.browser import Browser, BrowserMissing, browser
+from testbed.browser import Browser, BrowserMissing, browser
 from tests.support.processes import processes_with
 
 PAGE = """<!doctype html><title>A page</title><style>

@@ -26,7 +26,7 @@ from runner.oci.registry import Registry
 from runner.oci.transport import Transport
 from runner.runtime.lifetime import Lifetime
 from runner.runtime.process import Children
-from tests.support.fault_proxy import FaultProxy
+from testbed.faults.proxy import FaultProxy
 from tests.support.images import BOTH, base_layout, push, write_folder
 from tests.support.registry import crane_registry
 from tests.support.tools import require_tool

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from hack.local_registry import LocalRegistry
+    from testbed.registries import LocalRegistry
 
 PRODUCTION = RegistryAddress("public.ecr.aws", "aws-controllers-k8s")
 CHART_NAMES = ("{service}-chart", "ack-{service}-controller")

@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hack.git import git
-from hack.processes import ProgramFailed
-from hack.sample_controller import OWNER
 from runner.errors import (
     CheckoutMissing,
     HistoryMissing,
@@ -26,6 +23,9 @@ from runner.runtime.workspace import child_environment
 from runner.source.clone import Checkout, find_checkout, is_ancestor, read_checkout, read_files, resolve
 from runner.source.event import Event, read_event
 from runner.source.route import ReleasePath, Route, StablePath, decide_route
+from testbed.git import git
+from testbed.processes import ProgramFailed
+from testbed.sample_controller import OWNER
 from tests.support.git import Origin, clone_refs, make_origin, open_bundle, push_environment, tree_of
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hack.browser import Browser, browser
-from hack.prow.deck import ADDRESS
-from hack.prow.pictures import RELEASE_PAGE, fit, show_page
-from hack.prow.scenes import SCENES, played
-from hack.prow.web import served
+from hack.deck_pictures import RELEASE_PAGE, fit, show_page
+from testbed.browser import Browser, browser
+from testbed.prow.deck import ADDRESS
+from testbed.prow.example_runs import SCENES, played
+from testbed.prow.web import served
 from tests.support.deck import View, read_buildlog, read_html, read_junit, read_links, read_metadata, read_view
 from tests.support.tools import BUILT, require_deck_pages, require_tool
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from hack.prow.cluster import prow_source
+from testbed.prow.prowjobs import prow_source
 from tests.support.tools import ROOT, require_deck_pages, require_tool
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from hack.docker_daemon import DaemonUnusable, DockerDaemon, check_usable, docker_daemon
 from hack.image import ImageFailed, build_image
+from testbed.docker_daemon import DaemonUnusable, DockerDaemon, check_usable, docker_daemon
 from tests.support.docker import require_docker
 from tests.support.processes import processes_with
 from tests.support.tools import require_tool
@@ -76,7 +76,7 @@ def test_two_daemons_side_by_side(tmp_path: Path, image: Path) -> None:
 def test_missing_programs_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Without the programs, what is missing is named with the package that has it."""
     monkeypatch.setattr("os.geteuid", lambda: 0)
-    monkeypatch.setattr("hack.docker_daemon._search_path", lambda: str(tmp_path))
+    monkeypatch.setattr("testbed.docker_daemon._search_path", lambda: str(tmp_path))
     with pytest.raises(DaemonUnusable, match=r"dockerd, containerd, runc, docker cannot .* apt-get install docker\.io"):
         check_usable()
 

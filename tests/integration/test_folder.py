@@ -15,7 +15,7 @@ from runner.oci.artifact import Blob, FileSource, Layout, RemoteSource
 from runner.oci.layout import LayoutFolder, blob_path, read_layout_folder, write_layout_folder
 from runner.oci.manifest import OCI_INDEX, OCI_LAYER, Manifest, Platform, digest_of
 from runner.oci.name import Name, Repository
-from tests.support.fault_proxy import FaultProxy
+from testbed.faults.proxy import FaultProxy
 from tests.support.images import AMD64, ARM64, assemble, write_blob
 from tests.support.registry import crane_registry, docker_registry
 from tests.support.tools import require_tool
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from hack.local_registry import LocalRegistry
     from runner.oci.registry import Registry
+    from testbed.registries import LocalRegistry
 
 
 class Files:

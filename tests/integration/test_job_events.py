@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import kubernetes
 import pytest
 
-from hack.prow.cluster import PROWJOBS, define_prowjobs
-from hack.sample_controller import OWNER
 from runner.prow.generate.files import prow_files
 from runner.prow.generate.folder import write_folder
+from testbed.prow.prowjobs import PROWJOBS, define_prowjobs
+from testbed.sample_controller import OWNER
+from tests.support.api_clients import client, create_namespace
 from tests.support.hook import Hook, hook
 from tests.support.prow import IMAGE, with_prow, write_installation
-from tests.support.prowjobs import client, create_namespace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

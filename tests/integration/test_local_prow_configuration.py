@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from hack.prow.config import STANDARD, Place
-from hack.prow.configuration import Configuration, write_configuration
+from testbed.prow.documents import STANDARD, Place
+from testbed.prow.setup import Configuration, write_configuration
 from tests.support.prow import checkconfig
 
 if TYPE_CHECKING:

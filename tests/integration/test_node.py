@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from kubernetes.client.exceptions import ApiException
 
-from hack.prow.images import build_utility_images
-from hack.prow.node.agent import Agent
-from hack.prow.node.cluster import Cluster
-from hack.prow.node.engine import Engine
-from hack.prow.node.worker import evict
+from testbed.node.agent import Agent
+from testbed.node.api import Cluster
+from testbed.node.engine import Engine
+from testbed.node.worker import evict
+from testbed.prow.images import build_utility_images
 from tests.support.docker import DEBIAN_BASE
 from tests.support.nodes import running
 from tests.support.pods import decorated_pod, pod, shell
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from hack.docker_daemon import DockerDaemon
+    from testbed.docker_daemon import DockerDaemon
 
 pytestmark = pytest.mark.exclusive
 
@@ -505,7 +505,7 @@ def started_node(idle: Bench, data: Path, address: str = "127.0.0.1:0") -> subpr
             *(
                 sys.executable,
                 "-m",
-                "hack.prow.node",
+                "testbed.node",
                 "--kubeconfig",
                 idle.kubeconfig,
                 "--docker-host",

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import kubernetes
 import pytest
 
-from hack.processes import Argv, started
-from hack.prow.cluster import define_prowjobs
-from hack.prow.node.agent import Agent
-from hack.prow.node.cluster import Cluster
-from hack.prow.node.engine import Engine
-from hack.prow.node.worker import evict
-from hack.prow.servers import free_ports
+from testbed.node.agent import Agent
+from testbed.node.api import Cluster
+from testbed.node.engine import Engine
+from testbed.node.worker import evict
+from testbed.processes import Argv, started
+from testbed.prow.prowjobs import define_prowjobs
+from testbed.prow.servers import free_ports
 from tests.support.docker import DEBIAN_BASE
 from tests.support.nodes import running
 from tests.support.pods import shell
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from hack.docker_daemon import DockerDaemon
+    from testbed.docker_daemon import DockerDaemon
 
 pytestmark = pytest.mark.exclusive
 

@@ -9,11 +9,11 @@ import pytest
 import yaml
 from kubernetes.client.exceptions import ApiException
 
-from hack.prow.cluster import PROWJOBS, define_prowjobs
 from runner.prow.generate.document import to_yaml
 from runner.prow.generate.roles import access
+from testbed.prow.prowjobs import PROWJOBS, define_prowjobs
+from tests.support.api_clients import client, create_namespace
 from tests.support.prow import with_prow
-from tests.support.prowjobs import client, create_namespace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

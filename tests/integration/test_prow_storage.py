@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hack.processes import read
-from hack.prow.storage import Storage, StorageFailed, serve
+from testbed.processes import read
+from testbed.prow.storage import Storage, StorageFailed, serve
 from tests.support.tools import require_tool
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from runner.oci.name import Name
 from runner.published.observed import ABSENT, Observation, Published, observe, unanswered
 from runner.run.publish import FolderDestination, RegistryDestination, published_layout
 from runner.runtime.lifetime import Lifetime
-from tests.support.fault_proxy import FaultProxy
+from testbed.faults.proxy import FaultProxy
 from tests.support.images import AMD64, assemble, write_blob
 from tests.support.registry import crane_registry
 

@@ -12,8 +12,8 @@ from tests.support.records import HOSTILE, built, everywhere, record_of, record_
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hack.browser import Browser, Theme
     from runner.report.record import RecordDocument
+    from testbed.browser import Browser, Theme
 
 
 def ended() -> RecordDocument:

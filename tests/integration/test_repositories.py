@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hack.git import git
-from hack.processes import ProgramFailed
-from hack.prow.push import NOTHING
-from hack.prow.repositories import Repositories, start_repositories
-from hack.prow.servers import Servers
-from hack.sample_controller import OWNER, make_repository
+from testbed.git import git
+from testbed.processes import ProgramFailed
+from testbed.prow.git_server import Repositories, start_repositories
+from testbed.prow.push import NOTHING
+from testbed.prow.servers import Servers
+from testbed.sample_controller import OWNER, make_repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from hack.sample_controller import SampleRepository
+    from testbed.sample_controller import SampleRepository
 
 TAG = "refs/tags/v1.2.3"
 

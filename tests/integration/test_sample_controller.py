@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from hack.git import git
-from hack.local_registry import serve
-from hack.processes import Argv, ProgramFailed, read, started
-from hack.prow_job import clone_as_prow
-from hack.sample_controller import PRODUCTION, SCHEMES, SampleRepository, make_repository
+from testbed.git import git
+from testbed.processes import Argv, ProgramFailed, read, started
+from testbed.prow_job import clone_as_prow
+from testbed.registries import serve
+from testbed.sample_controller import PRODUCTION, SCHEMES, SampleRepository, make_repository
 from tests.support.processes import alive, until
 from tests.support.tools import ROOT, require_tool
 
@@ -150,7 +150,7 @@ def test_a_program_ends_with_what_it_started(tmp_path: Path) -> None:
 def test_a_signal_ends_a_script_and_its_programs(tmp_path: Path, number: signal.Signals) -> None:
     """A script that is signalled ends its programs and leaves its blocks before it exits with the signal's code."""
     script = (
-        "import subprocess\nfrom hack.processes import end_on_signals, started\nend_on_signals()\n"
+        "import subprocess\nfrom testbed.processes import end_on_signals, started\nend_on_signals()\n"
         "try:\n"
         "    with started(['sleep', '600'], env={'PATH': '/usr/bin:/bin'}, output=subprocess.DEVNULL) as child:\n"
         "        print(child.pid, flush=True)\n"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hack.prow.servers import PortTaken, ServerFailed, Servers, answers, check_free, free_ports, listens
+from testbed.prow.servers import PortTaken, ServerFailed, Servers, answers, check_free, free_ports, listens
 from tests.support.processes import alive, until
 from tests.support.tools import ROOT
 
@@ -27,7 +27,7 @@ HTTPServer(("127.0.0.1", int(sys.argv[1])), SimpleHTTPRequestHandler).serve_fore
 PARENT = """\
 import sys, time
 from pathlib import Path
-from hack.prow.servers import Servers
+from testbed.prow.servers import Servers
 with Servers(Path(sys.argv[1])) as servers:
     print(servers.start("sleeper", ["sleep", "300"], ready=lambda: True).child.pid, flush=True)
     time.sleep(300)

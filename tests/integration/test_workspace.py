@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hack.git import git
 from runner.errors import CheckoutMissing, ToolUnusable
 from runner.runtime.lifetime import Lifetime
 from runner.runtime.process import Children
@@ -18,6 +17,7 @@ from runner.runtime.workspace import child_environment
 from runner.source.clone import Checkout, read_checkout
 from runner.source.event import read_event
 from runner.source.export import export
+from testbed.git import git
 from tests.support.git import Origin, clone_refs, make_origin, open_bundle, push_environment, tree_of
 from tests.support.tools import ROOT
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from hack.prow.apiserver import start_apiserver
-from hack.prow.servers import Servers
+from testbed.prow.apiserver import start_apiserver
+from testbed.prow.servers import Servers
 from tests.support.tools import require_tool
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from hack.docker_daemon import DaemonUnusable, DockerDaemon, check_usable
-from hack.prow.images import bake_jobs
+from testbed.docker_daemon import DaemonUnusable, DockerDaemon, check_usable
+from testbed.prow.images import bake_jobs
 from tests.support.tools import ROOT
 
 DEBIAN_BASE = "debian-base:test"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from runner.report.record import StepName
-    from tests.support.faults import Held
+    from testbed.faults.rules import Held
 
 GRACE_SECONDS = 15.0
 LATE = 4

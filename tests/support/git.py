@@ -18,10 +18,10 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hack import prow_job
-from hack.git import GitRepository, git
-from hack.prow_job import job_variables
-from hack.sample_controller import HOST, OWNER
+from testbed import prow_job
+from testbed.git import GitRepository, git
+from testbed.prow_job import job_variables
+from testbed.sample_controller import HOST, OWNER
 from tests.support.tools import require_bundle, require_tool
 
 if TYPE_CHECKING:

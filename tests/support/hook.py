@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from hack.prow import components
-from hack.prow.components import Ports, Shared
-from hack.prow.config import plugins
-from hack.prow.push import push_event, send
-from hack.prow.servers import Servers, answers, free_ports
-from hack.sample_controller import OWNER
+from testbed.prow import components
+from testbed.prow.components import Ports, Shared
+from testbed.prow.documents import plugins
+from testbed.prow.push import push_event, send
+from testbed.prow.servers import Servers, answers, free_ports
+from testbed.sample_controller import OWNER
 from tests.support.tools import require_tool
 
 if TYPE_CHECKING:

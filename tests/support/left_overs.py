@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from hack.docker_daemon import DockerDaemon
+    from testbed.docker_daemon import DockerDaemon
 
 SECRET_VARIABLE = "ACK_RELEASE_TEST_TOKEN"  # noqa: S105 - its name
 SECRET = "planted-4d0f7c1b9e6a"  # noqa: S105 - stands for one, and is none

@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from hack.sample_controller import SampleRepository
+from testbed.sample_controller import SampleRepository
 from tests.support.releases import Bench, open_bench
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hack.prow.node.agent import Agent
+    from testbed.node.agent import Agent
 
 LONG = 60
 

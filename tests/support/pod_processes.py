@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hack.docker_daemon import DockerDaemon
+    from testbed.docker_daemon import DockerDaemon
 
 PROC = Path("/proc")
 

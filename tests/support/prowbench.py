@@ -8,19 +8,19 @@ import urllib.request
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from hack.processes import ProgramFailed
-from hack.prow.config import NAMESPACE
-from hack.sample_controller import SampleRepository, make_repository
+from testbed.processes import ProgramFailed
+from testbed.prow.documents import NAMESPACE
+from testbed.sample_controller import SampleRepository, make_repository
 from tests.support.pod_processes import Process, container, processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from hack.docker_daemon import DockerDaemon
-    from hack.prow.node.cluster import Cluster
-    from hack.prow.stack import LocalProw
-    from tests.support.fault_proxy import FaultProxy
+    from testbed.docker_daemon import DockerDaemon
+    from testbed.faults.proxy import FaultProxy
+    from testbed.node.api import Cluster
+    from testbed.prow.stack import LocalProw
 
 Found = TypeVar("Found")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from hack.local_registry import LocalRegistry, serve, serve_docker_registry
+from testbed.registries import LocalRegistry, serve, serve_docker_registry
 from tests.support.tools import require_tool
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from selectolax.lexbor import LexborHTMLParser
 
-from hack.go import go_caches
-from hack.prow_job import checkout_folder, clone_as_prow, prow_environment
-from hack.sample_controller import CONFIGURATION, SampleRepository, make_repository
-from tests.support.fault_proxy import FaultProxy
+from testbed.faults.proxy import FaultProxy
+from testbed.go import go_caches
+from testbed.prow_job import checkout_folder, clone_as_prow, prow_environment
+from testbed.sample_controller import CONFIGURATION, SampleRepository, make_repository
 from tests.support.registry import crane_registry
 from tests.support.tools import require_tool
 

@@ -13,8 +13,8 @@ from runner.oci.registry import Registry
 from runner.oci.retries import RetryPolicy
 from runner.oci.transport import Transport
 from runner.runtime.lifetime import Lifetime
+from testbed.faults.proxy import FaultProxy
 from tests.integration.registry.sample import CONTENT, at, publish
-from tests.support.fault_proxy import FaultProxy
 from tests.support.images import write_blob
 from tests.support.registry import crane_registry, docker_registry
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from hack.local_registry import LocalRegistry
     from runner.oci.artifact import Blob
     from runner.oci.auth import Credentials
+    from testbed.registries import LocalRegistry
     from tests.integration.registry.sample import Connect
 
 SERVERS = {"crane": crane_registry, "docker": docker_registry}

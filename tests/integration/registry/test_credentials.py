@@ -7,18 +7,18 @@ import pytest
 
 from runner.errors import CredentialsRefused, RegistryAnswerWrong, ReleaseError
 from runner.oci.auth import DockerConfig, Login
+from testbed.faults.proxy import FaultProxy
 from tests.integration.registry.operations import read_manifest, read_tags, send_blob
 from tests.integration.registry.sample import CONTENT, LAYER, MANIFEST, at, publish
-from tests.support.fault_proxy import FaultProxy
 from tests.support.registry import PASSWORD, USERNAME, docker_registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from hack.local_registry import LocalRegistry
     from runner.oci.artifact import Blob
     from runner.oci.messages import Exchange
+    from testbed.registries import LocalRegistry
     from tests.integration.registry.sample import Connect
 
 

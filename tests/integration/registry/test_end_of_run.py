@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runner.oci.artifact import Blob
+    from testbed.faults.proxy import FaultProxy
     from tests.integration.registry.sample import Connect
-    from tests.support.fault_proxy import FaultProxy
 
 
 def test_no_request_outlasts_the_run(faulty: FaultProxy, connect: Connect) -> None:

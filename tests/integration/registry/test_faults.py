@@ -16,8 +16,8 @@ from tests.integration.registry.sample import MANIFEST, at
 if TYPE_CHECKING:
     from runner.oci.artifact import Blob
     from runner.oci.messages import Exchange
+    from testbed.faults.proxy import FaultProxy
     from tests.integration.registry.sample import Connect
-    from tests.support.fault_proxy import FaultProxy
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503])

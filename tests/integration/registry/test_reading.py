@@ -12,10 +12,10 @@ from tests.integration.registry.sample import CONFIG, CONTENT, LAYER, MANIFEST, 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hack.local_registry import LocalRegistry
     from runner.oci.artifact import Blob
+    from testbed.faults.proxy import FaultProxy
+    from testbed.registries import LocalRegistry
     from tests.integration.registry.sample import Connect
-    from tests.support.fault_proxy import FaultProxy
 
 
 def test_what_is_not_there_is_absent(server: LocalRegistry, connect: Connect, config: Blob) -> None:

@@ -7,17 +7,17 @@ import pytest
 
 from runner.errors import RegistryFailed
 from runner.oci.manifest import OCI_LAYER
+from testbed.faults.proxy import FaultProxy
+from testbed.tunnel_proxy import TunnelProxy
 from tests.integration.registry.sample import MANIFEST, at
-from tests.support.fault_proxy import FaultProxy
 from tests.support.images import write_blob
 from tests.support.tools import require_tool
-from tests.support.tunnel_proxy import TunnelProxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from hack.local_registry import LocalRegistry
+    from testbed.registries import LocalRegistry
     from tests.integration.registry.sample import Connect
 
 

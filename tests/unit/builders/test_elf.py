@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.builders.elf import MACHINES, STRING_LIMIT, Elf, Machine
-from tests.support.elf import program
+from testbed.executables import program
 
 NAME = "example.com/controller/pkg/version.GitCommit"
 OTHER = "example.com/controller/pkg/version.GitVersion"

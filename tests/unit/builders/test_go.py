@@ -15,7 +15,7 @@ from runner.builders.go import FIXED, KEPT, check_program, go_environment, linke
 from runner.builders.gomodule import VARIABLES, GoPackage
 from runner.errors import BinaryWrong
 from runner.oci.manifest import Platform
-from tests.support.elf import program
+from testbed.executables import program
 from tests.support.images import AMD64, ARM64, BOTH
 
 if TYPE_CHECKING:

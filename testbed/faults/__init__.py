@@ -1,0 +1,1 @@
+"""Faults between a client and a real server: rules, and the proxy that meets requests as they say."""

@@ -1,0 +1,240 @@
+"""A whole Prow on this machine: who reads ``local_prow`` has read what is started, and in which order."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from dataclasses import dataclass
+from secrets import token_hex
+from typing import TYPE_CHECKING
+
+from testbed.prow import components
+from testbed.prow.apiserver import start_apiserver
+from testbed.prow.components import Ports, Shared
+from testbed.prow.deck import ADDRESS, check_ports, of_cluster, start_deck
+from testbed.prow.documents import NAMESPACE, STANDARD, Limits, Place, storage_secret
+from testbed.prow.git_server import Repositories, start_repositories
+from testbed.prow.images import bake_jobs
+from testbed.prow.prowjobs import ProwCluster
+from testbed.prow.push import push_event, send
+from testbed.prow.servers import Servers, answers, free_ports, listens
+from testbed.prow.setup import share_cache, write_configuration
+from testbed.sample_controller import OWNER, ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from testbed.docker_daemon import DockerDaemon
+    from testbed.prow.programs import Programs
+    from testbed.prow.storage import Storage
+    from testbed.sample_controller import SampleRepository
+
+ACCEPTED = 200
+NODE = "local"
+
+
+class PushRefused(Exception):
+    """Hook did not take a push event; the message says what it answered."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What has to be there already.
+
+    Args:
+        programs: what is run.
+        pages: what Deck shows in a browser, of ``hack/build-deck-pages``.
+        daemon: the Docker daemon that pods run in; it has the images.
+        runner_image: the runner's image, with any jobs.yaml.
+        utility_images: Prow's own images, by program.
+        storage: the bucket.
+        registry: ``HOST/NAMESPACE`` that is released to.
+        cache: a folder for Go's caches, kept from one Prow to the next; made where it is missing.
+    """
+
+    programs: Programs
+    pages: Path
+    daemon: DockerDaemon
+    runner_image: str
+    utility_images: Mapping[str, str]
+    storage: Storage
+    registry: str
+    cache: Path
+
+
+@dataclass(frozen=True)
+class LocalProw:
+    """A Prow that takes pushes.
+
+    Args:
+        folder: where its configuration, data and logs are.
+        place: what it is configured with.
+        kubeconfig: how its apiserver is reached.
+        cluster: the same, as a client.
+        repositories: what is cloned.
+        storage: where its logs go.
+        events: the address that takes events.
+        secret_file: the file with what signs them.
+        servers: its programs.
+    """
+
+    folder: Path
+    place: Place
+    kubeconfig: Path
+    cluster: ProwCluster
+    repositories: Repositories
+    storage: Storage
+    events: str
+    secret_file: Path
+    servers: Servers
+
+    def push(self, source: SampleRepository, ref: str) -> str:
+        """Push a full ref name, tell hook as GitHub does, and return the object that was pushed.
+
+        Raises:
+            PushRefused: hook does not take the event.
+            ProgramFailed: git failed.
+        """
+        self.repositories.push(source, ref)
+        sha = source.resolve(ref)
+        status = send(self.events, push_event(OWNER, source.name, ref, sha), self.secret_file.read_text("utf-8"))
+        if status != ACCEPTED:
+            raise PushRefused(f"hook answered {status} to the push of {ref}; its log is {self.servers.logs}/hook.log")
+        return sha
+
+    def take_pushes(self, source: SampleRepository) -> None:
+        """From now on let ``git push origin`` in a repository's folder tell hook, too.
+
+        Raises:
+            ProgramFailed: git failed.
+        """
+        self.repositories.tell_of_pushes(
+            source,
+            *("env", f"PYTHONPATH={ROOT}", sys.executable, "-m", "testbed.prow.push"),
+            *(self.events, self.secret_file, OWNER, source.name),
+        )
+
+
+@contextlib.contextmanager
+def local_prow(
+    folder: Path,
+    surroundings: Surroundings,
+    services: Sequence[str],
+    *,
+    limits: Limits = STANDARD,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Iterator[LocalProw]:
+    """Start a Prow, and end it with the block.
+
+    Args:
+        folder: an empty one, for configuration, data and logs.
+        surroundings: what is there already.
+        services: what can be released, each in a repository of its own.
+        limits: of a release.
+        tell: told what happens, a line each.
+
+    Raises:
+        ServerFailed: a program ended, or does not answer in time.
+        PortTaken: a port that cannot be chosen is taken.
+        ProgramFailed: one of the programs that make something failed.
+    """
+    check_ports()
+    logs = folder / "logs"
+    logs.mkdir(parents=True)
+    programs, storage = surroundings.programs, surroundings.storage
+    with Servers(logs) as servers:
+        tell("etcd, kube-apiserver, repositories")
+        kubeconfig = start_apiserver(
+            servers, _new(folder / "apiserver"), etcd=programs.etcd, kube_apiserver=programs.kube_apiserver
+        )
+        repositories = start_repositories(servers, folder / "repositories")
+        image = f"localhost/ack-release:{token_hex(4)}"
+        share_cache(surroundings.cache)
+        place = _place(surroundings, repositories, image)
+        configured = write_configuration(folder, place, services, limits)
+        shared = Shared(kubeconfig, configured.config, configured.jobs)
+        bake_jobs(surroundings.runner_image, image, configured.jobs_yaml, environment=surroundings.daemon.environment)
+        servers.wait()
+        with contextlib.closing(ProwCluster(kubeconfig, NAMESPACE)) as cluster:
+            tell("the kind ProwJob")
+            cluster.prepare(storage_secret(storage.credentials.read_bytes()))
+            tell("node, hook, plank, crier, Deck")
+            _start_node(servers, folder, kubeconfig, surroundings.daemon)
+            events, secret_file = _start_hook(servers, folder, programs.hook, shared, configured.plugins)
+            _start_watchers(servers, programs, shared, storage)
+            start_deck(
+                servers,
+                programs.deck,
+                surroundings.pages,
+                storage,
+                of_cluster(kubeconfig),
+                config=shared.config,
+                jobs=shared.jobs,
+            )
+            servers.wait()
+            yield LocalProw(folder, place, kubeconfig, cluster, repositories, storage, events, secret_file, servers)
+
+
+def _new(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def _place(surroundings: Surroundings, repositories: Repositories, image: str) -> Place:
+    return Place(
+        registry=surroundings.registry,
+        image=image,
+        utility_images=surroundings.utility_images,
+        bucket=surroundings.storage.address,
+        repositories=repositories.address,
+        deck=ADDRESS,
+        cache=surroundings.cache,
+        cpus=os.cpu_count() or 1,
+    )
+
+
+def _ports() -> Ports:
+    return Ports(*free_ports(3))
+
+
+def _start_node(servers: Servers, folder: Path, kubeconfig: Path, daemon: DockerDaemon) -> None:
+    servers.start(
+        "node",
+        [
+            *(sys.executable, "-m", "testbed.node", "--kubeconfig", kubeconfig, "--docker-host", daemon.host),
+            *("--node-name", NODE, "--data", _new(folder / "node")),
+        ],
+        ready=lambda: "node: ready" in (servers.logs / "node.log").read_text(encoding="utf-8"),
+        environment={"PYTHONPATH": str(ROOT)},
+    )
+
+
+def _start_hook(servers: Servers, folder: Path, program: Path, shared: Shared, plugins: Path) -> tuple[str, Path]:
+    ports, (port,) = _ports(), free_ports(1)
+    file = folder / "hook-secret"
+    file.touch(mode=0o600)
+    file.write_text(token_hex(16), encoding="utf-8")
+    servers.start(
+        "hook",
+        components.hook(program, shared, ports, port=port, secret=file, plugins=plugins),
+        ready=answers(ports.health, "/healthz/ready"),
+        environment={"HOME": str(folder)},
+    )
+    return f"http://127.0.0.1:{port}/hook", file
+
+
+def _start_watchers(servers: Servers, programs: Programs, shared: Shared, storage: Storage) -> None:
+    ports = _ports()
+    servers.start(
+        "plank",
+        components.plank(programs.prow_controller_manager, shared, ports),
+        ready=answers(ports.health, "/healthz/ready"),
+    )
+    ports = _ports()
+    servers.start(
+        "crier",
+        components.crier(programs.crier, shared, ports, storage=storage.credentials),
+        ready=listens(ports.profiles),
+    )
