@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class Session:
     """What is there before anything is known of the release.
 
     ``environment`` is the process's own; ``folder`` the work folder, removed at the end; ``artifacts`` the folder for

@@ -1,1 +1,1 @@
-"""Builders: each turns an exported source tree into the same kind of layout."""
+"""Builders: each turns an exported source tree into the same kind of artifact."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runner.builders.base import Base
-    from runner.oci.artifact import Layout
+    from runner.oci.artifact import Artifact
     from runner.oci.manifest import Platform
 
 
@@ -57,7 +57,7 @@ class BuiltImage:
     ``inputs`` is all that its digest follows from; ``warnings`` are for the person at the Prow page.
     """
 
-    layout: Layout
+    artifact: Artifact
     inputs: Mapping[str, str]
     warnings: tuple[str, ...] = ()
 

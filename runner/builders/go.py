@@ -23,7 +23,7 @@ from runner.builders.gomodule import (
     string_variables,
     version_packages,
 )
-from runner.builders.image import LICENCE_FILES, LICENCE_FOLDER, PROGRAM, base_inputs, image_layout
+from runner.builders.image import LICENCE_FILES, LICENCE_FOLDER, PROGRAM, base_inputs, image_artifact
 from runner.errors import BinaryWrong, BuildFailed, GoTooOld, ToolUnusable
 from runner.oci.manifest import Platform, digest_of
 
@@ -186,7 +186,7 @@ class GoBuilder:
         if request.base.is_scratch:
             inputs["ca_bundle"] = digest_of(ca_bundle())
         warnings = (SCRATCH_WARNING,) if request.base.is_scratch else ()
-        return BuiltImage(image_layout(request, layers, inputs), inputs, warnings)
+        return BuiltImage(image_artifact(request, layers, inputs), inputs, warnings)
 
     def _version_packages(self, module: GoModule, platform: Platform) -> tuple[GoPackage, ...]:
         """The packages to set version, commit and date in; this also downloads the modules that are needed."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.annotations import RELEASE_INPUTS, RELEASE_PLATFORMS, RELEASE_VERSION
 from runner.builders.base import USER
-from runner.oci.artifact import Blob, FileSource, Layout
+from runner.oci.artifact import Artifact, Blob, FileSource
 from runner.oci.manifest import (
     BASE_DIGEST,
     BASE_NAME,
@@ -44,9 +44,9 @@ INHERITED = ("Env", "ExposedPorts", "Volumes", "StopSignal", "Healthcheck")
 """What a config takes over from its base's; the base's command and entrypoint are not among it."""
 
 
-def image_layout(
+def image_artifact(
     request: BuildRequest, layers: Mapping[Platform, Sequence[Layer]], inputs: Mapping[str, str]
-) -> Layout:
+) -> Artifact:
     """Return the image as it is published: an index, also of one platform.
 
     Args:
@@ -62,7 +62,7 @@ def image_layout(
         content = (*base.layers, *(layer.blob for layer in added))
         manifests.append(image_manifest(request, config.descriptor, [blob.descriptor for blob in content]))
         blobs |= {blob.descriptor.digest: blob for blob in (config, *content)}
-    return Layout(image_index(request, manifests, inputs), tuple(manifests), tuple(blobs.values()))
+    return Artifact(image_index(request, manifests, inputs), tuple(manifests), tuple(blobs.values()))
 
 
 def image_config(request: BuildRequest, platform: Platform, layers: Sequence[Layer]) -> dict[str, Any]:

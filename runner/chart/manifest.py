@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from runner.oci.artifact import Blob, FileSource, Layout
+from runner.oci.artifact import Artifact, Blob, FileSource
 from runner.oci.manifest import (
     HELM_CHART,
     HELM_CONFIG,
@@ -92,7 +92,7 @@ def helm_annotations(metadata: Mapping[str, Any]) -> dict[str, str]:
     return annotations | {key: text for key, text in own.items() if key not in (TITLE, VERSION)}
 
 
-def chart_layout(packaged: PackagedChart, annotations: Mapping[str, str], folder: Path) -> Layout:
+def chart_artifact(packaged: PackagedChart, annotations: Mapping[str, str], folder: Path) -> Artifact:
     """Return a chart as it is published.
 
     Args:
@@ -112,7 +112,7 @@ def chart_layout(packaged: PackagedChart, annotations: Mapping[str, str], folder
         "annotations": dict(sorted((helm_annotations(packaged.metadata) | dict(annotations)).items())),
     }
     blobs = (Blob(config, FileSource(file)), Blob(layer, FileSource(packaged.archive)))
-    return Layout(Manifest(OCI_MANIFEST, go_json(document)), (), blobs)
+    return Artifact(Manifest(OCI_MANIFEST, go_json(document)), (), blobs)
 
 
 def _ordered(document: Mapping[str, Any], keys: Sequence[str], always: Sequence[str] = ()) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from runner.runtime.process import Children
 from runner.runtime.supervisor import DEFAULT_GRACE_SECONDS, supervise
 from runner.runtime.workspace import open_workspace, remove_folder
 from runner.source.event import read_event
-from runner.tools import Surroundings
+from runner.tools import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -76,8 +76,8 @@ def launch(
             stack.callback(unwound.set)
             try:
                 folders.append(stack.enter_context(open_workspace(environment)))
-                around = Surroundings(environment, lifetime, children.run, record, log, folders[0], artifacts)
-                release(options, around, only_plan=only_plan)
+                session = Session(environment, lifetime, children.run, record, log, folders[0], artifacts)
+                release(options, session, only_plan=only_plan)
             except RunEnded:
                 # Whoever ended the run finishes it: the main thread, in ``end``.
                 return int(ExitCode.ENDED)

@@ -1,7 +1,7 @@
 """The proof that names can be told apart: no two things that are released get one name.
 
 A thing is (kind, service, version or major), or an entry in the history of a stable name. What one template gives for
-one service is a small regular language; two clash when a walk through both automata at once finds a common text.
+one service is a small regular language; two collision when a walk through both automata at once finds a common text.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from runner.config.naming import FIELDS, KINDS, LARGEST_NUMBER, TAG_LENGTH, Kind, Scheme, fill
+from runner.config.naming import FIELDS, LARGEST_NUMBER, TAG_LENGTH, TEMPLATE_KINDS, Scheme, TemplateKind, fill
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,13 +26,13 @@ class Use:
     """A template at work: the label of its scheme, the kind of artifact and the service it is filled for."""
 
     scheme: str
-    kind: Kind
+    kind: TemplateKind
     template: str
     service: str
 
 
 @dataclass(frozen=True)
-class Clash:
+class Collision:
     """Two uses that can give one name; ``example`` is such a name, ``REPOSITORY:TAG`` below the namespace."""
 
     first: Use
@@ -40,20 +40,20 @@ class Clash:
     example: str
 
 
-def find_clashes(services: Mapping[str, Sequence[Scheme]]) -> tuple[Clash, ...]:
-    """Return the pairs of templates that could give one name to two things; one clash for each pair.
+def find_collisions(services: Mapping[str, Sequence[Scheme]]) -> tuple[Collision, ...]:
+    """Return the pairs of templates that could give one name to two things; one collision for each pair.
 
     The schemes of all services are compared, not only those of one scheme: what a name stands for must not depend on
-    which scheme a release has. Two templates that give one thing one name are no clash, except within one list.
+    which scheme a release has. Two templates that give one thing one name are no collision, except within one list.
 
     The answer is exact for these services, any version and any major, but for one case: two templates of the same kind
-    and service that can give one text always count as a clash, whether or not the versions in it differ.
+    and service that can give one text always count as a collision, whether or not the versions in it differ.
     """
-    clashes: dict[tuple[str, ...], Clash] = {}
+    collisions: dict[tuple[str, ...], Collision] = {}
 
     def add(first: Use, second: Use, example: str) -> None:
         key = (first.kind, first.template, second.kind, second.template)
-        clashes.setdefault(key, Clash(first, second, example))
+        collisions.setdefault(key, Collision(first, second, example))
 
     meet = cache(_common_text)
     for repository, languages in _languages(services).items():
@@ -66,7 +66,7 @@ def find_clashes(services: Mapping[str, Sequence[Scheme]]) -> tuple[Clash, ...]:
             common = meet(language._replace(before=""), other._replace(before=between))
             if common is not None:
                 add(use, other_use, f"{repository}:{language.before}{common}")
-    return tuple(clashes.values())
+    return tuple(collisions.values())
 
 
 def find_overlong(services: Mapping[str, Sequence[Scheme]]) -> Iterator[tuple[Use, int]]:
@@ -97,7 +97,7 @@ class _Language(NamedTuple):
 
 
 def _uses(scheme: Scheme, service: str) -> Iterator[Use]:
-    for kind in KINDS:
+    for kind in TEMPLATE_KINDS:
         for template in scheme.templates(kind):
             yield Use(scheme.label, kind, template, service)
 

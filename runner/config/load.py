@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NoReturn
 
-from runner.config.collisions import Use, find_clashes, find_overlong
+from runner.config.collisions import Use, find_collisions, find_overlong
 from runner.config.naming import PRESETS, TAG_LENGTH, RegistryAddress, Scheme
 from runner.config.prow import (
     NAME_LENGTH,
@@ -284,12 +284,12 @@ def _name_conflicts(config: Config, document: Document, schemes: _Schemes) -> It
             f"the {use.kind} template {use.template!r} can give service {use.service} a tag of {length} characters"
             f"; a registry takes {TAG_LENGTH}",
         )
-    for clash in find_clashes(services):
-        first, second = clash.first, clash.second
+    for collision in find_collisions(services):
+        first, second, example = collision.first, collision.second, collision.example
         lines = {schemes.line(document, use) for use in (first, second)}
         lines |= {document.line(("services", use.service)) for use in (first, second)} if len(lines) == 1 else set()
         yield Problem(
             max(lines),
             f"names collide: the {first.kind} template {first.template!r} for service {first.service} and the"
-            f" {second.kind} template {second.template!r} for service {second.service} can both give {clash.example}",
+            f" {second.kind} template {second.template!r} for service {second.service} can both give {example}",
         )

@@ -17,9 +17,11 @@ from runner.oci.name import HOST, REPOSITORY_PATH, TAG, Name, Repository
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-Kind = Literal["image", "chart", "stable"]
-KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
-FIELDS: Final[Mapping[Kind, str]] = MappingProxyType({"image": "version", "chart": "version", "stable": "major"})
+TemplateKind = Literal["image", "chart", "stable"]
+TEMPLATE_KINDS: Final[tuple[TemplateKind, ...]] = get_args(TemplateKind)
+FIELDS: Final[Mapping[TemplateKind, str]] = MappingProxyType(
+    {"image": "version", "chart": "version", "stable": "major"}
+)
 """Which field the tag of each kind's templates holds, beside ``{service}``."""
 
 SERVICE = re.compile(r"[a-z0-9]+(?:-+[a-z0-9]+)*")
@@ -82,7 +84,7 @@ def check_fields(template: str, *allowed: str) -> None:
         raise ValueError(f"{template!r}: a brace that does not belong to {listed}")
 
 
-def check_template(kind: Kind, template: str) -> None:
+def check_template(kind: TemplateKind, template: str) -> None:
     """Raise ValueError unless every service and version makes this template a legal repository and tag.
 
     One sample decides: a service, version or major begins and ends with a letter or digit and has legal separators
@@ -118,14 +120,14 @@ class Scheme:
     stable: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        for kind in KINDS:
+        for kind in TEMPLATE_KINDS:
             templates = self.templates(kind)
             if not templates or len(set(templates)) < len(templates):
                 raise ValueError(f"{kind} of scheme {self.label} is empty or repeats a template")
             for template in templates:
                 check_template(kind, template)
 
-    def templates(self, kind: Kind) -> tuple[str, ...]:
+    def templates(self, kind: TemplateKind) -> tuple[str, ...]:
         """The templates of one kind."""
         return {"image": self.image, "chart": self.chart, "stable": self.stable}[kind]
 

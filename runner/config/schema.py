@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args, get_
 from pydantic import AfterValidator, BaseModel, Discriminator, Field, Tag, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
-from runner.config.naming import PRESETS, SERVICE, Kind, RegistryAddress, check_fields, check_template
+from runner.config.naming import PRESETS, SERVICE, RegistryAddress, TemplateKind, check_fields, check_template
 from runner.config.prow import ProwSection, ServiceProwSection  # noqa: TC001 - pydantic reads the annotations
 from runner.config.section import Listed, Section, nearest
 from runner.config.yamlfile import Document, Foreign, Problem
@@ -100,7 +100,7 @@ def _preset(text: str) -> str:
     return text
 
 
-def _template(kind: Kind) -> Callable[[str], str]:
+def _template(kind: TemplateKind) -> Callable[[str], str]:
     def check(text: str) -> str:
         check_template(kind, text)
         return text

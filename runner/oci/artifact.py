@@ -1,6 +1,6 @@
 """What every builder and the chart packager give: manifests, and where each blob can be read.
 
-Nothing downstream knows who made a layout.
+Nothing downstream knows who made an artifact.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Blob:
 
 
 @dataclass(frozen=True)
-class Layout:
+class Artifact:
     """One artifact: its root manifest (an index or a single manifest), the index's children, and all blobs."""
 
     root: Manifest

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from runner.oci.artifact import Layout
+    from runner.oci.artifact import Artifact
     from runner.oci.name import Name
     from runner.oci.registry import Registry
 
@@ -31,7 +31,7 @@ def blob_path(folder: Path, digest: str) -> Path:
     return folder / "blobs" / algorithm / encoded
 
 
-def write_layout_folder(folder: Path, entries: Iterable[tuple[Name, Layout]], registry: Registry) -> None:
+def write_layout_folder(folder: Path, entries: Iterable[tuple[Name, Artifact]], registry: Registry) -> None:
     """Write artifacts into a layout folder: blobs and manifests first, the index that names them last.
 
     The same entries give the same bytes. What the folder held under other names is no longer listed.

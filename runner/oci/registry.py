@@ -2,7 +2,7 @@
 
 Every method repeats itself within the transport's retries; a write is repeated only after a look at what is there,
 since an answer that was lost says nothing about what happened. Nothing counts as absent but a GET that is answered
-404 with one of ``ABSENT``.
+404 with one of ``ABSENT_CODES``.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 Sent = Literal["exists", "mounted", "uploaded"]
 
-ABSENT = frozenset({"MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND"})
+ABSENT_CODES = frozenset({"MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND"})
 UPLOAD_LOST = frozenset({"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID"})
 REFUSED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -173,7 +173,7 @@ class Registry:
     def _manifest(self, repository: Repository, reference: str) -> Manifest | None:
         request = Request("GET", _manifest_url(repository, reference), {"Accept": ", ".join(MANIFEST_TYPES)})
         answer = self._exchange(repository.host, request)
-        if answer.status == HTTPStatus.NOT_FOUND and _codes(answer) & ABSENT:
+        if answer.status == HTTPStatus.NOT_FOUND and _codes(answer) & ABSENT_CODES:
             return None
         _expect(answer, {HTTPStatus.OK})
         digest = digest_of(answer.body)
@@ -192,7 +192,7 @@ class Registry:
 
         def step(_: int) -> Answer:
             answer = self._exchange(repository.host, request)
-            if answer.status == HTTPStatus.NOT_FOUND and _codes(answer) & ABSENT:
+            if answer.status == HTTPStatus.NOT_FOUND and _codes(answer) & ABSENT_CODES:
                 return answer
             return _expect(answer, {HTTPStatus.OK})
 

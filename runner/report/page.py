@@ -42,7 +42,7 @@ class Fact:
 
 
 @dataclass(frozen=True)
-class Artifact:
+class Content:
     """Content that is published, under all its names; ``pulls`` are commands, each with what it is good for."""
 
     title: str
@@ -70,7 +70,7 @@ class Page:
     status: Status
     failures: tuple[Failure, ...]
     facts: tuple[Fact, ...]
-    artifacts: tuple[Artifact, ...]
+    artifacts: tuple[Content, ...]
     decisions: tuple[Decision, ...]
     bars: tuple[Bar, ...]
     seconds: float
@@ -136,7 +136,7 @@ def _commits(document: RecordDocument) -> Iterator[Fact]:
         yield Fact("Commit", document.commit, address)
 
 
-def _artifacts(document: RecordDocument) -> Iterator[Artifact]:
+def _artifacts(document: RecordDocument) -> Iterator[Content]:
     """What is published, in the order of the plan; names of one content together."""
     groups: dict[tuple[str, str, str], list[EntryDocument]] = {}
     for entry in document.entries:
@@ -147,7 +147,7 @@ def _artifacts(document: RecordDocument) -> Iterator[Artifact]:
         # What stable was before stands after what it is: its name goes on where the other's ends.
         entries = sorted(found, key=lambda entry: _is_history(entry, found))
         written = sum(entry.written for entry in entries)
-        yield Artifact(
+        yield Content(
             title=f"{kind.capitalize()} of {service}" if several else kind.capitalize(),
             names=tuple(entry.name for entry in entries),
             digest=digest,

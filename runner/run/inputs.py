@@ -17,7 +17,7 @@ from runner.report.record import PullDocument, ServiceDocument, SettingDocument
 from runner.run.presubmit.services import propose_services
 from runner.run.request import Chosen, Request, Selected
 from runner.run.selection import candidates, chart_file, check_any, select
-from runner.run.tools import Means
+from runner.run.tools import Tools
 from runner.runtime.workspace import child_environment
 from runner.source.clone import find_checkout, is_ancestor, read_checkout, read_files, resolve
 from runner.source.event import read_event
@@ -31,7 +31,7 @@ from runner.source.route import (
     propose_route,
     read_as_tag,
 )
-from runner.tools import Surroundings
+from runner.tools import Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from runner.source.event import Event
 
 
-def read_request(options: Options, around: Surroundings) -> Request:
+def read_request(options: Options, session: Session) -> Request:
     """Read event, configuration, checkout and route.
 
     Raises:
@@ -51,10 +51,10 @@ def read_request(options: Options, around: Surroundings) -> Request:
         NotARelease, TagMoved, StableIsATag, HistoryMissing, NoReleaseMerged: exit 3.
         VersionTaken: exit 5.
     """
-    record = around.record
+    record = session.record
     with record.step("event"):
         proposed = None if options.as_tag is None else read_as_tag(options.as_tag)
-        event = read_event(around.environment, proposal=proposed is not None)
+        event = read_event(session.environment, proposal=proposed is not None)
         record.update(
             as_tag=_as_tag(proposed),
             ref=event.base_ref,
@@ -64,7 +64,7 @@ def read_request(options: Options, around: Surroundings) -> Request:
     with record.step("configuration"):
         file = config_file(options)
         config = load_config(Path(file.value))
-        settings = resolve_settings(options, around.environment, config)
+        settings = resolve_settings(options, session.environment, config)
         table = {"config": file, **settings.table}
         record.update(
             registry=str(settings.registry),
@@ -73,10 +73,10 @@ def read_request(options: Options, around: Surroundings) -> Request:
     with record.step("checkout"):
         folder = find_checkout(event, options.workspace, Path.cwd())
         checkout = read_checkout(
-            folder, event, around.run, child_environment(around.environment, around.folder, [folder])
+            folder, event, session.run, child_environment(session.environment, session.folder, [folder])
         )
         record.update(commit=checkout.commit)
-        ours = [path for path in (around.artifacts, options.to_layout) if path is not None]
+        ours = [path for path in (session.artifacts, options.to_layout) if path is not None]
         changed = [path for path in checkout.changed if not _is_ours(folder / path, ours)]
         if changed:
             record.warn(f"the work tree differs from HEAD and is not read: {', '.join(changed)}")
@@ -87,11 +87,11 @@ def read_request(options: Options, around: Surroundings) -> Request:
             version=None if isinstance(route, ProposedPath) else route.version,
         )
         if proposed is not None:
-            _check_proposal(proposed, event, checkout, around)
+            _check_proposal(proposed, event, checkout, session)
     return Request(event, config, settings, checkout, route)
 
 
-def open_means(request: Request, around: Surroundings) -> Means:
+def open_tools(request: Request, session: Session) -> Tools:
     """Open what the run works with."""
     from runner.builders.go import GoBuilder  # noqa: PLC0415 - after the first log line, as all here
     from runner.chart.helm import Helm  # noqa: PLC0415
@@ -100,49 +100,49 @@ def open_means(request: Request, around: Surroundings) -> Means:
     from runner.oci.transport import Transport  # noqa: PLC0415
     from runner.run.publish import FolderDestination, RegistryDestination  # noqa: PLC0415
 
-    children = child_environment(around.environment, around.folder, [request.checkout.folder])
+    children = child_environment(session.environment, session.folder, [request.checkout.folder])
     registry = Registry(
-        Transport(around.lifetime, around.environment, observe=Exchanges(around.log).tell),
-        DockerConfig.find(around.environment),
+        Transport(session.lifetime, session.environment, observe=Exchanges(session.log).tell),
+        DockerConfig.find(session.environment),
     )
     build, settings = request.config.build, request.settings
-    around.record.update(layout_folder=str(settings.to_layout) if settings.to_layout else None)
+    session.record.update(layout_folder=str(settings.to_layout) if settings.to_layout else None)
 
     def written(name: Name) -> None:
-        around.record.written(str(name))
+        session.record.written(str(name))
 
     destination = (
-        RegistryDestination(registry, around.lifetime, around.log.info, written=written)
+        RegistryDestination(registry, session.lifetime, session.log.info, written=written)
         if settings.to_layout is None
         else FolderDestination(_writable(settings.to_layout), registry, written=written)
     )
-    return Means(
-        **{field.name: getattr(around, field.name) for field in fields(Surroundings)},
+    return Tools(
+        **{field.name: getattr(session, field.name) for field in fields(Session)},
         children=children,
-        source=around.folder / "source",
+        source=session.folder / "source",
         registry=registry,
-        helm=Helm(build.helm, around.run, children, _tool_log(around, "helm")),
-        builder=GoBuilder(build.go, around.run, children, _tool_log(around, "go")),
+        helm=Helm(build.helm, session.run, children, _tool_log(session, "helm")),
+        builder=GoBuilder(build.go, session.run, children, _tool_log(session, "go")),
         destination=destination,
     )
 
 
-def choose_services(request: Request, around: Surroundings) -> tuple[Chosen, ...]:
+def choose_services(request: Request, session: Session) -> tuple[Chosen, ...]:
     """Return what this run releases; every service of the repository is recorded with the reason.
 
     Raises:
         ServiceUnknown, UsageInvalid: exit 2.
         NothingInTag: exit 4.
     """
-    with around.record.step("select"):
+    with session.record.step("select"):
         found = candidates(request)
-        children = child_environment(around.environment, around.folder, [request.checkout.folder])
-        files = read_files(request.checkout, [chart_file(service) for service in found], around.run, children)
+        children = child_environment(session.environment, session.folder, [request.checkout.folder])
+        files = read_files(request.checkout, [chart_file(service) for service in found], session.run, children)
         proposed = isinstance(request.route, ProposedPath)
-        rows = propose_services(request, found, files, around, children) if proposed else select(request, found, files)
+        rows = propose_services(request, found, files, session, children) if proposed else select(request, found, files)
         chosen = tuple(Chosen(row.service, row.version) for row in rows if row.version is not None)
         for row in rows:
-            around.record.set_service(_service_row(row))
+            session.record.set_service(_service_row(row))
         if not proposed:
             check_any(request, rows)
         settings = request.settings
@@ -153,31 +153,31 @@ def choose_services(request: Request, around: Surroundings) -> tuple[Chosen, ...
             )
     versions = {one.version for one in chosen}
     if proposed:
-        around.record.update(version=min(versions) if len(versions) == 1 else None)
-    around.log.info(
+        session.record.update(version=min(versions) if len(versions) == 1 else None)
+    session.log.info(
         "started",
         services=",".join(one.service.name for one in chosen) or "none",
         ref=request.event.base_ref,
         pulls=",".join(pull.number for pull in request.event.pulls) or None,
-        as_tag=around.record.document.as_tag,
+        as_tag=session.record.document.as_tag,
         commit=request.checkout.commit,
-        path=around.record.document.path,
-        version=",".join(sorted(versions)) or around.record.document.version,
+        path=session.record.document.path,
+        version=",".join(sorted(versions)) or session.record.document.version,
         registry=str(settings.registry),
     )
-    failed = {error.service for error in around.record.document.errors}
+    failed = {error.service for error in session.record.document.errors}
     asked = set(settings.services) or {row.service.name for row in rows if proposed}
     for row in rows:
         if row.version is None and row.service.name in asked - failed:
-            around.log.info("not released", service=row.service.name, reason=row.reason)
-    for warning in around.record.document.warnings:
-        around.log.warning(warning)
+            session.log.info("not released", service=row.service.name, reason=row.reason)
+    for warning in session.record.document.warnings:
+        session.log.warning(warning)
     return chosen
 
 
-def read_chart_files(request: Request, paths: Sequence[str], means: Means) -> dict[str, bytes | None]:
+def read_chart_files(request: Request, paths: Sequence[str], tools: Tools) -> dict[str, bytes | None]:
     """Return these files as they are at HEAD, None for those that are not there."""
-    return read_files(request.checkout, paths, means.run, means.children)
+    return read_files(request.checkout, paths, tools.run, tools.children)
 
 
 def _writable(folder: Path) -> Path:
@@ -201,12 +201,12 @@ def _as_tag(proposed: ReleasePath | ProposedPath | None) -> str | None:
     return f"v{proposed.version}" if isinstance(proposed, ReleasePath) else FROM_CHART
 
 
-def _check_proposal(route: ReleasePath | ProposedPath, event: Event, checkout: Checkout, around: Surroundings) -> None:
-    children = child_environment(around.environment, around.folder, [checkout.folder])
+def _check_proposal(route: ReleasePath | ProposedPath, event: Event, checkout: Checkout, session: Session) -> None:
+    children = child_environment(session.environment, session.folder, [checkout.folder])
     commits = [*filter(None, [event.base_sha]), *(pull.sha for pull in event.pulls)]
-    contained = {commit for commit in commits if is_ancestor(checkout, commit, around.run, children)}
+    contained = {commit for commit in commits if is_ancestor(checkout, commit, session.run, children)}
     tag = f"refs/tags/v{route.version}^{{commit}}" if isinstance(route, ReleasePath) else None
-    found = resolve(checkout, [tag], around.run, children)[tag] if tag else None
+    found = resolve(checkout, [tag], session.run, children)[tag] if tag else None
     check_proposal(route, event, checkout, contained, found)
 
 
@@ -229,5 +229,5 @@ class Exchanges:
             self._log.warning("trying again", host=exchange.host, problem=exchange.problem)
 
 
-def _tool_log(around: Surroundings, tool: str) -> Path | None:
-    return None if around.artifacts is None else around.artifacts / f"{tool}-build-log.txt"
+def _tool_log(session: Session, tool: str) -> Path | None:
+    return None if session.artifacts is None else session.artifacts / f"{tool}-build-log.txt"

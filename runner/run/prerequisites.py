@@ -12,15 +12,15 @@ from runner.source.export import export
 
 if TYPE_CHECKING:
     from runner.run.request import Request
-    from runner.run.tools import Means
+    from runner.run.tools import Tools
 
 
-def prepare_tools(request: Request, means: Means, *, build: bool) -> Base | ReleaseError | None:
+def prepare_tools(request: Request, tools: Tools, *, build: bool) -> Base | ReleaseError | None:
     """Check tools, resolve the base image to a digest, and export HEAD.
 
     Args:
         request: what is asked for.
-        means: what it is done with.
+        tools: what it is done with.
         build: whether anything may be compiled.
 
     Returns:
@@ -29,24 +29,24 @@ def prepare_tools(request: Request, means: Means, *, build: bool) -> Base | Rele
     Raises:
         ToolUnusable: helm, or go where something is built, is missing or too old.
     """
-    record = means.record
+    record = tools.record
     with record.step("tools"):
-        record.tool("helm", means.helm.version())
+        record.tool("helm", tools.helm.version())
         if build:
-            record.tool(means.builder.name, means.builder.check())
+            record.tool(tools.builder.name, tools.builder.check())
     base: Base | ReleaseError | None = None
     if build:
-        base = _base(request, means)
+        base = _base(request, tools)
     with record.step("export"):
-        export(request.checkout, means.source, means.run, means.children)
+        export(request.checkout, tools.source, tools.run, tools.children)
     return base
 
 
-def _base(request: Request, means: Means) -> Base | ReleaseError:
-    record = means.record
+def _base(request: Request, tools: Tools) -> Base | ReleaseError:
+    record = tools.record
     with record.step("base image") as step:
         try:
-            base = resolve_base(request.settings.base_image, means.registry, request.config.platforms)
+            base = resolve_base(request.settings.base_image, tools.registry, request.config.platforms)
         except ReleaseError as error:
             # A service that builds nothing goes on; for the others it is told where they need it.
             if error.exit_code in STOPS_THE_RUN:

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Protocol
 
 from runner.errors import RegistryAnswerWrong, TagChanged, UsageInvalid
-from runner.oci.artifact import Blob, Layout, RemoteSource
+from runner.oci.artifact import Artifact, Blob, RemoteSource
 from runner.oci.layout import write_layout_folder
 from runner.published.observed import Observation, Published, unanswered
 
@@ -36,11 +36,11 @@ READ_BACK_SECONDS = 60.0
 class Destination(Protocol):
     """Where artifacts go: a registry, or a folder."""
 
-    def publish(self, layout: Layout, names: Sequence[tuple[Name, Observation]]) -> None:
+    def publish(self, artifact: Artifact, names: Sequence[tuple[Name, Observation]]) -> None:
         """Let every name hold this artifact.
 
         Args:
-            layout: the artifact.
+            artifact: the artifact.
             names: the names in order, each with what was observed under it when planning.
         """
         ...
@@ -81,7 +81,7 @@ class RegistryDestination:
         self._clock = clock
         self._written: list[tuple[Name, str]] = []
 
-    def publish(self, layout: Layout, names: Sequence[tuple[Name, Observation]]) -> None:
+    def publish(self, artifact: Artifact, names: Sequence[tuple[Name, Observation]]) -> None:
         """Make the artifact answer by digest in every repository, then write the names in order.
 
         Raises:
@@ -89,9 +89,9 @@ class RegistryDestination:
             TagChanged: a name holds neither what was observed nor this artifact.
         """
         for repository in dict.fromkeys(name.repository for name, _ in names):
-            self._send(layout, repository)
+            self._send(artifact, repository)
         for name, before in names:
-            self._tag(name, layout.root, before)
+            self._tag(name, artifact.root, before)
 
     def missing(self, image: Name, manifest: Manifest) -> tuple[str, ...]:
         """Ask the registry for the manifest and, of an index, for every child."""
@@ -108,21 +108,21 @@ class RegistryDestination:
             if found != digest:
                 raise TagChanged(f"{name} was written as {digest} and holds {found or 'nothing'} at the end")
 
-    def _send(self, layout: Layout, repository: Repository) -> None:
+    def _send(self, artifact: Artifact, repository: Repository) -> None:
         began = self._clock()
-        blobs = {blob.descriptor.digest: blob for blob in layout.blobs}
+        blobs = {blob.descriptor.digest: blob for blob in artifact.blobs}
         with ThreadPoolExecutor(PARALLEL_BLOBS, thread_name_prefix="blobs") as pool:
             outcomes = list(pool.map(lambda blob: self._registry.send_blob(repository, blob), blobs.values()))
-        for manifest in (*layout.children, layout.root):
+        for manifest in (*artifact.children, artifact.root):
             self._lifetime.check()
             self._registry.put_manifest(repository, manifest.digest, manifest)
-        if self._registry.manifest(repository, layout.root.digest) is None:
-            raise RegistryAnswerWrong(f"{repository}@{layout.root.digest} was sent and does not answer")
+        if self._registry.manifest(repository, artifact.root.digest) is None:
+            raise RegistryAnswerWrong(f"{repository}@{artifact.root.digest} was sent and does not answer")
         counts = {f"blobs_{outcome}": outcomes.count(outcome) for outcome in sorted(set(outcomes))}
         self._report(
             "content sent",
             repository=str(repository),
-            digest=layout.root.digest,
+            digest=artifact.root.digest,
             bytes=sum(blob.descriptor.size for blob in blobs.values()),
             seconds=round(self._clock() - began, 3),
             **counts,
@@ -177,12 +177,12 @@ class FolderDestination:
         self._registry = registry
         self._tell_written = written
         self._lock = threading.Lock()
-        self._entries: list[tuple[Name, Layout]] = []
+        self._entries: list[tuple[Name, Artifact]] = []
 
-    def publish(self, layout: Layout, names: Sequence[tuple[Name, Observation]]) -> None:
+    def publish(self, artifact: Artifact, names: Sequence[tuple[Name, Observation]]) -> None:
         """Remember the artifact under its names."""
         with self._lock:
-            self._entries.extend((name, layout) for name, _ in names)
+            self._entries.extend((name, artifact) for name, _ in names)
 
     def missing(self, image: Name, manifest: Manifest) -> tuple[str, ...]:  # noqa: ARG002 - nothing is asked of a folder
         """Nothing is missing: what the folder holds is written as a whole."""
@@ -200,7 +200,7 @@ class FolderDestination:
             self._tell_written(name)
 
 
-def published_layout(name: Name, found: Published, registry: Registry) -> Layout:
+def published_artifact(name: Name, found: Published, registry: Registry) -> Artifact:
     """Describe what is published under a name as a layout whose blobs are in the registry.
 
     Raises:
@@ -213,7 +213,7 @@ def published_layout(name: Name, found: Published, registry: Registry) -> Layout
         for manifest in (found.manifest, *children)
         for descriptor in manifest.blobs
     }
-    return Layout(found.manifest, children, tuple(blobs.values()))
+    return Artifact(found.manifest, children, tuple(blobs.values()))
 
 
 def _child(repository: Repository, digest: str, registry: Registry) -> Manifest:

@@ -16,13 +16,13 @@ from runner.chart.facts import (
     read_chart_facts,
     reference_warnings,
 )
-from runner.chart.manifest import chart_layout
+from runner.chart.manifest import chart_artifact
 from runner.chart.packaging import has_same_files, package_chart
 from runner.errors import AlreadyPublished, RegistryAnswerWrong
 from runner.published.observed import ABSENT, Observation, Published, observe
 from runner.run.plan.model import Action, Kind, Plan, for_folder
 from runner.run.plan.release import plan_release
-from runner.run.publish import published_layout
+from runner.run.publish import published_artifact
 from runner.run.reporting import warn
 
 if TYPE_CHECKING:
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from runner.chart.archive import PackagedChart
     from runner.config.load import Service
     from runner.config.naming import Scheme
-    from runner.oci.artifact import Layout
+    from runner.oci.artifact import Artifact
     from runner.oci.manifest import Manifest
     from runner.oci.name import Name
     from runner.run.request import Chosen, Request
-    from runner.run.tools import Means
+    from runner.run.tools import Tools
 
 
 @dataclass(frozen=True)
@@ -104,18 +104,18 @@ def describe(request: Request, chosen: Chosen, files: Mapping[str, bytes | None]
     )
 
 
-def look(request: Request, desired: Desired, means: Means) -> Looked:
+def look(request: Request, desired: Desired, tools: Tools) -> Looked:
     """Read every name and plan; with a layout folder as the destination nothing is read and all is built."""
     names = (*desired.images, *desired.charts)
     if request.settings.to_layout is not None:
         observed: dict[Name, Observation] = dict.fromkeys(names, ABSENT)
         return Looked(desired, observed, for_folder(_plan(request, desired, observed)))
-    observed = observe(names, means.registry)
+    observed = observe(names, tools.registry)
     unsigned = any(isinstance(found, Published) and not found.revision for found in map(observed.get, desired.charts))
     return Looked(desired, observed, None if unsigned else _plan(request, desired, observed))
 
 
-def prepare(request: Request, looked: Looked, means: Means) -> Prepared:
+def prepare(request: Request, looked: Looked, tools: Tools) -> Prepared:
     """Lint, render and package the chart, and finish the plan.
 
     Raises:
@@ -123,16 +123,16 @@ def prepare(request: Request, looked: Looked, means: Means) -> Prepared:
         BuildFailed, GoTooOld: the image cannot be built, which is seen without compiling.
     """
     desired, observed = looked.desired, dict(looked.observed)
-    folder = means.folder / desired.service.name / "chart"
+    folder = tools.folder / desired.service.name / "chart"
     folder.mkdir(parents=True)
-    chart = package_chart(means.source, desired.facts, desired.images[0], means.helm, folder)
-    warn(means, desired.service.name, *chart.warnings)
+    chart = package_chart(tools.source, desired.facts, desired.images[0], tools.helm, folder)
+    warn(tools, desired.service.name, *chart.warnings)
     if looked.builds:
-        means.builder.inspect(means.source, desired.service.main_folder)
+        tools.builder.inspect(tools.source, desired.service.main_folder)
     for name in desired.charts:
         found = observed[name]
         if isinstance(found, Published) and not found.revision:
-            same = has_same_files(chart, name, found.manifest, means.registry, folder)
+            same = has_same_files(chart, name, found.manifest, tools.registry, folder)
             observed[name] = replace(found, same_files=same)
     return Prepared(desired, observed, looked.plan or _plan(request, desired, observed), chart)
 
@@ -142,7 +142,7 @@ def builds(plan: Plan) -> bool:
     return any(entry.copy_of is None for entry in plan.to_publish(Kind.IMAGE))
 
 
-def publish(request: Request, prepared: Prepared, base: Base | None, means: Means) -> Plan:
+def publish(request: Request, prepared: Prepared, base: Base | None, tools: Tools) -> Plan:
     """Publish the image, then the chart, and return the plan with every digest filled in.
 
     Raises:
@@ -150,23 +150,23 @@ def publish(request: Request, prepared: Prepared, base: Base | None, means: Mean
         RegistryFailed, RegistryAnswerWrong, CredentialsRefused, TagChanged: a write did not come to its end.
     """
     desired, plan, service = prepared.desired, prepared.plan, prepared.desired.service.name
-    layout = None
+    artifact = None
     if builds(plan):
         if base is None:
             raise ValueError("a plan that builds comes with a base image")
-        with means.record.step("build", service):
-            layout = _build(request, desired, base, means)
-    with means.record.step("publish image", service) as step:
-        image = _publish_image(prepared, layout, means)
+        with tools.record.step("build", service):
+            artifact = _build(request, desired, base, tools)
+    with tools.record.step("publish image", service) as step:
+        image = _publish_image(prepared, artifact, tools)
         if not plan.to_publish(Kind.IMAGE):
             step.skip("already published")
-    with means.record.step("publish chart", service) as step:
+    with tools.record.step("publish chart", service) as step:
         if plan.to_publish(Kind.CHART):
-            chart = _publish_chart(request, prepared, image, means)
+            chart = _publish_chart(request, prepared, image, tools)
         else:
             chart = None
             step.skip("already published")
-        _warn_of_other_image(prepared, image, means)
+        _warn_of_other_image(prepared, image, tools)
     return _with_digests(plan, image.digest, chart)
 
 
@@ -181,13 +181,13 @@ def _plan(request: Request, desired: Desired, observed: Mapping[Name, Observatio
     )
 
 
-def _build(request: Request, desired: Desired, base: Base, means: Means) -> Layout:
+def _build(request: Request, desired: Desired, base: Base, tools: Tools) -> Artifact:
     platforms = ",".join(map(str, request.config.platforms))
-    means.log.info("building", service=desired.service.name, builder=means.builder.name, platforms=platforms)
-    built = means.builder.build(
+    tools.log.info("building", service=desired.service.name, builder=tools.builder.name, platforms=platforms)
+    built = tools.builder.build(
         BuildRequest(
             service=desired.service.name,
-            source=means.source,
+            source=tools.source,
             main=desired.service.main_folder,
             version=desired.scheme.version_text(desired.version),
             revision=request.checkout.commit,
@@ -195,47 +195,47 @@ def _build(request: Request, desired: Desired, base: Base, means: Means) -> Layo
             source_url=request.event.source,
             platforms=request.config.platforms,
             base=base,
-            folder=means.folder / desired.service.name / "image",
+            folder=tools.folder / desired.service.name / "image",
         )
     )
-    warn(means, desired.service.name, *built.warnings)
-    return built.layout
+    warn(tools, desired.service.name, *built.warnings)
+    return built.artifact
 
 
-def _publish_image(prepared: Prepared, layout: Layout | None, means: Means) -> Manifest:
+def _publish_image(prepared: Prepared, artifact: Artifact | None, tools: Tools) -> Manifest:
     entries = prepared.plan.to_publish(Kind.IMAGE)
     if not entries:
         return _found(prepared, prepared.desired.images).manifest
     copied = entries[0].copy_of
-    if layout is None:
+    if artifact is None:
         if copied is None:
             raise ValueError("an image that is neither built nor copied cannot be published")
-        layout = published_layout(copied, _found(prepared, (copied,)), means.registry)
-    means.destination.publish(layout, [(entry.name, prepared.observed[entry.name]) for entry in entries])
-    return layout.root
+        artifact = published_artifact(copied, _found(prepared, (copied,)), tools.registry)
+    tools.destination.publish(artifact, [(entry.name, prepared.observed[entry.name]) for entry in entries])
+    return artifact.root
 
 
-def _publish_chart(request: Request, prepared: Prepared, image: Manifest, means: Means) -> str:
+def _publish_chart(request: Request, prepared: Prepared, image: Manifest, tools: Tools) -> str:
     desired = prepared.desired
-    _hold_back(prepared, image, means)
+    _hold_back(prepared, image, tools)
     entries = prepared.plan.to_publish(Kind.CHART)
     copied = entries[0].copy_of
     if copied is not None:
-        layout = published_layout(copied, _found(prepared, (copied,)), means.registry)
+        artifact = published_artifact(copied, _found(prepared, (copied,)), tools.registry)
     else:
         annotations = {
             **request.annotations,
             RELEASE_VERSION: desired.version,
             RELEASE_IMAGE: f"{desired.images[0].repository}@{image.digest}",
         }
-        layout = chart_layout(prepared.chart, annotations, means.folder / desired.service.name / "chart")
-    means.destination.publish(layout, [(entry.name, prepared.observed[entry.name]) for entry in entries])
-    return layout.root.digest
+        artifact = chart_artifact(prepared.chart, annotations, tools.folder / desired.service.name / "chart")
+    tools.destination.publish(artifact, [(entry.name, prepared.observed[entry.name]) for entry in entries])
+    return artifact.root.digest
 
 
-def _hold_back(prepared: Prepared, image: Manifest, means: Means) -> None:
+def _hold_back(prepared: Prepared, image: Manifest, tools: Tools) -> None:
     desired = prepared.desired
-    missing = means.destination.missing(desired.images[0], image)
+    missing = tools.destination.missing(desired.images[0], image)
     if missing:
         raise RegistryAnswerWrong(
             f"the chart is held back: the image it names does not answer as {missing[0]}", detail=missing
@@ -244,18 +244,18 @@ def _hold_back(prepared: Prepared, image: Manifest, means: Means) -> None:
     digest = None if chart is None else chart.image_digest
     if digest in {None, image.digest}:
         return
-    if means.registry.manifest(desired.images[0].repository, str(digest)) is None:
+    if tools.registry.manifest(desired.images[0].repository, str(digest)) is None:
         raise AlreadyPublished(
             f"no further name is given to the chart of {desired.version}: it was released with the image {digest},"
             f" which is gone; what is built today is {image.digest}"
         )
 
 
-def _warn_of_other_image(prepared: Prepared, image: Manifest, means: Means) -> None:
+def _warn_of_other_image(prepared: Prepared, image: Manifest, tools: Tools) -> None:
     chart = _first(prepared, prepared.desired.charts)
     if chart is not None and chart.image_digest not in {None, image.digest}:
         warn(
-            means,
+            tools,
             prepared.desired.service.name,
             f"the chart was released with image {chart.image_digest}; the image published now is {image.digest}",
         )

@@ -11,35 +11,35 @@ if TYPE_CHECKING:
 
     from runner.run.plan.model import Plan
     from runner.run.request import Desired, Request
-    from runner.run.tools import Means
-    from runner.tools import Surroundings
+    from runner.run.tools import Tools
+    from runner.tools import Session
 
 
-def record_desired(request: Request, desired: Iterable[Desired], means: Means) -> None:
+def record_desired(request: Request, desired: Iterable[Desired], tools: Tools) -> None:
     """Record the scheme of each service, the charts' warnings, and whether this is a staging release."""
     staging = request.settings.is_staging
     for one in desired:
         staging = staging or str(one.images[0]) != one.facts.image
-        row = next(row for row in means.record.document.services if row.name == one.service.name)
-        means.record.set_service(row.model_copy(update={"scheme": one.scheme.label}))
-        warn(means, one.service.name, *one.warnings)
-    means.record.update(staging=staging)
+        row = next(row for row in tools.record.document.services if row.name == one.service.name)
+        tools.record.set_service(row.model_copy(update={"scheme": one.scheme.label}))
+        warn(tools, one.service.name, *one.warnings)
+    tools.record.update(staging=staging)
     if staging:
         settings = request.settings
-        means.log.info("staging release", registry=str(settings.registry), production=str(settings.production))
+        tools.log.info("staging release", registry=str(settings.registry), production=str(settings.production))
 
 
-def record_plan(plan: Plan, means: Means) -> None:
+def record_plan(plan: Plan, tools: Tools) -> None:
     """Record and log a plan: every entry with its reason, warnings and notes.
 
     Raises:
         ReleaseError: the plan's own, when it refuses a name.
     """
-    record_entries(plan, means)
-    warn(means, plan.service, *plan.warnings)
-    note(means, plan.service, *plan.notes)
+    record_entries(plan, tools)
+    warn(tools, plan.service, *plan.warnings)
+    note(tools, plan.service, *plan.notes)
     for entry in plan.entries:
-        means.log.info(
+        tools.log.info(
             "planned",
             service=plan.service,
             action=entry.action.value,
@@ -51,23 +51,23 @@ def record_plan(plan: Plan, means: Means) -> None:
         raise plan.error
 
 
-def warn(means: Surroundings, service: str, *texts: str) -> None:
+def warn(tools: Session, service: str, *texts: str) -> None:
     """Record and log what wants a look."""
-    means.record.warn(*texts)
+    tools.record.warn(*texts)
     for text in texts:
-        means.log.warning(text, service=service)
+        tools.log.warning(text, service=service)
 
 
-def note(means: Surroundings, service: str, *texts: str) -> None:
+def note(tools: Session, service: str, *texts: str) -> None:
     """Record and log what is worth knowing and needs nothing done."""
-    means.record.note(*texts)
+    tools.record.note(*texts)
     for text in texts:
-        means.log.info(text, service=service)
+        tools.log.info(text, service=service)
 
 
-def record_entries(plan: Plan, means: Means) -> None:
+def record_entries(plan: Plan, tools: Tools) -> None:
     """Record what each name of a plan holds or will hold."""
-    means.record.set_entries(plan.service, entry_documents(plan))
+    tools.record.set_entries(plan.service, entry_documents(plan))
 
 
 def entry_documents(plan: Plan) -> tuple[EntryDocument, ...]:

@@ -18,14 +18,14 @@ from runner.chart.facts import (
     read_chart_facts,
     reference_warnings,
 )
-from runner.chart.manifest import chart_layout
+from runner.chart.manifest import chart_artifact
 from runner.chart.packaging import has_same_files, package_chart
 from runner.errors import StableImageAbsent
 from runner.oci.manifest import REVISION
 from runner.published.observed import ABSENT, Observation, Published, is_platform, observe, platform_of, unanswered
 from runner.run.plan.model import Kind, Plan, for_folder
 from runner.run.plan.stable import Candidate, Position, history_names, plan_stable, plan_stable_unchanged
-from runner.run.publish import published_layout
+from runner.run.publish import published_artifact
 from runner.run.reporting import warn
 from runner.source.clone import is_ancestor
 from runner.source.route import StablePath
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from runner.chart.archive import PackagedChart
     from runner.config.load import Service
     from runner.config.naming import Scheme
-    from runner.oci.artifact import Layout
+    from runner.oci.artifact import Artifact
     from runner.oci.name import Name
     from runner.run.request import Chosen, Request
-    from runner.run.tools import Means
+    from runner.run.tools import Tools
 
 BACKWARDS_TRAILER = ("stable-move", "backwards")
 
@@ -82,7 +82,7 @@ class Prepared:
     desired: Desired
     observed: Mapping[Name, Observation]
     plan: Plan
-    chart: Layout
+    chart: Artifact
 
 
 def describe(request: Request, chosen: Chosen, files: Mapping[str, bytes | None]) -> Desired:
@@ -119,7 +119,7 @@ def describe(request: Request, chosen: Chosen, files: Mapping[str, bytes | None]
     )
 
 
-def look(request: Request, desired: Desired, means: Means) -> Looked:
+def look(request: Request, desired: Desired, tools: Tools) -> Looked:
     """Read the image, the moving names with the newest history of each, and the image version's own chart.
 
     Raises:
@@ -127,43 +127,43 @@ def look(request: Request, desired: Desired, means: Means) -> Looked:
     """
     image_name = desired.images[0]
     if request.settings.to_layout is not None:
-        observed: dict[Name, Observation] = {image_name: observe((image_name,), means.registry)[image_name]}
+        observed: dict[Name, Observation] = {image_name: observe((image_name,), tools.registry)[image_name]}
         observed |= dict.fromkeys((*desired.charts, *desired.releases), ABSENT)
         histories: dict[Name, Sequence[Name]] = {}
     else:
-        histories = {name: history_names(name, means.registry.tags(name.repository)) for name in desired.charts}
+        histories = {name: history_names(name, tools.registry.tags(name.repository)) for name in desired.charts}
         newest = [history[-1] for history in histories.values() if history]
-        observed = observe((image_name, *desired.charts, *desired.releases, *newest), means.registry)
+        observed = observe((image_name, *desired.charts, *desired.releases, *newest), tools.registry)
     image = observed[image_name]
     if not isinstance(image, Published):
         raise StableImageAbsent(f"{image_name} is not in the registry, and {desired.facts.says('image_tag')}")
-    missing = unanswered(image_name, image.manifest, means.registry)
+    missing = unanswered(image_name, image.manifest, tools.registry)
     if missing and (image.revision is not None or not _has_platform(image_name, image, missing)):
         raise StableImageAbsent(f"{image_name} is there, but {missing[0]} does not answer", detail=missing)
-    warn(means, desired.service.name, *_former_flaws(image_name, image, missing, means))
+    warn(tools, desired.service.name, *_former_flaws(image_name, image, missing, tools))
     plan = plan_stable_unchanged(desired.service.name, desired.charts, request.identity.of_chart(image_name), observed)
     return Looked(desired, observed, histories, image, plan)
 
 
-def prepare(request: Request, looked: Looked, means: Means) -> Prepared:
+def prepare(request: Request, looked: Looked, tools: Tools) -> Prepared:
     """Package the chart, take the image version's own chart where it is the same, and plan the move.
 
     Raises:
         ChartUnusable, ChartDisagrees: the chart may not be published.
     """
     desired = looked.desired
-    folder = means.folder / desired.service.name / "chart"
+    folder = tools.folder / desired.service.name / "chart"
     folder.mkdir(parents=True)
-    packaged = package_chart(means.source, desired.facts, desired.images[0], means.helm, folder)
-    warn(means, desired.service.name, *packaged.warnings)
+    packaged = package_chart(tools.source, desired.facts, desired.images[0], tools.helm, folder)
+    warn(tools, desired.service.name, *packaged.warnings)
     moves = request.settings.to_layout is None
-    layout, holder = _chart(request, looked, packaged, means)
+    artifact, holder = _chart(request, looked, packaged, tools)
     candidate = Candidate(
-        digest=layout.root.digest,
-        revision=layout.root.annotations.get(REVISION, request.identity.revision),
+        digest=artifact.root.digest,
+        revision=artifact.root.annotations.get(REVISION, request.identity.revision),
         position=Position(Version.parse(desired.image_version), Version.parse(desired.version), request.created),
         holder=holder,
-        backwards=_backwards(request, looked, means),
+        backwards=_backwards(request, looked, tools),
     )
     plan = plan_stable(
         desired.service.name,
@@ -173,14 +173,14 @@ def prepare(request: Request, looked: Looked, means: Means) -> Prepared:
         histories=looked.histories,
         now=datetime.now(UTC) if moves else None,
     )
-    return Prepared(desired, looked.observed, plan if moves else for_folder(plan), layout)
+    return Prepared(desired, looked.observed, plan if moves else for_folder(plan), artifact)
 
 
-def publish(request: Request, prepared: Prepared, base: object, means: Means) -> Plan:  # noqa: ARG001 - as the release path
+def publish(request: Request, prepared: Prepared, base: object, tools: Tools) -> Plan:  # noqa: ARG001 - as the release path
     """Write each history name, then the moving name it belongs to."""
     service = prepared.desired.service.name
-    with means.record.step("publish chart", service):
-        means.destination.publish(
+    with tools.record.step("publish chart", service):
+        tools.destination.publish(
             prepared.chart,
             [(entry.name, prepared.observed.get(entry.name, ABSENT)) for entry in prepared.plan.to_publish(Kind.CHART)],
         )
@@ -192,34 +192,34 @@ def builds(plan: Plan) -> bool:  # noqa: ARG001 - as the release path
     return False
 
 
-def _chart(request: Request, looked: Looked, packaged: PackagedChart, means: Means) -> tuple[Layout, Name | None]:
+def _chart(request: Request, looked: Looked, packaged: PackagedChart, tools: Tools) -> tuple[Artifact, Name | None]:
     desired = looked.desired
-    folder = means.folder / desired.service.name / "chart"
+    folder = tools.folder / desired.service.name / "chart"
     for name in (*desired.charts, *desired.releases):
         found = looked.observed[name]
         if not isinstance(found, Published):
             continue
         mine = name in desired.charts and request.identity.of_chart(desired.images[0]).differs_from(found) is None
         if mine or (
-            name in desired.releases and has_same_files(packaged, name, found.manifest, means.registry, folder)
+            name in desired.releases and has_same_files(packaged, name, found.manifest, tools.registry, folder)
         ):
-            return published_layout(name, found, means.registry), name
+            return published_artifact(name, found, tools.registry), name
     annotations = {
         **request.annotations,
         RELEASE_VERSION: desired.image_version,
         RELEASE_RESOLVED_VERSION: desired.version,
         RELEASE_IMAGE: f"{desired.images[0].repository}@{looked.image.digest}",
     }
-    return chart_layout(packaged, annotations, folder), None
+    return chart_artifact(packaged, annotations, folder), None
 
 
-def _backwards(request: Request, looked: Looked, means: Means) -> str | None:
+def _backwards(request: Request, looked: Looked, tools: Tools) -> str | None:
     asked = any((key.lower(), value.strip().lower()) == BACKWARDS_TRAILER for key, value in request.checkout.trailers)
     if not asked:
         return None
     found = looked.observed[looked.desired.charts[0]]
     revision = found.revision if isinstance(found, Published) else None
-    if revision is None or not is_ancestor(request.checkout, revision, means.run, means.children):
+    if revision is None or not is_ancestor(request.checkout, revision, tools.run, tools.children):
         return None
     return f"the commit says Stable-Move: backwards, and follows {revision[:12]}"
 
@@ -229,17 +229,17 @@ def _has_platform(name: Name, image: Published, missing: Sequence[str]) -> bool:
     return any(f"{name.repository}@{child.digest}" not in missing for child in platforms)
 
 
-def _former_flaws(name: Name, image: Published, missing: Sequence[str], means: Means) -> tuple[str, ...]:
+def _former_flaws(name: Name, image: Published, missing: Sequence[str], tools: Tools) -> tuple[str, ...]:
     """The known flaws of images published by the former job, as warnings."""
     flaws = [f"{name}: {gone} does not answer" for gone in missing]
     if not image.manifest.is_index:
         return (*flaws, f"{name} is for one platform only, {', '.join(map(str, image.platforms))}")
     for child in image.manifest.children:
-        manifest = means.registry.manifest(name.repository, child.digest)
+        manifest = tools.registry.manifest(name.repository, child.digest)
         if manifest is None or child.platform is None or manifest.is_index:
             continue
         try:
-            stated = str(platform_of(json.loads(means.registry.read_blob(name.repository, manifest.blobs[0]))))
+            stated = str(platform_of(json.loads(tools.registry.read_blob(name.repository, manifest.blobs[0]))))
         except ValueError as error:
             stated = f"nothing that can be read ({error})"
         if stated != str(child.platform):

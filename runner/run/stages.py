@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from runner.builders.base import Base
     from runner.run.plan.model import Plan
     from runner.run.request import Chosen, Request
-    from runner.run.tools import Means
+    from runner.run.tools import Tools
 
 READ_AT_ONCE = 8
 
@@ -61,16 +61,16 @@ class Path(Protocol[D, L, P]):
     def describe(self, request: Request, chosen: Chosen, files: Mapping[str, bytes | None]) -> D:
         """Say what there should be."""
 
-    def look(self, request: Request, desired: D, means: Means) -> L:
+    def look(self, request: Request, desired: D, tools: Tools) -> L:
         """Say what there is."""
 
-    def prepare(self, request: Request, looked: L, means: Means) -> P:
+    def prepare(self, request: Request, looked: L, tools: Tools) -> P:
         """Make and check the chart."""
 
     def builds(self, plan: Plan) -> bool:
         """Whether a plan compiles anything."""
 
-    def publish(self, request: Request, prepared: P, base: Base | None, means: Means) -> Plan:
+    def publish(self, request: Request, prepared: P, base: Base | None, tools: Tools) -> Plan:
         """Build and publish."""
 
 
@@ -80,27 +80,27 @@ class Road(Generic[D, L, P]):
     Args:
         path: the release path or the stable path.
         request: what is asked for.
-        means: what it is done with.
+        tools: what it is done with.
     """
 
-    def __init__(self, path: Path[D, L, P], request: Request, means: Means) -> None:
+    def __init__(self, path: Path[D, L, P], request: Request, tools: Tools) -> None:
         self._path = path
         self.request = request
-        self._means = means
-        self._record = means.record
+        self._tools = tools
+        self._record = tools.record
 
     def describe(self, chosen: Sequence[Chosen]) -> tuple[D, ...]:
         """Say for each service what there should be."""
         paths = [file for one in chosen for file in chart_files(one.service.chart_folder)]
         with self._record.step("describe"):
-            files = read_chart_files(self.request, paths, self._means)
+            files = read_chart_files(self.request, paths, self._tools)
 
         def work(one: Chosen) -> D:
             with self._record.step("describe", one.service.name):
                 return self._path.describe(self.request, one, files)
 
         desired = each_service(chosen, lambda one: one.service.name, work, self._record, at_once=READ_AT_ONCE)
-        record_desired(self.request, desired, self._means)
+        record_desired(self.request, desired, self._tools)
         return desired
 
     def look(self, desired: Iterable[D]) -> tuple[L, ...]:
@@ -108,7 +108,7 @@ class Road(Generic[D, L, P]):
 
         def work(one: D) -> L:
             with self._record.step("observe", one.service.name):
-                looked = self._path.look(self.request, one, self._means)
+                looked = self._path.look(self.request, one, self._tools)
             self._plan(one, looked.plan)
             return looked
 
@@ -124,7 +124,7 @@ class Road(Generic[D, L, P]):
         def work(one: L) -> P:
             service = one.desired.service.name
             with self._record.step("chart", service):
-                prepared = self._path.prepare(self.request, one, self._means)
+                prepared = self._path.prepare(self.request, one, self._tools)
             if one.plan is None:
                 self._plan(prepared.desired, prepared.plan)
             if isinstance(base, ReleaseError) and self._path.builds(prepared.plan):
@@ -139,8 +139,8 @@ class Road(Generic[D, L, P]):
         usable = None if isinstance(base, ReleaseError) else base
 
         def work(one: P) -> Plan:
-            plan = self._path.publish(self.request, one, usable, self._means)
-            record_entries(plan, self._means)
+            plan = self._path.publish(self.request, one, usable, self._tools)
+            record_entries(plan, self._tools)
             return plan
 
         published = each_service(prepared, _service_of, work, self._record, at_once=self.request.config.build.parallel)
@@ -149,7 +149,7 @@ class Road(Generic[D, L, P]):
     def _plan(self, desired: Desired, plan: Plan | None) -> None:
         if plan is not None:
             with self._record.step("plan", desired.service.name) as step:
-                record_plan(plan, self._means)
+                record_plan(plan, self._tools)
                 if not plan.publishes:
                     step.skip("everything is published already")
 

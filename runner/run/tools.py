@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runner.tools import Surroundings
+from runner.tools import Session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Means(Surroundings):
+class Tools(Session):
     """What is there once the request is read.
 
     ``children`` is the environment of every child; ``source`` where HEAD is exported to.

@@ -17,7 +17,7 @@ from runner.errors import EventInvalid
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-Kind = TypeVar("Kind")
+Value = TypeVar("Value")
 
 DEFAULT_HOST = "github.com"
 POSTSUBMIT = "postsubmit"
@@ -378,8 +378,8 @@ def _text(document: Mapping[str, Any], key: str, where: str) -> str | None:
 
 
 def _member(
-    document: Mapping[str, Any], key: str, kind: type[Kind], expected: str, where: str | None = None
-) -> Kind | None:
+    document: Mapping[str, Any], key: str, kind: type[Value], expected: str, where: str | None = None
+) -> Value | None:
     value = document.get(key)
     if value is not None and not isinstance(value, kind):
         raise EventInvalid(f"JOB_SPEC's {where or key} is {_shown(value)}, not {expected}")

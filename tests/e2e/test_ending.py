@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from runner.oci.artifact import Layout
+    from runner.oci.artifact import Artifact
     from tests.support.releases import Ended
 
 MOVING = {"chart": "widget-v1-stable", "widget-chart": "v1-stable"}
@@ -158,7 +158,7 @@ def two_platforms(tmp_path: Path) -> Iterator[Bench]:
         yield made
 
 
-def push_base(bench: Bench, folder: Path) -> Layout:
+def push_base(bench: Bench, folder: Path) -> Artifact:
     """Put a base image into the registry, past the proxy."""
     layout = base_layout(folder, BOTH)
     with Transport(Lifetime(), {}) as transport:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from runner.oci.artifact import Layout
+    from runner.oci.artifact import Artifact
     from runner.oci.manifest import Platform
 
 IMAGES = {"s3": "v0.1.4", "ecr": "v0.1.5"}
@@ -73,7 +73,7 @@ class Stage:
         ]
         return run_program(*argv, env={**self.environment, "ARTIFACTS": str(artifacts)}, cwd=self.clone)
 
-    def publish_image(self, layout: Layout) -> None:
+    def publish_image(self, layout: Artifact) -> None:
         """Put an image where the chart expects it, and forget the requests that this took."""
         repository, _, tag = self.image.rpartition(":")
         registry = Registry(Transport(Lifetime(60), {}), DockerConfig(None))
@@ -100,7 +100,7 @@ def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
         yield Stage(service, clone, workspace, environment, proxy)
 
 
-def former_image(folder: Path, form: Form, *platforms: Platform) -> Layout:
+def former_image(folder: Path, form: Form, *platforms: Platform) -> Artifact:
     """An image as the former job made it: no annotations, and every config says amd64.
 
     One platform gives a plain manifest, several an index. The program of each is built for its true platform.

@@ -29,7 +29,7 @@ from runner.runtime.process import Children
 from runner.runtime.workspace import child_environment, open_workspace
 from runner.source.clone import read_files
 from runner.source.route import ReleasePath
-from runner.tools import Surroundings
+from runner.tools import Session
 from testbed.git import git
 from tests.support.controllers import RELEASES
 from tests.support.git import Origin, clone_refs, open_bundle, push_environment
@@ -111,7 +111,7 @@ def travel(clone: Clone, tag: str, folder: Path) -> Planned:
     clone.check_out(tag)
     environment = {**go_environment(), **push_environment(clone.origin, tag, clone.tags[tag])}
     lifetime = Lifetime(60)
-    around = Surroundings(
+    session = Session(
         environment=environment,
         lifetime=lifetime,
         run=Children(lifetime).run,
@@ -120,12 +120,12 @@ def travel(clone: Clone, tag: str, folder: Path) -> Planned:
         folder=folder,
         artifacts=None,
     )
-    request = read_request(Options(config=CONFIG, workspace=clone.workspace), around)
-    [chosen] = choose_services(request, around)
+    request = read_request(Options(config=CONFIG, workspace=clone.workspace), session)
+    [chosen] = choose_services(request, session)
     service = chosen.service
     children = child_environment(environment, folder, [clone.folder])
-    files = read_files(request.checkout, chart_files(service.chart_folder), around.run, children)
-    assert around.record.document.warnings == ()
+    files = read_files(request.checkout, chart_files(service.chart_folder), session.run, children)
+    assert session.record.document.warnings == ()
     return Planned(request, service, files, release_path.describe(request, chosen, files))
 
 

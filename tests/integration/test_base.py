@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from runner.oci.artifact import Layout
+    from runner.oci.artifact import Artifact
     from runner.oci.registry import Registry
     from testbed.registries import LocalRegistry
 
@@ -41,7 +41,7 @@ def repository(running: LocalRegistry, tmp_path: Path) -> Repository:
 def place(request: pytest.FixtureRequest, tmp_path: Path, registry: Registry, repository: Repository) -> Any:
     """Puts a layout where base images come from, and returns the reference to it."""
 
-    def put(layout: Layout) -> str:
+    def put(layout: Artifact) -> str:
         if request.param == "folder":
             return write_folder(tmp_path / "layout", layout)
         push(registry, repository, "1.2", layout)
@@ -56,7 +56,7 @@ def digests(base: Base, platform: Platform = AMD64) -> list[str]:
 
 @pytest.mark.parametrize("form", [OCI, DOCKER], ids=["oci", "docker"])
 def test_a_base_is_read_for_each_platform(
-    tmp_path: Path, registry: Registry, place: Callable[[Layout], str], form: Form
+    tmp_path: Path, registry: Registry, place: Callable[[Artifact], str], form: Form
 ) -> None:
     """Config and layers of each platform are found, in OCI's media types, whichever family the base is of."""
     layout = base_layout(tmp_path / "base", form=form)
@@ -102,7 +102,7 @@ def test_no_layer_is_fetched(tmp_path: Path, running: LocalRegistry, registry: R
 
 @pytest.mark.parametrize("form", [OCI, DOCKER], ids=["oci", "docker"])
 def test_a_manifest_without_index_serves_its_own_platform(
-    tmp_path: Path, registry: Registry, place: Callable[[Layout], str], form: Form
+    tmp_path: Path, registry: Registry, place: Callable[[Artifact], str], form: Form
 ) -> None:
     """An image of one platform is a base for that platform and for no other."""
     reference = place(base_layout(tmp_path / "base", (ARM64,), form=form, single=True))
@@ -112,14 +112,14 @@ def test_a_manifest_without_index_serves_its_own_platform(
 
 
 def test_a_variant_that_goes_without_saying_is_found(
-    tmp_path: Path, registry: Registry, place: Callable[[Layout], str]
+    tmp_path: Path, registry: Registry, place: Callable[[Artifact], str]
 ) -> None:
     """A base for linux/arm64/v8 is one for linux/arm64."""
     reference = place(base_layout(tmp_path / "base", (AMD64, Platform("linux", "arm64", "v8"))))
     assert digests(resolve_base(reference, registry, [ARM64]), ARM64)
 
 
-def test_a_missing_platform_is_named(tmp_path: Path, registry: Registry, place: Callable[[Layout], str]) -> None:
+def test_a_missing_platform_is_named(tmp_path: Path, registry: Registry, place: Callable[[Artifact], str]) -> None:
     """The error says which platform is missing and which are there."""
     reference = place(base_layout(tmp_path / "base", (AMD64, Platform("linux", "s390x"))))
     with pytest.raises(BaseImageUnusable, match="not there for linux/arm64; it is there for linux/amd64, linux/s390x"):
@@ -140,7 +140,7 @@ def test_a_missing_platform_is_named(tmp_path: Path, registry: Registry, place: 
     ids=["architecture", "system", "foreign-layer", "diff-ids", "no-diff-ids", "no-system", "chart"],
 )
 def test_a_base_that_cannot_be_built_on_is_refused(
-    tmp_path: Path, registry: Registry, place: Callable[[Layout], str], keywords: dict[str, Any], problem: str
+    tmp_path: Path, registry: Registry, place: Callable[[Artifact], str], keywords: dict[str, Any], problem: str
 ) -> None:
     """A base that contradicts itself, or that could not be published again, is refused with the reason."""
     reference = place(base_layout(tmp_path / "base", **keywords))
@@ -150,7 +150,7 @@ def test_a_base_that_cannot_be_built_on_is_refused(
 
 
 def test_layers_compressed_otherwise_stay_so(
-    tmp_path: Path, registry: Registry, place: Callable[[Layout], str]
+    tmp_path: Path, registry: Registry, place: Callable[[Artifact], str]
 ) -> None:
     """A zstd layer keeps its media type."""
     base = resolve_base(place(base_layout(tmp_path / "base", layer_type=ZSTD)), registry, BOTH)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runner.builders.builder import BuiltImage
-    from runner.oci.artifact import Layout
+    from runner.oci.artifact import Artifact
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 CREATED = datetime(2026, 8, 13, 23, 46, 38, tzinfo=UTC)
@@ -139,20 +139,20 @@ def log_of(folder: Path) -> str:
     return (folder / "go-build-log.txt").read_text()
 
 
-def blob(layout: Layout, digest: str) -> bytes:
+def blob(layout: Artifact, digest: str) -> bytes:
     source = next(one.source for one in layout.blobs if one.descriptor.digest == digest)
     assert isinstance(source, FileSource)
     return source.path.read_bytes()
 
 
-def members(layout: Layout, child: int, layer: int) -> dict[str, tuple[int, bytes]]:
+def members(layout: Artifact, child: int, layer: int) -> dict[str, tuple[int, bytes]]:
     """Mode and content of each file in a layer, 0 being the config."""
     archive = gzip.decompress(blob(layout, layout.children[child].blobs[layer].digest))
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         return {one.name: (one.mode, stream.read() if (stream := tar.extractfile(one)) else b"") for one in tar}
 
 
-def config(layout: Layout, child: int) -> dict[str, Any]:
+def config(layout: Artifact, child: int) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(blob(layout, layout.children[child].blobs[0].digest))
     return document
 
@@ -178,7 +178,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> BuiltImage:
 
 def test_the_program_in_the_image_says_which_release_it_is(built: BuiltImage, tmp_path: Path) -> None:
     """The program of this machine's platform, taken out of its layer, runs and prints version, commit and date."""
-    layer = members(built.layout, BOTH.index(HERE), 3)
+    layer = members(built.artifact, BOTH.index(HERE), 3)
     assert list(layer) == ["bin/controller"]
     mode, content = layer["bin/controller"]
     assert mode == 0o755
@@ -188,25 +188,25 @@ def test_the_program_in_the_image_says_which_release_it_is(built: BuiltImage, tm
 @pytest.mark.parametrize("child", range(len(BOTH)), ids=map(str, BOTH))
 def test_index_config_and_program_name_one_architecture(built: BuiltImage, child: int) -> None:
     """What the index says of a platform is what its config says, and what its program is compiled for."""
-    stated = built.layout.root.children[child].platform
+    stated = built.artifact.root.children[child].platform
     assert stated == BOTH[child]
-    document = config(built.layout, child)
+    document = config(built.artifact, child)
     assert (document["os"], document["architecture"]) == (stated.os, stated.architecture)
-    assert Elf(members(built.layout, child, 3)["bin/controller"][1]).architecture == stated.architecture
+    assert Elf(members(built.artifact, child, 3)["bin/controller"][1]).architecture == stated.architecture
 
 
 def test_licence_files_are_in_a_layer_of_their_own(built: BuiltImage) -> None:
     """LICENSE and ATTRIBUTION.md lie beside the program, readable by all, in one layer for all platforms."""
-    assert members(built.layout, 0, 2) == {
+    assert members(built.artifact, 0, 2) == {
         "bin/LICENSE": (0o644, b"Apache License\n"),
         "bin/ATTRIBUTION.md": (0o644, b"# Attribution\n"),
     }
-    assert built.layout.children[0].blobs[2] == built.layout.children[1].blobs[2]
+    assert built.artifact.children[0].blobs[2] == built.artifact.children[1].blobs[2]
 
 
 def test_an_image_on_scratch_brings_what_it_needs_and_warns(built: BuiltImage) -> None:
     """Without a base there is a lowest layer with certificates, users and /tmp, and somebody is told."""
-    lowest = members(built.layout, 0, 1)
+    lowest = members(built.artifact, 0, 1)
     assert lowest["tmp"][0] == 0o1777
     assert {CA_BUNDLE, "etc/passwd", "etc/group"} <= lowest.keys()
     assert built.warnings == (SCRATCH_WARNING,)
@@ -216,9 +216,9 @@ def test_an_image_on_scratch_brings_what_it_needs_and_warns(built: BuiltImage) -
 
 def test_diff_ids_are_those_of_the_layers(built: BuiltImage) -> None:
     """Each config lists the digest of every layer before compression, lowest first, and a history of as many."""
-    for child, manifest in enumerate(built.layout.children):
-        document = config(built.layout, child)
-        layers = [gzip.decompress(blob(built.layout, one.digest)) for one in manifest.blobs[1:]]
+    for child, manifest in enumerate(built.artifact.children):
+        document = config(built.artifact, child)
+        layers = [gzip.decompress(blob(built.artifact, one.digest)) for one in manifest.blobs[1:]]
         found = [digest_of(layer) for layer in layers]
         assert document["rootfs"]["diff_ids"] == found
         assert len(document["history"]) == len(found)
@@ -272,13 +272,13 @@ def test_the_same_commit_gives_the_same_image_anywhere(built: BuiltImage, tmp_pa
             os.chown(path, 12345, 12345)
     hostile = {**HOSTILE, "HOME": str(tmp_path / "home"), "GOWORK": str(tmp_path / "some" / "go.work")}
     again = builder(tmp_path, hostile).build(request_for(tmp_path, source, BOTH))
-    assert again.layout.root.digest == built.layout.root.digest
+    assert again.artifact.root.digest == built.artifact.root.digest
     assert again.inputs == built.inputs
 
 
 def test_only_blobs_are_left_in_the_folder(built: BuiltImage) -> None:
     """Beside what is published nothing stays in the request's folder."""
-    sources = [one.source for one in built.layout.blobs]
+    sources = [one.source for one in built.artifact.blobs]
     paths = {source.path for source in sources if isinstance(source, FileSource)}
     assert len(paths) == len(sources)
     assert set(next(iter(paths)).parent.iterdir()) == paths
@@ -298,7 +298,7 @@ def test_an_image_on_a_base_is_valid_in_a_registry(tmp_path: Path) -> None:
         request = request_for(tmp_path, write_source(tmp_path / "source"), BOTH)
         made = builder(tmp_path).build(replace(request, base=resolve_base(f"{home}:1", registry, BOTH)))
         proxy.clear()
-        push(registry, target, "v1.2.3", made.layout)
+        push(registry, target, "v1.2.3", made.artifact)
         layers = [child.blobs[1].digest for child in stored.children]
         assert not any(seen.method == "GET" and layer in seen.path for seen in proxy.requests for layer in layers)
         command = [str(require_tool("crane")), "validate", "--remote", f"{target}:v1.2.3"]
@@ -306,7 +306,7 @@ def test_an_image_on_a_base_is_valid_in_a_registry(tmp_path: Path) -> None:
         checked = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         assert checked.returncode == 0, checked.stderr
     assert made.warnings == ()
-    document = config(made.layout, 0)
+    document = config(made.artifact, 0)
     assert document["config"]["Env"] == ["PATH=/bin", "BASE=yes"]
     assert document["config"]["Labels"]["org.opencontainers.image.base.name"] == str(home)
     assert made.inputs["base"] == stored.root.digest
@@ -317,7 +317,7 @@ def test_a_base_folder_is_part_of_the_image(tmp_path: Path) -> None:
     reference = write_folder(tmp_path / "layout", base_layout(tmp_path / "base", (HERE,)))
     source = write_source(tmp_path / "source")
     made = builder(tmp_path).build(request_for(tmp_path, source, base=reference))
-    assert [list(members(made.layout, 0, layer)) for layer in (1, 2, 3)] == [
+    assert [list(members(made.artifact, 0, layer)) for layer in (1, 2, 3)] == [
         ["etc/os-release"],
         ["bin/LICENSE", "bin/ATTRIBUTION.md"],
         ["bin/controller"],
@@ -347,7 +347,7 @@ def test_a_newer_go_is_asked_for_before_compiling(tmp_path: Path) -> None:
 
 def test_a_newer_toolchain_line_alone_does_not_matter(tmp_path: Path) -> None:
     """The toolchain that a module would like best is not what it needs."""
-    assert build(tmp_path, {"go.mod": f"module {MODULE}\n\ngo 1.24\n\ntoolchain go1.99.0\n"}).layout.children
+    assert build(tmp_path, {"go.mod": f"module {MODULE}\n\ngo 1.24\n\ntoolchain go1.99.0\n"}).artifact.children
 
 
 def test_a_dependency_may_want_a_newer_go_as_well(tmp_path: Path) -> None:
@@ -435,7 +435,7 @@ def test_the_version_package_may_be_elsewhere(tmp_path: Path) -> None:
             "cmd/controller/main.go": MAIN.replace("pkg/version", "internal/build.info").replace("version.", "info."),
         },
     )
-    assert run_program(tmp_path, members(made.layout, 0, 3)["bin/controller"][1]) == RELEASE
+    assert run_program(tmp_path, members(made.artifact, 0, 3)["bin/controller"][1]) == RELEASE
 
 
 def test_the_main_package_may_hold_the_version(tmp_path: Path) -> None:
@@ -443,7 +443,7 @@ def test_the_main_package_may_hold_the_version(tmp_path: Path) -> None:
     imported = f'\n\n\t"{MODULE}/pkg/version"\n'
     text = MAIN.replace(imported, "\n").replace("version.", "") + VERSION.replace("package version\n", "")
     made = build(tmp_path, {"pkg/version/version.go": None, "cmd/controller/main.go": text})
-    assert run_program(tmp_path, members(made.layout, 0, 3)["bin/controller"][1]) == RELEASE
+    assert run_program(tmp_path, members(made.artifact, 0, 3)["bin/controller"][1]) == RELEASE
 
 
 @pytest.mark.parametrize(
@@ -530,12 +530,12 @@ def test_the_nearest_module_is_compiled(tmp_path: Path) -> None:
         },
         main="services/widget/cmd/controller",
     )
-    assert run_program(tmp_path, members(made.layout, 0, 3)["bin/controller"][1]) == RELEASE
+    assert run_program(tmp_path, members(made.artifact, 0, 3)["bin/controller"][1]) == RELEASE
 
 
 def test_one_platform_still_makes_an_index(tmp_path: Path) -> None:
     """An image for one platform has an index with one entry."""
-    layout = build(tmp_path).layout
+    layout = build(tmp_path).artifact
     assert layout.root.is_index
     assert [child.platform for child in layout.root.children] == [HERE]
 

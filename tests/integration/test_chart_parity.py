@@ -16,7 +16,7 @@ from runner.annotations import RELEASE_VERSION
 from runner.chart.archive import files_of, repack
 from runner.chart.facts import ChartFacts, check_release, choose_scheme, image_version_of, read_chart_facts
 from runner.chart.helm import Helm
-from runner.chart.manifest import chart_layout
+from runner.chart.manifest import chart_artifact
 from runner.config.naming import PRESETS, RegistryAddress
 from runner.errors import ChartDisagrees
 from runner.oci.manifest import CREATED, OCI_MANIFEST, REVISION, SOURCE
@@ -210,7 +210,7 @@ def test_our_annotations_stand_on_top(tmp_path: Path) -> None:
     work = write_files(tmp_path / "work", {f"rich/{path}": body for path, body in RICH.items()})
     packed = repack(_helm("helm4", work).package(work / "rich", work), work / "chart.tgz")
     ours = {SOURCE: "https://github.com/o/r", REVISION: "0" * 40, CREATED: "2026-01-05T11:00:00Z", RELEASE_VERSION: "9"}
-    plain, annotated = (chart_layout(packed, annotations, work).root for annotations in ({}, ours))
+    plain, annotated = (chart_artifact(packed, annotations, work).root for annotations in ({}, ours))
     assert annotated.annotations == {**plain.annotations, **ours}
     assert list(annotated.annotations) == sorted(annotated.annotations)
     assert annotated.blobs == plain.blobs
@@ -229,7 +229,7 @@ def _published_alike(release: Release, registry: LocalRegistry, tmp_path: Path) 
         assert all(list(ours) == list(files) for files in helms)
     os.utime(packed[0].archive, (release.commit_time, release.commit_time))
     created = datetime.fromtimestamp(release.commit_time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    layout = chart_layout(packed[0], {CREATED: created}, work)
+    layout = chart_artifact(packed[0], {CREATED: created}, work)
     run = Children(Lifetime()).run
     for name in HELMS:
         target = f"{registry.host}/{name}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runner.errors import BaseImageUnusable, RegistryAnswerWrong
-from runner.oci.artifact import Blob, FileSource, Layout, RemoteSource
+from runner.oci.artifact import Artifact, Blob, FileSource, RemoteSource
 from runner.oci.layout import LayoutFolder, blob_path, read_layout_folder, write_layout_folder
 from runner.oci.manifest import OCI_INDEX, OCI_LAYER, Manifest, Platform, digest_of
 from runner.oci.name import Name, Repository
@@ -46,11 +46,11 @@ class Files:
         }
         return platform, config, write_blob(self.folder, OCI_LAYER, gzip.compress(tar, mtime=0))
 
-    def index(self, *texts: str) -> Layout:
+    def index(self, *texts: str) -> Artifact:
         """An index for one platform per text."""
         return assemble(self.folder, map(self.image, (AMD64, ARM64), texts))
 
-    def single(self, text: str) -> Layout:
+    def single(self, text: str) -> Artifact:
         """A plain manifest."""
         return assemble(self.folder, [self.image(AMD64, text)], single=True)
 
@@ -95,13 +95,13 @@ def server(tmp_path: Path) -> Iterator[LocalRegistry]:
         yield server
 
 
-def send(registry: Registry, repository: Repository, layout: Layout) -> Layout:
+def send(registry: Registry, repository: Repository, layout: Artifact) -> Artifact:
     """Publish a layout, and return it with all its blobs remote."""
     for blob in layout.blobs:
         registry.send_blob(repository, blob)
     for manifest in (*layout.children, layout.root):
         registry.put_manifest(repository, manifest.digest, manifest)
-    return Layout(
+    return Artifact(
         layout.root, layout.children, tuple(Blob(b.descriptor, RemoteSource(repository)) for b in layout.blobs)
     )
 
@@ -202,7 +202,7 @@ def test_crane_validates_what_is_published_from_a_folder(
     read = read_layout_folder(tmp_path / "layout")
     blobs = tuple(read.blob(blob) for child in read.children for blob in child.blobs)
     repository = Repository(server.host, "image")
-    send(registry, repository, Layout(read.root, read.children, blobs))
+    send(registry, repository, Artifact(read.root, read.children, blobs))
     registry.put_manifest(repository, "v1", read.root)
     crane("validate", "--insecure", "--remote", f"{repository}:v1")
 
@@ -224,7 +224,7 @@ def test_a_folder_that_crane_pulled_is_read(
             assert digest_of(source.path.read_bytes()) == descriptor.digest
 
 
-def layout_folder(folder: Path, layout: Layout, *entries: dict[str, Any]) -> Path:
+def layout_folder(folder: Path, layout: Artifact, *entries: dict[str, Any]) -> Path:
     """Write a layout folder by hand, with these entries in its index (the root when there are none)."""
     (folder / "blobs" / "sha256").mkdir(parents=True)
     for manifest in (layout.root, *layout.children):
@@ -261,7 +261,7 @@ def test_an_index_of_one_index_is_followed(files: Files, tmp_path: Path) -> None
     """An index that holds nothing but another index stands for that one."""
     layout = files.index("a", "b")
     outer = Manifest.write(OCI_INDEX, {"schemaVersion": 2, "manifests": [layout.root.descriptor().document()]})
-    nested = Layout(outer, (layout.root, *layout.children), layout.blobs)
+    nested = Artifact(outer, (layout.root, *layout.children), layout.blobs)
     read = read_layout_folder(layout_folder(tmp_path / "layout", nested))
     assert (read.root, read.children) == (layout.root, layout.children)
 

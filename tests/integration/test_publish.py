@@ -11,7 +11,7 @@ from runner.errors import RegistryAnswerWrong, RegistryFailed, TagChanged
 from runner.oci.manifest import OCI_LAYER, Platform
 from runner.oci.name import Name
 from runner.published.observed import ABSENT, Observation, Published, observe, unanswered
-from runner.run.publish import FolderDestination, RegistryDestination, published_layout
+from runner.run.publish import FolderDestination, RegistryDestination, published_artifact
 from runner.runtime.lifetime import Lifetime
 from testbed.faults.proxy import FaultProxy
 from tests.support.images import AMD64, assemble, write_blob
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from runner.oci.artifact import Layout
+    from runner.oci.artifact import Artifact
     from runner.oci.registry import Registry
 
 
@@ -36,7 +36,7 @@ def destination(registry: Registry) -> RegistryDestination:
     return RegistryDestination(registry, Lifetime(), lambda *_, **__: None)
 
 
-def make_layout(folder: Path, text: str = "one", platforms: str = "linux/amd64") -> Layout:
+def make_layout(folder: Path, text: str = "one", platforms: str = "linux/amd64") -> Artifact:
     """An image of one platform: an index, its manifest, a config and a layer."""
     folder.mkdir(exist_ok=True)
     config = {**AMD64.document(), "text": text}
@@ -175,7 +175,7 @@ def test_what_is_published_is_copied_as_it_is(proxy: FaultProxy, registry: Regis
     found = observe((name(proxy),), registry)[name(proxy)]
     assert isinstance(found, Published)
     target = name(proxy, "ns/copy:1")
-    destination(registry).publish(published_layout(name(proxy), found, registry), [(target, ABSENT)])
+    destination(registry).publish(published_artifact(name(proxy), found, registry), [(target, ABSENT)])
     assert observe((target,), registry)[target] == found
     assert unanswered(target, found.manifest, registry) == ()
 

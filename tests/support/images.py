@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runner.builders.archive import Member, write_layer
-from runner.oci.artifact import Blob, FileSource, Layout
+from runner.oci.artifact import Artifact, Blob, FileSource
 from runner.oci.layout import INDEX, MARKER, blob_path
 from runner.oci.manifest import (
     DOCKER_LIST,
@@ -61,7 +61,7 @@ def base_layout(
     config: Mapping[str, Any] | None = None,
     top: Mapping[str, Any] | None = None,
     layer_type: str | None = None,
-) -> Layout:
+) -> Artifact:
     """A base image with one layer for each platform.
 
     Args:
@@ -102,7 +102,7 @@ def assemble(
     form: Form = OCI,
     single: bool = False,
     annotations: Mapping[str, str] | None = None,
-) -> Layout:
+) -> Artifact:
     """An image of a config and a layer for each platform; with ``single`` the first alone, without an index."""
     manifests, listed, blobs = [], [], []
     for platform, config, layer in images:
@@ -118,10 +118,10 @@ def assemble(
         listed.append(manifest.descriptor(platform).document())
         blobs += [stored, layer]
     if single:
-        return Layout(manifests[0], (), tuple(blobs[:2]))
+        return Artifact(manifests[0], (), tuple(blobs[:2]))
     index = {"schemaVersion": 2, "mediaType": form.index, "manifests": listed}
     annotated = {"annotations": dict(annotations)} if annotations else {}
-    return Layout(Manifest.write(form.index, {**index, **annotated}), tuple(manifests), tuple(blobs))
+    return Artifact(Manifest.write(form.index, {**index, **annotated}), tuple(manifests), tuple(blobs))
 
 
 def of_type(blob: Blob, media_type: str) -> Blob:
@@ -136,7 +136,7 @@ def write_blob(folder: Path, media_type: str, content: bytes) -> Blob:
     return Blob(Descriptor(media_type, digest_of(content), len(content)), FileSource(path))
 
 
-def write_folder(folder: Path, layout: Layout) -> str:
+def write_folder(folder: Path, layout: Artifact) -> str:
     """Write a layout folder with one image; return it as a base image's reference."""
     blobs = blob_path(folder, "sha256:x").parent
     blobs.mkdir(parents=True)
@@ -150,7 +150,7 @@ def write_folder(folder: Path, layout: Layout) -> str:
     return f"oci:{folder}"
 
 
-def push(registry: Registry, repository: Repository, tag: str, layout: Layout) -> None:
+def push(registry: Registry, repository: Repository, tag: str, layout: Artifact) -> None:
     """Send an image to a registry."""
     for blob in layout.blobs:
         registry.send_blob(repository, blob)

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
     from runner.config.load import Service
     from runner.run.request import Request
-    from runner.tools import Surroundings
+    from runner.tools import Session
 
 
 def propose_services(
     request: Request,
     found: tuple[Service, ...],
     files: Mapping[str, bytes | None],
-    around: Surroundings,
+    session: Session,
     children: Mapping[str, str],
 ) -> tuple[Selected, ...]:
     """Say of each service whether merging and tagging HEAD releases it, and in which version.
@@ -34,31 +34,31 @@ def propose_services(
         request: what is asked for.
         found: the services that live in the repository.
         files: each service's Chart.yaml at HEAD, None where there is none.
-        around: where errors and warnings are recorded.
+        session: where errors and warnings are recorded.
         children: the environment of git.
     """
     wanted = request.settings.services or tuple(service.name for service in found)
     alone, checkout = len(found) == 1, request.checkout
     bodies = {service: files[chart_file(service)] for service in found if service.name in wanted}
     judged = tuple(service for service, body in bodies.items() if alone or body is not None)
-    git = _Git(request, around, children)
+    git = _Git(request, session, children)
     tags = git.tags({service: tag_of(version_there(service, bodies[service]) or "") for service in judged})
     released = [version for tag in checkout.merged_tags if (version := release_version(tag))] if alone else []
 
     def judge(service: Service) -> Judged:
-        with around.record.step("select", service.name) as step:
+        with session.record.step("select", service.name) as step:
             version = read_version(service, bodies[service])
             one = propose(Chart(service, version, git.touches(service, tags[service])), tags[service], released)
             if not one.row.selected:
                 step.skip(one.row.reason)
             return one
 
-    passed = each_service(judged, lambda service: service.name, judge, around.record, at_once=1)
+    passed = each_service(judged, lambda service: service.name, judge, session.record, at_once=1)
     if not checkout.has_tags:
-        around.record.warn(NO_TAGS)
+        session.record.warn(NO_TAGS)
     for one in passed:
-        around.record.warn(*one.warnings)
-    causes = {error.service: error.cause for error in around.record.document.errors}
+        session.record.warn(*one.warnings)
+    causes = {error.service: error.cause for error in session.record.document.errors}
     rows = {service.name: not_asked_for(service) for service in found if service not in bodies}
     rows |= {service.name: without_chart(service) for service in bodies if service not in judged}
     rows |= {service.name: Selected(service, None, causes.get(service.name, "")) for service in judged}
@@ -72,10 +72,10 @@ class _Git:
     Folders are compared by the ids of their trees: a clone without blobs has those.
     """
 
-    def __init__(self, request: Request, around: Surroundings, children: Mapping[str, str]) -> None:
+    def __init__(self, request: Request, session: Session, children: Mapping[str, str]) -> None:
         self._checkout = request.checkout
         self._base = request.checkout.base_sha_commit if request.event.pulls else None
-        self._around = around
+        self._session = session
         self._children = children
         self._objects: dict[str, str | None] = {}
 
@@ -89,7 +89,7 @@ class _Git:
         asked = [_commit(name) for name in names.values() if name is not None]
         asked += [_folder(_commit(name), service) for service, name in names.items() if name is not None]
         asked += [_folder(commit, service) for service in names for commit in (checkout.commit, base) if commit]
-        self._objects = resolve(checkout, asked, self._around.run, self._children)
+        self._objects = resolve(checkout, asked, self._session.run, self._children)
         return {service: self._tag(service, name) for service, name in names.items()}
 
     def touches(self, service: Service, tag: Tag | None) -> bool:
@@ -109,7 +109,7 @@ class _Git:
 
     def _version_at(self, commit: str, service: Service) -> str | None:
         file = chart_file(service)
-        bodies = read_files(self._checkout, [file], self._around.run, self._children, at=commit)
+        bodies = read_files(self._checkout, [file], self._session.run, self._children, at=commit)
         return version_there(service, bodies[file])
 
     def _of_head(self, service: Service) -> str | None:

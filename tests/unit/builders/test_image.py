@@ -14,7 +14,7 @@ from runner.annotations import RELEASE_INPUTS, RELEASE_PLATFORMS, RELEASE_VERSIO
 from runner.builders.archive import Layer, Member, write_layer
 from runner.builders.base import Base, BaseImage
 from runner.builders.builder import BuildRequest
-from runner.builders.image import base_inputs, image_config, image_layout, inputs_digest
+from runner.builders.image import base_inputs, image_artifact, image_config, inputs_digest
 from runner.oci.artifact import Blob, FileSource, RemoteSource
 from runner.oci.manifest import (
     BASE_DIGEST,
@@ -36,7 +36,7 @@ from tests.support.images import AMD64, ARM64, BOTH
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from runner.oci.artifact import Layout
+    from runner.oci.artifact import Artifact
 
 REVISION_OF = "0123456789abcdef0123456789abcdef01234567"
 URL = "https://github.com/aws-controllers-k8s/s3-controller"
@@ -77,11 +77,11 @@ def layers_in(folder: Path) -> dict[Platform, tuple[Layer, ...]]:
     }
 
 
-def made(folder: Path, base: Base | None = None, platforms: tuple[Platform, ...] = BOTH) -> Layout:
-    return image_layout(request_for(folder, base, platforms), layers_in(folder), INPUTS)
+def made(folder: Path, base: Base | None = None, platforms: tuple[Platform, ...] = BOTH) -> Artifact:
+    return image_artifact(request_for(folder, base, platforms), layers_in(folder), INPUTS)
 
 
-def configs(layout: Layout) -> list[dict[str, Any]]:
+def configs(layout: Artifact) -> list[dict[str, Any]]:
     sources = {blob.descriptor.digest: blob.source for blob in layout.blobs}
     found = []
     for child in layout.children:
@@ -249,7 +249,7 @@ def test_the_same_request_gives_the_same_image_anywhere(tmp_path: Path) -> None:
     elsewhere.mkdir()
     request = request_for(elsewhere)
     moved = replace(request, created=request.created.astimezone(UTC))
-    other = image_layout(moved, layers_in(elsewhere), dict(reversed(INPUTS.items())))
+    other = image_artifact(moved, layers_in(elsewhere), dict(reversed(INPUTS.items())))
     assert other.root.digest == made(tmp_path).root.digest
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from runner.annotations import RELEASE_IMAGE
 from runner.chart.archive import PackagedChart
-from runner.chart.manifest import METADATA_KEYS, chart_config, chart_layout, go_json, helm_annotations
+from runner.chart.manifest import METADATA_KEYS, chart_artifact, chart_config, go_json, helm_annotations
 from runner.oci.artifact import FileSource
 from runner.oci.manifest import (
     CREATED,
@@ -139,7 +139,7 @@ def test_the_layout_is_one_manifest_and_two_blobs(tmp_path: Path) -> None:
     """The manifest has no media type of its own, annotations in order of key, ours on top of Helm's."""
     metadata = {"name": "s3-chart", "version": "1.2.3", "sources": ["https://example.com/<x>"]}
     ours = {SOURCE: "https://github.com/o/r", REVISION: "0" * 40, CREATED: "2026-01-05T11:00:00Z", RELEASE_IMAGE: "i@d"}
-    layout = chart_layout(packaged(tmp_path, metadata), ours, tmp_path)
+    layout = chart_artifact(packaged(tmp_path, metadata), ours, tmp_path)
     config = chart_config(metadata)
     assert layout.root.media_type == OCI_MANIFEST
     assert layout.root.body.decode() == (
@@ -159,7 +159,7 @@ def test_the_layout_is_one_manifest_and_two_blobs(tmp_path: Path) -> None:
 
 def test_two_charts_share_a_folder(tmp_path: Path) -> None:
     """Each config has its own file, and the same chart the same one."""
-    layouts = [chart_layout(packaged(tmp_path, {"name": name, "version": "1"}), {}, tmp_path) for name in "aba"]
+    layouts = [chart_artifact(packaged(tmp_path, {"name": name, "version": "1"}), {}, tmp_path) for name in "aba"]
     sources = [layout.blobs[0].source for layout in layouts]
     assert sources[0] == sources[2] != sources[1]
     assert layouts[0] == layouts[2]

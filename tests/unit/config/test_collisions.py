@@ -7,8 +7,8 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from runner.config.collisions import Use, find_clashes, find_overlong
-from runner.config.naming import FIELDS, KINDS, PRESETS, SERVICE, Scheme, check_template, fill
+from runner.config.collisions import Use, find_collisions, find_overlong
+from runner.config.naming import FIELDS, PRESETS, SERVICE, TEMPLATE_KINDS, Scheme, check_template, fill
 
 NUMBER = "(?:0|[1-9][0-9]*)"
 HISTORY = "-[0-9]{8}T[0-9]{6}Z-[0-9a-f]{7}"
@@ -32,7 +32,7 @@ def pattern(use: Use) -> str:
 @example({"s3", "s3control", "s3-control", "a", "a-v1", "a-v1-2", "a-v1-stable", "a-chart", "a-controller", "chart"})
 def test_the_presets_never_clash(services: set[str]) -> None:
     """All presets together give distinct names, whatever the services are called."""
-    assert find_clashes(dict.fromkeys(services, tuple(PRESETS.values()))) == ()
+    assert find_collisions(dict.fromkeys(services, tuple(PRESETS.values()))) == ()
 
 
 @pytest.mark.parametrize(
@@ -96,24 +96,24 @@ def test_the_presets_never_clash(services: set[str]) -> None:
 def test_clashes_are_found_with_a_name_that_shows_them(
     services: list[str], schemes: list[Scheme], shown: str | None
 ) -> None:
-    """A clash comes with a name that both templates give; where there is none, nothing is reported."""
-    clashes = find_clashes(dict.fromkeys(services, schemes))
-    assert (shown is None) == (clashes == ())
-    assert shown is None or shown in [clash.example for clash in clashes]
+    """A collision comes with a name that both templates give; where there is none, nothing is reported."""
+    collisions = find_collisions(dict.fromkeys(services, schemes))
+    assert (shown is None) == (collisions == ())
+    assert shown is None or shown in [collision.example for collision in collisions]
 
 
 def test_schemes_of_different_services_are_compared() -> None:
     """A service's own scheme must not take the names of another service."""
-    clashes = find_clashes({"a": [PRESETS["repo-per-service"]], "b": [scheme(image="a-controller:{version}")]})
-    assert [(clash.first.service, clash.second.service, clash.example) for clash in clashes] == [
+    collisions = find_collisions({"a": [PRESETS["repo-per-service"]], "b": [scheme(image="a-controller:{version}")]})
+    assert [(collision.first.service, collision.second.service, collision.example) for collision in collisions] == [
         ("a", "b", "a-controller:1.1.1")
     ]
 
 
 def test_one_pair_of_templates_is_reported_once() -> None:
-    """However many services there are, a pair of templates makes one clash."""
+    """However many services there are, a pair of templates makes one collision."""
     services = [f"s{number}x" for number in range(50)]
-    assert len(find_clashes(dict.fromkeys(services, (scheme(image="x:{version}"),)))) == 1
+    assert len(find_collisions(dict.fromkeys(services, (scheme(image="x:{version}"),)))) == 1
 
 
 templates = st.builds(
@@ -134,7 +134,7 @@ templates = st.builds(
 def test_without_a_clash_all_names_differ_and_each_clash_is_real(
     services: list[str], image: list[str], chart: list[str], stable: list[str]
 ) -> None:
-    """No clash: any two things have different names. A clash: its example is a name of both templates."""
+    """No collision: any two things have different names. A collision: its example is a name of both templates."""
     try:
         for template in (*image, *chart):
             check_template("image", template)
@@ -143,14 +143,14 @@ def test_without_a_clash_all_names_differ_and_each_clash_is_real(
     except ValueError:
         assume(False)
     used = Scheme("own", tuple(image), tuple(chart), tuple(stable))
-    clashes = find_clashes(dict.fromkeys(services, (used,)))
-    for clash in clashes:
-        assert re.fullmatch(pattern(clash.first), clash.example)
-        assert re.fullmatch(pattern(clash.second), clash.example)
-    if clashes:
+    collisions = find_collisions(dict.fromkeys(services, (used,)))
+    for collision in collisions:
+        assert re.fullmatch(pattern(collision.first), collision.example)
+        assert re.fullmatch(pattern(collision.second), collision.example)
+    if collisions:
         return
     names: dict[str, object] = {}
-    for service, kind in itertools.product(services, KINDS):
+    for service, kind in itertools.product(services, TEMPLATE_KINDS):
         field = FIELDS[kind]
         for value, moment in itertools.product(VALUES[field], MOMENTS if kind == "stable" else [""]):
             thing = (kind, service, value, moment)

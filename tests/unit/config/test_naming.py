@@ -12,9 +12,9 @@ from runner.config.naming import (
     SERVICE,
     TAG_LENGTH,
     VERSION,
-    Kind,
     RegistryAddress,
     Scheme,
+    TemplateKind,
     check_fields,
     check_template,
     fill,
@@ -267,7 +267,7 @@ def test_only_services_make_names(service: str) -> None:
         pytest.param("image", "{service}:{version}\n", "is not a tag", id="newline"),
     ],
 )
-def test_a_bad_template_is_refused_with_its_reason(kind: Kind, template: str, message: str) -> None:
+def test_a_bad_template_is_refused_with_its_reason(kind: TemplateKind, template: str, message: str) -> None:
     """A template that could give an illegal or unreadable name is refused, naming the template and the reason."""
     with pytest.raises(ValueError, match=message):
         check_template(kind, template)
