@@ -37,9 +37,9 @@ TOOLS = ROOT / ".tools" / "bin"
 PROGRAM = Path(sys.executable).parent / "ack-release"
 WITH_A_BUG = """
 import runner.run.release
-def look(*_):
+def observe(*_):
     return {}["platform"]
-runner.run.release.look = look
+runner.run.release.Desired.observe = observe
 from runner.__main__ import main
 main()
 """

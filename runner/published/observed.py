@@ -27,17 +27,9 @@ class Absent:
 
 @dataclass(frozen=True)
 class Published:
-    """What is there under a name.
-
-    ``platforms`` are those that the index states, or the one that a plain manifest's config states.
-    ``app_version`` is a chart's, None for images. ``same_files`` says, of a chart without a revision, whether its
-    unpacked files equal those of this commit; None when that was not compared.
-    """
+    """What is there under a name, as far as images and charts have it in common."""
 
     manifest: Manifest
-    platforms: tuple[Platform, ...] = ()
-    app_version: str | None = None
-    same_files: bool | None = None
 
     @property
     def digest(self) -> str:
@@ -54,25 +46,38 @@ class Published:
         """The repository it was made from, where it says so."""
         return self.manifest.annotations.get(SOURCE)
 
-    @property
-    def image_digest(self) -> str | None:
-        """The digest of the image that a chart was released with, where it says so."""
-        image = self.manifest.annotations.get(RELEASE_IMAGE, "")
-        return image.rpartition("@")[2] or None
 
-    @property
-    def image_repository(self) -> str | None:
-        """The repository of the image that a chart was released with, where it says so."""
-        return self.manifest.annotations.get(RELEASE_IMAGE, "").rpartition("@")[0] or None
+@dataclass(frozen=True)
+class PublishedImage(Published):
+    """An image; ``platforms`` are those that its index states, or the one that a plain manifest's config states."""
+
+    platforms: tuple[Platform, ...] = ()
 
     @property
     def released_for(self) -> tuple[Platform, ...]:
-        """The platforms an image was released for: as annotated, else as found."""
+        """The platforms it was released for: as annotated, else as found."""
         stated = self.manifest.annotations.get(RELEASE_PLATFORMS)
         return tuple(Platform.parse(part) for part in stated.split(",")) if stated else self.platforms
 
 
-Observation = Absent | Published
+@dataclass(frozen=True)
+class PublishedChart(Published):
+    """A chart; ``app_version`` as its Chart.yaml has it, empty where it has none."""
+
+    app_version: str = ""
+
+    @property
+    def image_digest(self) -> str | None:
+        """The digest of the image that it was released with, where it says so."""
+        return self.manifest.annotations.get(RELEASE_IMAGE, "").rpartition("@")[2] or None
+
+    @property
+    def image_repository(self) -> str | None:
+        """The repository of the image that it was released with, where it says so."""
+        return self.manifest.annotations.get(RELEASE_IMAGE, "").rpartition("@")[0] or None
+
+
+Observation = Absent | PublishedImage | PublishedChart
 ABSENT = Absent()
 
 
@@ -95,16 +100,16 @@ def observe_name(name: Name, registry: Registry) -> Observation:
     try:
         if manifest.is_index:
             platforms = tuple(child.platform for child in manifest.children if is_platform(child.platform))
-            found = Published(manifest, tuple(platform for platform in platforms if platform is not None))
+            found = PublishedImage(manifest, tuple(platform for platform in platforms if platform is not None))
             _ = found.released_for
             return found
         config = manifest.blobs[0]
         document = _read_object(registry.read_blob(name.repository, config))
+        if config.media_type == HELM_CONFIG:
+            return PublishedChart(manifest, str(document.get("appVersion", "")))
+        return PublishedImage(manifest, (platform_of(document),))
     except (ValueError, KeyError, TypeError) as error:
         raise RegistryAnswerWrong(f"{name} holds a manifest that cannot be read: {error}") from error
-    if config.media_type == HELM_CONFIG:
-        return Published(manifest, app_version=str(document.get("appVersion", "")))
-    return Published(manifest, (platform_of(document),))
 
 
 def platform_of(config: Mapping[str, Any]) -> Platform:

@@ -1,25 +1,19 @@
-"""The beginning of a run: reads what is asked for, and opens what it is done with. Nothing is written.
-
-The first log line says what is released. Nothing that comes after it is imported before it.
-"""
+"""What a run is asked for: event, configuration, clone and route, each read once. Nothing is written."""
 
 from __future__ import annotations
 
-import os
-from dataclasses import asdict, fields
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.config.load import load_config
 from runner.config.settings import Options, config_file, resolve_settings
-from runner.errors import UsageInvalid
-from runner.report.record import PullDocument, ServiceDocument, SettingDocument
-from runner.run.presubmit.services import propose_services
-from runner.run.request import Chosen, Request, Selected
-from runner.run.selection import candidates, chart_file, check_any, select
-from runner.run.tools import Tools
+from runner.oci.manifest import CREATED, REVISION, SOURCE
+from runner.report.record import PullDocument, SettingDocument
+from runner.run.plan.model import Identity
 from runner.runtime.workspace import child_environment
-from runner.source.clone import find_checkout, is_ancestor, read_checkout, read_files, resolve
+from runner.source.clone import find_clone, open_clone
 from runner.source.event import read_event
 from runner.source.route import (
     FROM_CHART,
@@ -31,20 +25,56 @@ from runner.source.route import (
     propose_route,
     read_as_tag,
 )
-from runner.tools import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
+    from datetime import datetime
 
-    from runner.oci.messages import Exchange
-    from runner.oci.name import Name
-    from runner.report.console import Log
-    from runner.source.clone import Checkout
+    from runner.config.load import Config
+    from runner.config.settings import Settings
+    from runner.source.clone import Clone
     from runner.source.event import Event
+    from runner.source.route import Route
+    from runner.tools import Session
 
 
-def read_request(options: Options, session: Session) -> Request:
-    """Read event, configuration, checkout and route.
+@dataclass(frozen=True)
+class Inputs:
+    """All that decides what a run does, up to the route."""
+
+    event: Event
+    config: Config
+    settings: Settings
+    clone: Clone
+    route: Route
+
+    @cached_property
+    def identity(self) -> Identity:
+        """Commit and repository: what makes an artifact this release's."""
+        return Identity(self.clone.head.commit, self.event.source)
+
+    @property
+    def ref(self) -> str:
+        """What releases: the ref that was pushed, or the tag that is taken to stand on HEAD."""
+        return f"v{self.route.version}" if isinstance(self.route, ReleasePath) else self.event.base_ref
+
+    @property
+    def created(self) -> datetime:
+        """The commit's time: the only time that goes into artifacts."""
+        return self.clone.head.commit_time
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        """What every chart of this run carries: commit, repository and the commit's time in RFC 3339, UTC."""
+        return {
+            REVISION: self.identity.revision,
+            SOURCE: self.identity.source,
+            CREATED: f"{self.created:%Y-%m-%dT%H:%M:%SZ}",
+        }
+
+
+def read_inputs(options: Options, session: Session) -> Inputs:
+    """Read event, configuration, clone and route.
 
     Raises:
         EventInvalid, ConfigurationInvalid, UsageInvalid, CheckoutMissing, ToolUnusable: exit 2.
@@ -71,128 +101,28 @@ def read_request(options: Options, session: Session) -> Request:
             settings={key: SettingDocument(value=one.value, origin=one.origin) for key, one in table.items()},
         )
     with record.step("checkout"):
-        folder = find_checkout(event, options.workspace, Path.cwd())
-        checkout = read_checkout(
-            folder, event, session.run, child_environment(session.environment, session.folder, [folder])
-        )
-        record.update(commit=checkout.commit)
+        folder = find_clone(event, options.workspace, Path.cwd())
+        environment = child_environment(session.environment, session.folder, [folder])
+        clone = open_clone(folder, session.run, environment, ref=event.base_ref, sha=event.base_sha)
+        record.update(commit=clone.head.commit)
         ours = [path for path in (session.artifacts, options.to_layout) if path is not None]
-        changed = [path for path in checkout.changed if not _is_ours(folder / path, ours)]
+        changed = [path for path in clone.head.changed if not _is_ours(folder / path, ours)]
         if changed:
             record.warn(f"the work tree differs from HEAD and is not read: {', '.join(changed)}")
     with record.step("route"):
-        route = decide_route(event, checkout) if proposed is None else propose_route(proposed, event, checkout)
+        head = clone.head
+        route = decide_route(event, head) if proposed is None else propose_route(proposed, event, head)
         record.update(
             path="stable" if isinstance(route, StablePath) else "release",
             version=None if isinstance(route, ProposedPath) else route.version,
         )
         if proposed is not None:
-            _check_proposal(proposed, event, checkout, session)
-    return Request(event, config, settings, checkout, route)
-
-
-def open_tools(request: Request, session: Session) -> Tools:
-    """Open what the run works with."""
-    from runner.builders.go import GoBuilder  # noqa: PLC0415 - after the first log line, as all here
-    from runner.chart.helm import Helm  # noqa: PLC0415
-    from runner.oci.auth import DockerConfig  # noqa: PLC0415
-    from runner.oci.registry import Registry  # noqa: PLC0415
-    from runner.oci.transport import Transport  # noqa: PLC0415
-    from runner.run.publish import FolderDestination, RegistryDestination  # noqa: PLC0415
-
-    children = child_environment(session.environment, session.folder, [request.checkout.folder])
-    registry = Registry(
-        Transport(session.lifetime, session.environment, observe=Exchanges(session.log).tell),
-        DockerConfig.find(session.environment),
-    )
-    build, settings = request.config.build, request.settings
-    session.record.update(layout_folder=str(settings.to_layout) if settings.to_layout else None)
-
-    def written(name: Name) -> None:
-        session.record.written(str(name))
-
-    destination = (
-        RegistryDestination(registry, session.lifetime, session.log.info, written=written)
-        if settings.to_layout is None
-        else FolderDestination(_writable(settings.to_layout), registry, written=written)
-    )
-    return Tools(
-        **{field.name: getattr(session, field.name) for field in fields(Session)},
-        children=children,
-        source=session.folder / "source",
-        registry=registry,
-        helm=Helm(build.helm, session.run, children, _tool_log(session, "helm")),
-        builder=GoBuilder(build.go, session.run, children, _tool_log(session, "go")),
-        destination=destination,
-    )
-
-
-def choose_services(request: Request, session: Session) -> tuple[Chosen, ...]:
-    """Return what this run releases; every service of the repository is recorded with the reason.
-
-    Raises:
-        ServiceUnknown, UsageInvalid: exit 2.
-        NothingInTag: exit 4.
-    """
-    with session.record.step("select"):
-        found = candidates(request)
-        children = child_environment(session.environment, session.folder, [request.checkout.folder])
-        files = read_files(request.checkout, [chart_file(service) for service in found], session.run, children)
-        proposed = isinstance(request.route, ProposedPath)
-        rows = propose_services(request, found, files, session, children) if proposed else select(request, found, files)
-        chosen = tuple(Chosen(row.service, row.version) for row in rows if row.version is not None)
-        for row in rows:
-            session.record.set_service(_service_row(row))
-        if not proposed:
-            check_any(request, rows)
-        settings = request.settings
-        if len(chosen) > 1 and (settings.image is not None or settings.image_repository is not None):
-            raise UsageInvalid(
-                f"DOCKER_REPOSITORY and AWS_SERVICE_DOCKER_IMG name one image, and {request.ref} releases"
-                f" {', '.join(one.service.name for one in chosen)}"
-            )
-    versions = {one.version for one in chosen}
-    if proposed:
-        session.record.update(version=min(versions) if len(versions) == 1 else None)
-    session.log.info(
-        "started",
-        services=",".join(one.service.name for one in chosen) or "none",
-        ref=request.event.base_ref,
-        pulls=",".join(pull.number for pull in request.event.pulls) or None,
-        as_tag=session.record.document.as_tag,
-        commit=request.checkout.commit,
-        path=session.record.document.path,
-        version=",".join(sorted(versions)) or session.record.document.version,
-        registry=str(settings.registry),
-    )
-    failed = {error.service for error in session.record.document.errors}
-    asked = set(settings.services) or {row.service.name for row in rows if proposed}
-    for row in rows:
-        if row.version is None and row.service.name in asked - failed:
-            session.log.info("not released", service=row.service.name, reason=row.reason)
-    for warning in session.record.document.warnings:
-        session.log.warning(warning)
-    return chosen
-
-
-def read_chart_files(request: Request, paths: Sequence[str], tools: Tools) -> dict[str, bytes | None]:
-    """Return these files as they are at HEAD, None for those that are not there."""
-    return read_files(request.checkout, paths, tools.run, tools.children)
-
-
-def _writable(folder: Path) -> Path:
-    existing = next(above for above in (folder.absolute(), *folder.absolute().parents) if above.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise UsageInvalid(f"--to-layout: {folder} cannot be written, since {existing} cannot")
-    return folder
+            _check_proposal(proposed, event, clone)
+    return Inputs(event, config, settings, clone, route)
 
 
 def _is_ours(path: Path, ours: Iterable[Path]) -> bool:
     return any(path.resolve() in {folder.resolve(), *folder.resolve().parents} for folder in ours)
-
-
-def _service_row(row: Selected) -> ServiceDocument:
-    return ServiceDocument(name=row.service.name, selected=row.selected, version=row.version, reason=row.reason)
 
 
 def _as_tag(proposed: ReleasePath | ProposedPath | None) -> str | None:
@@ -201,33 +131,9 @@ def _as_tag(proposed: ReleasePath | ProposedPath | None) -> str | None:
     return f"v{proposed.version}" if isinstance(proposed, ReleasePath) else FROM_CHART
 
 
-def _check_proposal(route: ReleasePath | ProposedPath, event: Event, checkout: Checkout, session: Session) -> None:
-    children = child_environment(session.environment, session.folder, [checkout.folder])
+def _check_proposal(route: ReleasePath | ProposedPath, event: Event, clone: Clone) -> None:
     commits = [*filter(None, [event.base_sha]), *(pull.sha for pull in event.pulls)]
-    contained = {commit for commit in commits if is_ancestor(checkout, commit, session.run, children)}
+    contained = {commit for commit in commits if clone.contains(commit)}
     tag = f"refs/tags/v{route.version}^{{commit}}" if isinstance(route, ReleasePath) else None
-    found = resolve(checkout, [tag], session.run, children)[tag] if tag else None
-    check_proposal(route, event, checkout, contained, found)
-
-
-class Exchanges:
-    """Logs requests: each for programs, and for people the first that a host does not answer as it should.
-
-    Args:
-        log: where to.
-    """
-
-    def __init__(self, log: Log) -> None:
-        self._log = log
-        self._told: set[str] = set()
-
-    def tell(self, exchange: Exchange) -> None:
-        """Log one request."""
-        self._log.debug("request", **asdict(exchange))
-        if exchange.problem and exchange.host not in self._told:
-            self._told.add(exchange.host)
-            self._log.warning("trying again", host=exchange.host, problem=exchange.problem)
-
-
-def _tool_log(session: Session, tool: str) -> Path | None:
-    return None if session.artifacts is None else session.artifacts / f"{tool}-build-log.txt"
+    found = clone.resolve([tag])[tag] if tag else None
+    check_proposal(route, event, clone.head, contained, found)

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runner.run.inputs import choose_services, open_tools, read_request
-from runner.source.route import StablePath
+from runner.run.inputs import read_inputs
+from runner.run.services import select_services
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from runner.config.settings import Options
-    from runner.run.request import Chosen
-    from runner.run.stages import D, L, P, Road
-    from runner.run.tools import Tools
     from runner.tools import Session
 
 
@@ -23,41 +18,26 @@ def release(options: Options, session: Session, *, only_plan: bool) -> None:
     What fails for one service is recorded for it and stops only it; what is wrong with the whole run is raised.
     """
     # What is asked for, and for which services: the first log line says it.
-    request = read_request(options, session)
-    chosen = choose_services(request, session)
+    inputs = read_inputs(options, session)
+    selected = select_services(inputs, session)
 
-    # Which path they take, and what the run is done with: loaded only now, for the sake of that line.
-    from runner.run import release as release_path  # noqa: PLC0415 - as said above
-    from runner.run import stable as stable_path  # noqa: PLC0415 - as said above
-    from runner.run.stages import Road  # noqa: PLC0415 - as said above
+    # Whatever a stage needs is imported only now, for the sake of that line.
+    from runner.run import stages  # noqa: PLC0415 - as said above
 
-    tools = open_tools(request, session)
-    if isinstance(request.route, StablePath):
-        travel(chosen, Road(stable_path, request, tools), tools, only_plan=only_plan)
-    else:
-        travel(chosen, Road(release_path, request, tools), tools, only_plan=only_plan)
+    tools = stages.open_tools(inputs, session)
 
-
-def travel(chosen: Sequence[Chosen], road: Road[D, L, P], tools: Tools, *, only_plan: bool) -> None:
-    """Lead the services along their path."""
     # What there should be, by charts and naming; what there is; what follows from it.
-    desired = road.describe(chosen)
-    looked = road.look(desired)
-    work = [one for one in looked if one.plan is None or one.plan.publishes]
-    if not work:
+    desired = stages.describe(inputs, selected, tools)
+    observed = stages.observe(desired, tools)
+    if not observed:
         return
 
     # Everything that can go wrong without building: tools, base image, charts.
-    from runner.run.prerequisites import prepare_tools  # noqa: PLC0415 - a run that finds all published needs none of them
-
-    base = prepare_tools(road.request, tools, build=road.will_build(work))
-    prepared = road.prepare(work, base)
-    ready = [one for one in prepared if one.plan.publishes]
-    if only_plan or not ready:
+    prerequisites = stages.check(inputs, observed, tools)
+    packaged = stages.package(inputs, observed, prerequisites, tools)
+    if only_plan or not packaged:
         return
 
     # Build, then publish: image first, the chart's names last; then read every name once more.
-    if not road.publish(ready, base):
-        return
-    with tools.record.step("verify"):
-        tools.destination.finish()
+    if stages.publish(inputs, packaged, tools):
+        stages.verify(tools)

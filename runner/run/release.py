@@ -1,8 +1,9 @@
-"""The release path of one service: look at the registry, prepare the chart, build and publish image and chart."""
+"""A release vX.Y.Z of one service, stage by stage: desired, observed, packaged, published."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from runner.annotations import RELEASE_IMAGE, RELEASE_VERSION
@@ -18,42 +19,74 @@ from runner.chart.facts import (
 )
 from runner.chart.manifest import chart_artifact
 from runner.chart.packaging import has_same_files, package_chart
-from runner.errors import AlreadyPublished, RegistryAnswerWrong
-from runner.published.observed import ABSENT, Observation, Published, observe
-from runner.run.plan.model import Action, Kind, Plan, for_folder
-from runner.run.plan.release import plan_release
+from runner.errors import AlreadyPublished, RegistryAnswerWrong, ReleaseError
+from runner.published.observed import ABSENT, Observation, Published, PublishedChart, observe
+from runner.run.plan.model import DesiredArtifact, Kind, Plan, for_folder
+from runner.run.plan.release import NOTHING_COMPARED, plan_release
 from runner.run.publish import published_artifact
 from runner.run.reporting import warn
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
 
-    from runner.builders.base import Base
     from runner.chart.archive import PackagedChart
     from runner.config.load import Service
     from runner.config.naming import Scheme
     from runner.oci.artifact import Artifact
     from runner.oci.manifest import Manifest
     from runner.oci.name import Name
-    from runner.run.request import Chosen, Request
+    from runner.run.inputs import Inputs
+    from runner.run.prerequisites import Prerequisites
+    from runner.run.selection import Selected
     from runner.run.tools import Tools
 
 
 @dataclass(frozen=True)
 class Desired:
-    """What this service's release should look like: pure, from the chart's files and the naming."""
+    """What this service's release should be: from the chart's files and the naming."""
 
+    inputs: Inputs
     service: Service
     version: str
     scheme: Scheme
     facts: ChartFacts
-    images: tuple[Name, ...]
-    charts: tuple[Name, ...]
+    image: DesiredArtifact
+    chart: DesiredArtifact
     warnings: tuple[str, ...]
+
+    @property
+    def artifacts(self) -> tuple[DesiredArtifact, ...]:
+        """All that is published, in the order in which it is: the chart is last."""
+        return self.image, self.chart
+
+    @property
+    def image_name(self) -> Name:
+        """The image that the chart deploys, as the registry that is written to has it."""
+        return self.image.names[0]
+
+    def observe(self, tools: Tools) -> Observed:
+        """Read every name and plan; with a layout folder as the destination nothing is read and all is built."""
+        names = [name for artifact in self.artifacts for name in artifact.names]
+        if self.inputs.settings.to_layout is not None:
+            observed: dict[Name, Observation] = dict.fromkeys(names, ABSENT)
+            return Observed(self, observed, for_folder(self.plan(observed)))
+        observed = observe(names, tools.registry)
+        return Observed(self, observed, None if _without_revision(self, observed) else self.plan(observed))
+
+    def plan(self, observed: Mapping[Name, Observation], same_files: Mapping[Name, bool] = NOTHING_COMPARED) -> Plan:
+        """Decide what is to be done; see ``plan_release``."""
+        return plan_release(
+            self.service.name,
+            self.artifacts,
+            platforms=self.inputs.config.platforms,
+            observed=observed,
+            same_files=same_files,
+        )
 
 
 @dataclass(frozen=True)
-class Looked:
+class Observed:
     """What was found. ``plan`` is None when only the packaged chart can tell whether a published one is the same."""
 
     desired: Desired
@@ -61,42 +94,210 @@ class Looked:
     plan: Plan | None
 
     @property
+    def service(self) -> Service:
+        """Whose release it is."""
+        return self.desired.service
+
+    @property
     def builds(self) -> bool:
         """Whether anything is to be compiled: no name holds the image."""
-        return not any(isinstance(self.observed[name], Published) for name in self.desired.images)
+        return self.desired.image.published(self.observed) is None
+
+    def package(self, prerequisites: Prerequisites, tools: Tools) -> Packaged:
+        """Lint, render and package the chart, look for what would make the build fail, and finish the plan.
+
+        Raises:
+            ChartUnusable, ChartDisagrees: the chart may not be published.
+            BuildFailed, GoTooOld: the image cannot be built, which is seen without compiling.
+        """
+        desired, service = self.desired, self.service
+        folder = tools.folder / service.name / "chart"
+        folder.mkdir(parents=True)
+        chart = package_chart(prerequisites.source, desired.facts, desired.image_name, tools.helm, folder)
+        warn(tools, service.name, *chart.warnings)
+        if self.builds:
+            tools.builder.inspect(prerequisites.source, service.main_folder)
+        same_files = {
+            name: has_same_files(chart, name, found.manifest, tools.registry, folder)
+            for name, found in _without_revision(desired, self.observed).items()
+        }
+        plan = self.plan or desired.plan(self.observed, same_files)
+        return Packaged(desired, self.observed, plan, chart, prerequisites)
 
 
 @dataclass(frozen=True)
-class Prepared:
+class Packaged:
     """Everything that can be checked without building; the plan is final."""
 
     desired: Desired
     observed: Mapping[Name, Observation]
     plan: Plan
     chart: PackagedChart
+    prerequisites: Prerequisites
+
+    @property
+    def service(self) -> Service:
+        """Whose release it is."""
+        return self.desired.service
+
+    @property
+    def unmet(self) -> ReleaseError | None:
+        """What keeps this service, which is to be compiled, from being built; None when nothing does."""
+        base = self.prerequisites.base
+        return base if self._builds and isinstance(base, ReleaseError) else None
+
+    def publish(self, tools: Tools) -> Plan:
+        """Publish the image, then the chart, and return the plan with every digest filled in.
+
+        Raises:
+            BuildFailed, GoTooOld, BinaryWrong: the image cannot be built; nothing was written.
+            RegistryFailed, RegistryAnswerWrong, CredentialsRefused, TagChanged: a write did not come to its end.
+        """
+        service, record = self.service.name, tools.record
+        built = None
+        if self._builds:
+            with record.step("build", service):
+                built = self._build(tools)
+        with record.step("publish image", service) as step:
+            image = self._publish(self.desired.image, lambda: built, tools)
+            if image is None:
+                step.skip("already published")
+                image = self._there(self.desired.image)
+        with record.step("publish chart", service) as step:
+            chart = None
+            if self.plan.to_publish(Kind.CHART):
+                self._hold_back(image, tools)
+                chart = self._publish(self.desired.chart, partial(self._chart, image, tools), tools)
+            if chart is None:
+                step.skip("already published")
+            self._warn_of_other_image(image, tools)
+        digests = {Kind.IMAGE: image.digest} | ({} if chart is None else {Kind.CHART: chart.digest})
+        return self.plan.with_digests(digests)
+
+    @property
+    def _builds(self) -> bool:
+        return any(publication.copy_of is None for publication in self.plan.to_publish(Kind.IMAGE))
+
+    @property
+    def _published_chart(self) -> PublishedChart | None:
+        found = self.desired.chart.published(self.observed)
+        return found if isinstance(found, PublishedChart) else None
+
+    def _build(self, tools: Tools) -> Artifact:
+        inputs, desired, base = self.desired.inputs, self.desired, self.prerequisites.base
+        if base is None or isinstance(base, ReleaseError):
+            raise ValueError("a plan that builds comes with a base image")
+        platforms = ",".join(map(str, inputs.config.platforms))
+        tools.log.info("building", service=self.service.name, builder=tools.builder.name, platforms=platforms)
+        built = tools.builder.build(
+            BuildRequest(
+                service=self.service.name,
+                source=self.prerequisites.source,
+                main=self.service.main_folder,
+                version=desired.scheme.version_text(desired.version),
+                revision=inputs.clone.head.commit,
+                created=inputs.created,
+                source_url=inputs.event.source,
+                platforms=inputs.config.platforms,
+                base=base,
+                folder=self._folder("image", tools),
+            )
+        )
+        warn(tools, self.service.name, *built.warnings)
+        return built.artifact
+
+    def _chart(self, image: Manifest, tools: Tools) -> Artifact:
+        desired = self.desired
+        annotations = {
+            **desired.inputs.annotations,
+            RELEASE_VERSION: desired.version,
+            RELEASE_IMAGE: f"{desired.image_name.repository}@{image.digest}",
+        }
+        return chart_artifact(self.chart, annotations, self._folder("chart", tools))
+
+    def _publish(self, desired: DesiredArtifact, make: Callable[[], Artifact | None], tools: Tools) -> Manifest | None:
+        """Let every name that is to hold an artifact hold it, and return its manifest; None where none is to.
+
+        What one of the names holds already is copied from there, so that all hold the same; else it is made.
+        """
+        publications = self.plan.to_publish(desired.kind)
+        if not publications:
+            return None
+        copied = publications[0].copy_of
+        found = None if copied is None else self.observed[copied]
+        if copied is not None and isinstance(found, Published):
+            artifact: Artifact | None = published_artifact(copied, found, tools.registry)
+        else:
+            artifact = make()
+        if artifact is None:
+            raise ValueError(f"the {desired.kind} is neither made nor copied, so it cannot be published")
+        tools.destination.publish(artifact, [(one.name, self.observed[one.name]) for one in publications])
+        return artifact.root
+
+    def _there(self, desired: DesiredArtifact) -> Manifest:
+        found = desired.published(self.observed)
+        if found is None:
+            raise ValueError(f"none of {', '.join(map(str, desired.names))} is published")
+        return found.manifest
+
+    def _hold_back(self, image: Manifest, tools: Tools) -> None:
+        """Let the chart out only when the image that it names, and the one it was released with, answer by digest."""
+        name = self.desired.image_name
+        missing = tools.destination.missing(name, image)
+        if missing:
+            raise RegistryAnswerWrong(
+                f"the chart is held back: the image it names does not answer as {missing[0]}", detail=missing
+            )
+        chart = self._published_chart
+        digest = None if chart is None else chart.image_digest
+        if digest in {None, image.digest}:
+            return
+        if tools.registry.manifest(name.repository, str(digest)) is None:
+            raise AlreadyPublished(
+                f"no further name is given to the chart of {self.desired.version}: it was released with the image"
+                f" {digest}, which is gone; what is built today is {image.digest}"
+            )
+
+    def _warn_of_other_image(self, image: Manifest, tools: Tools) -> None:
+        chart = self._published_chart
+        if chart is not None and chart.image_digest not in {None, image.digest}:
+            warn(
+                tools,
+                self.service.name,
+                f"the chart was released with image {chart.image_digest}; the image published now is {image.digest}",
+            )
+
+    def _folder(self, name: str, tools: Tools) -> Path:
+        return tools.folder / self.service.name / name
 
 
-def describe(request: Request, chosen: Chosen, files: Mapping[str, bytes | None]) -> Desired:
-    """Derive names from the chart and the naming.
+def describe(inputs: Inputs, selected: Selected, files: Mapping[str, bytes | None]) -> Desired:
+    """Derive the names of a release from the chart and the naming. Pure.
+
+    Args:
+        inputs: what is asked for.
+        selected: the service, and in which version.
+        files: the chart's files at HEAD (``chart_files``), None for those that are not there.
 
     Raises:
         ChartMissing, ChartDisagrees: the chart is not that of this release.
     """
-    service, version = chosen.service, chosen.version
+    service, version, settings = selected.service, selected.version, inputs.settings
     chart_yaml, values_yaml, notes, kustomization = (files[path] for path in chart_files(service.chart_folder))
     facts = read_chart_facts(service.chart_folder, chart_yaml, values_yaml)
-    check_release(facts, service.name, version, request.config.chart_names)
-    settings = request.settings
+    check_release(facts, service.name, version, inputs.config.chart_names)
     scheme = choose_scheme(service.naming, settings.production, service.name, version, facts)
     images = scheme.image_names(settings.registry, service.name, version)
+    images = (settings.image_for(images[0]), *images[1:])
     charts = scheme.chart_names(settings.registry, service.name, version)
     return Desired(
+        inputs=inputs,
         service=service,
         version=version,
         scheme=scheme,
         facts=facts,
-        images=(settings.image_for(images[0]), *images[1:]),
-        charts=charts,
+        image=DesiredArtifact(Kind.IMAGE, images, inputs.identity),
+        chart=DesiredArtifact(Kind.CHART, charts, inputs.identity.of_chart(images[0])),
         warnings=(
             *reference_warnings(facts, settings.production, notes, kustomization),
             *alias_warnings(facts, charts),
@@ -104,180 +305,10 @@ def describe(request: Request, chosen: Chosen, files: Mapping[str, bytes | None]
     )
 
 
-def look(request: Request, desired: Desired, tools: Tools) -> Looked:
-    """Read every name and plan; with a layout folder as the destination nothing is read and all is built."""
-    names = (*desired.images, *desired.charts)
-    if request.settings.to_layout is not None:
-        observed: dict[Name, Observation] = dict.fromkeys(names, ABSENT)
-        return Looked(desired, observed, for_folder(_plan(request, desired, observed)))
-    observed = observe(names, tools.registry)
-    unsigned = any(isinstance(found, Published) and not found.revision for found in map(observed.get, desired.charts))
-    return Looked(desired, observed, None if unsigned else _plan(request, desired, observed))
-
-
-def prepare(request: Request, looked: Looked, tools: Tools) -> Prepared:
-    """Lint, render and package the chart, and finish the plan.
-
-    Raises:
-        ChartUnusable, ChartDisagrees: the chart may not be published.
-        BuildFailed, GoTooOld: the image cannot be built, which is seen without compiling.
-    """
-    desired, observed = looked.desired, dict(looked.observed)
-    folder = tools.folder / desired.service.name / "chart"
-    folder.mkdir(parents=True)
-    chart = package_chart(tools.source, desired.facts, desired.images[0], tools.helm, folder)
-    warn(tools, desired.service.name, *chart.warnings)
-    if looked.builds:
-        tools.builder.inspect(tools.source, desired.service.main_folder)
-    for name in desired.charts:
-        found = observed[name]
-        if isinstance(found, Published) and not found.revision:
-            same = has_same_files(chart, name, found.manifest, tools.registry, folder)
-            observed[name] = replace(found, same_files=same)
-    return Prepared(desired, observed, looked.plan or _plan(request, desired, observed), chart)
-
-
-def builds(plan: Plan) -> bool:
-    """Whether carrying out this plan compiles anything."""
-    return any(entry.copy_of is None for entry in plan.to_publish(Kind.IMAGE))
-
-
-def publish(request: Request, prepared: Prepared, base: Base | None, tools: Tools) -> Plan:
-    """Publish the image, then the chart, and return the plan with every digest filled in.
-
-    Raises:
-        BuildFailed, GoTooOld, BinaryWrong: the image cannot be built; nothing was written.
-        RegistryFailed, RegistryAnswerWrong, CredentialsRefused, TagChanged: a write did not come to its end.
-    """
-    desired, plan, service = prepared.desired, prepared.plan, prepared.desired.service.name
-    artifact = None
-    if builds(plan):
-        if base is None:
-            raise ValueError("a plan that builds comes with a base image")
-        with tools.record.step("build", service):
-            artifact = _build(request, desired, base, tools)
-    with tools.record.step("publish image", service) as step:
-        image = _publish_image(prepared, artifact, tools)
-        if not plan.to_publish(Kind.IMAGE):
-            step.skip("already published")
-    with tools.record.step("publish chart", service) as step:
-        if plan.to_publish(Kind.CHART):
-            chart = _publish_chart(request, prepared, image, tools)
-        else:
-            chart = None
-            step.skip("already published")
-        _warn_of_other_image(prepared, image, tools)
-    return _with_digests(plan, image.digest, chart)
-
-
-def _plan(request: Request, desired: Desired, observed: Mapping[Name, Observation]) -> Plan:
-    return plan_release(
-        desired.service.name,
-        identity=request.identity,
-        images=desired.images,
-        charts=desired.charts,
-        platforms=request.config.platforms,
-        observed=observed,
-    )
-
-
-def _build(request: Request, desired: Desired, base: Base, tools: Tools) -> Artifact:
-    platforms = ",".join(map(str, request.config.platforms))
-    tools.log.info("building", service=desired.service.name, builder=tools.builder.name, platforms=platforms)
-    built = tools.builder.build(
-        BuildRequest(
-            service=desired.service.name,
-            source=tools.source,
-            main=desired.service.main_folder,
-            version=desired.scheme.version_text(desired.version),
-            revision=request.checkout.commit,
-            created=request.created,
-            source_url=request.event.source,
-            platforms=request.config.platforms,
-            base=base,
-            folder=tools.folder / desired.service.name / "image",
-        )
-    )
-    warn(tools, desired.service.name, *built.warnings)
-    return built.artifact
-
-
-def _publish_image(prepared: Prepared, artifact: Artifact | None, tools: Tools) -> Manifest:
-    entries = prepared.plan.to_publish(Kind.IMAGE)
-    if not entries:
-        return _found(prepared, prepared.desired.images).manifest
-    copied = entries[0].copy_of
-    if artifact is None:
-        if copied is None:
-            raise ValueError("an image that is neither built nor copied cannot be published")
-        artifact = published_artifact(copied, _found(prepared, (copied,)), tools.registry)
-    tools.destination.publish(artifact, [(entry.name, prepared.observed[entry.name]) for entry in entries])
-    return artifact.root
-
-
-def _publish_chart(request: Request, prepared: Prepared, image: Manifest, tools: Tools) -> str:
-    desired = prepared.desired
-    _hold_back(prepared, image, tools)
-    entries = prepared.plan.to_publish(Kind.CHART)
-    copied = entries[0].copy_of
-    if copied is not None:
-        artifact = published_artifact(copied, _found(prepared, (copied,)), tools.registry)
-    else:
-        annotations = {
-            **request.annotations,
-            RELEASE_VERSION: desired.version,
-            RELEASE_IMAGE: f"{desired.images[0].repository}@{image.digest}",
-        }
-        artifact = chart_artifact(prepared.chart, annotations, tools.folder / desired.service.name / "chart")
-    tools.destination.publish(artifact, [(entry.name, prepared.observed[entry.name]) for entry in entries])
-    return artifact.root.digest
-
-
-def _hold_back(prepared: Prepared, image: Manifest, tools: Tools) -> None:
-    desired = prepared.desired
-    missing = tools.destination.missing(desired.images[0], image)
-    if missing:
-        raise RegistryAnswerWrong(
-            f"the chart is held back: the image it names does not answer as {missing[0]}", detail=missing
-        )
-    chart = _first(prepared, desired.charts)
-    digest = None if chart is None else chart.image_digest
-    if digest in {None, image.digest}:
-        return
-    if tools.registry.manifest(desired.images[0].repository, str(digest)) is None:
-        raise AlreadyPublished(
-            f"no further name is given to the chart of {desired.version}: it was released with the image {digest},"
-            f" which is gone; what is built today is {image.digest}"
-        )
-
-
-def _warn_of_other_image(prepared: Prepared, image: Manifest, tools: Tools) -> None:
-    chart = _first(prepared, prepared.desired.charts)
-    if chart is not None and chart.image_digest not in {None, image.digest}:
-        warn(
-            tools,
-            prepared.desired.service.name,
-            f"the chart was released with image {chart.image_digest}; the image published now is {image.digest}",
-        )
-
-
-def _first(prepared: Prepared, names: tuple[Name, ...]) -> Published | None:
-    return next((found for name in names if isinstance(found := prepared.observed[name], Published)), None)
-
-
-def _found(prepared: Prepared, names: tuple[Name, ...]) -> Published:
-    found = _first(prepared, names)
-    if found is None:
-        raise ValueError(f"none of {', '.join(map(str, names))} is published")
-    return found
-
-
-def _with_digests(plan: Plan, image: str, chart: str | None) -> Plan:
-    digests = {Kind.IMAGE: image, Kind.CHART: chart}
-    return replace(
-        plan,
-        entries=tuple(
-            replace(entry, digest=digests[entry.kind]) if entry.action is Action.PUBLISH else entry
-            for entry in plan.entries
-        ),
-    )
+def _without_revision(desired: Desired, observed: Mapping[Name, Observation]) -> dict[Name, PublishedChart]:
+    """The published charts that do not say which commit they are of."""
+    return {
+        name: found
+        for name in desired.chart.names
+        if isinstance(found := observed[name], PublishedChart) and not found.revision
+    }

@@ -1,66 +1,80 @@
-"""Each service on its own: judged side by side, and one that fails does not stop the others."""
+"""The services that a run releases: chosen, recorded with the reason for each, and told in the first log line."""
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from runner.errors import ExitCode, ReleaseError, RunEnded
+from runner.errors import UsageInvalid
+from runner.report.record import ServiceDocument
+from runner.run.presubmit.services import propose_services
+from runner.run.selection import Selected, candidates, chart_file, check_any, select
+from runner.source.route import ProposedPath
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Sequence
 
-    from runner.report.record import Record
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
-STOPS_THE_RUN = frozenset({ExitCode.USAGE, ExitCode.NOT_A_RELEASE, ExitCode.ENDED})
-"""What is wrong with the whole run rather than with one service of it."""
+    from runner.run.inputs import Inputs
+    from runner.run.selection import Row
+    from runner.tools import Session
 
 
-def each_service(
-    items: Iterable[Item],
-    service_of: Callable[[Item], str],
-    work: Callable[[Item], Result],
-    record: Record,
-    *,
-    at_once: int,
-) -> tuple[Result, ...]:
-    """Do the work for each item and return the results of those that passed, in order.
-
-    Args:
-        items: one for each service.
-        service_of: the name of an item's service.
-        work: what is done.
-        record: told what failed, for which service; but not that the run was ended, which is no service's matter.
-        at_once: how many are worked on at the same time.
+def select_services(inputs: Inputs, session: Session) -> tuple[Selected, ...]:
+    """Return what this run releases; every service of the repository is recorded with the reason.
 
     Raises:
-        ReleaseError: one that stops the whole run; the others have come to their end before.
+        ServiceUnknown, UsageInvalid: exit 2.
+        NothingInTag: exit 4.
     """
+    proposed = isinstance(inputs.route, ProposedPath)
+    with session.record.step("select"):
+        found = candidates(inputs)
+        files = inputs.clone.files(chart_file(service) for service in found)
+        rows = propose_services(inputs, found, files, session) if proposed else select(inputs, found, files)
+        for row in rows:
+            session.record.set_service(_document(row))
+        if not proposed:
+            check_any(inputs, rows)
+        selected = tuple(row for row in rows if isinstance(row, Selected))
+        _check_single(inputs, selected)
+    versions = {one.version for one in selected}
+    if proposed:
+        session.record.update(version=min(versions) if len(versions) == 1 else None)
+    _tell(inputs, rows, selected, session)
+    return selected
 
-    def guarded(item: Item) -> tuple[Result] | Exception:
-        try:
-            return (work(item),)
-        except Exception as error:  # noqa: BLE001 - kept as a value: the other services go on
-            if not isinstance(error, RunEnded):
-                record.fail(error, service_of(item))
-            return error
 
-    todo = tuple(items)
-    if len(todo) <= 1:
-        outcomes = [guarded(item) for item in todo]
-    else:
-        with ThreadPoolExecutor(at_once, thread_name_prefix="service") as pool:
-            outcomes = list(pool.map(guarded, todo))
-    results: list[Result] = []
-    stopping: Exception | None = None
-    for outcome in outcomes:
-        if isinstance(outcome, tuple):
-            results.append(outcome[0])
-        elif isinstance(outcome, ReleaseError) and outcome.exit_code in STOPS_THE_RUN:
-            stopping = stopping or outcome
-    if stopping is not None:
-        raise stopping
-    return tuple(results)
+def _check_single(inputs: Inputs, selected: Sequence[Selected]) -> None:
+    settings = inputs.settings
+    if len(selected) > 1 and (settings.image is not None or settings.image_repository is not None):
+        raise UsageInvalid(
+            f"DOCKER_REPOSITORY and AWS_SERVICE_DOCKER_IMG name one image, and {inputs.ref} releases"
+            f" {', '.join(one.service.name for one in selected)}"
+        )
+
+
+def _document(row: Row) -> ServiceDocument:
+    version = row.version if isinstance(row, Selected) else None
+    return ServiceDocument(name=row.service.name, selected=version is not None, version=version, reason=row.reason)
+
+
+def _tell(inputs: Inputs, rows: Sequence[Row], selected: Sequence[Selected], session: Session) -> None:
+    document = session.record.document
+    session.log.info(
+        "started",
+        services=",".join(one.service.name for one in selected) or "none",
+        ref=inputs.event.base_ref,
+        pulls=",".join(pull.number for pull in inputs.event.pulls) or None,
+        as_tag=document.as_tag,
+        commit=inputs.clone.head.commit,
+        path=document.path,
+        version=",".join(sorted({one.version for one in selected})) or document.version,
+        registry=str(inputs.settings.registry),
+    )
+    failed = {error.service for error in document.errors}
+    proposed = isinstance(inputs.route, ProposedPath)
+    asked = set(inputs.settings.services) or {row.service.name for row in rows if proposed}
+    for row in rows:
+        if not isinstance(row, Selected) and row.service.name in asked - failed:
+            session.log.info("not released", service=row.service.name, reason=row.reason)
+    for warning in document.warnings:
+        session.log.warning(warning)

@@ -1,10 +1,9 @@
-"""The stable path of one service: chart only, nothing built, and only behind an image that answers."""
+"""A move of the stable chart of one service: chart only, nothing built, and only behind an image that answers."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from semver import Version
@@ -22,12 +21,21 @@ from runner.chart.manifest import chart_artifact
 from runner.chart.packaging import has_same_files, package_chart
 from runner.errors import StableImageAbsent
 from runner.oci.manifest import REVISION
-from runner.published.observed import ABSENT, Observation, Published, is_platform, observe, platform_of, unanswered
-from runner.run.plan.model import Kind, Plan, for_folder
+from runner.published.observed import (
+    ABSENT,
+    Observation,
+    Published,
+    PublishedChart,
+    PublishedImage,
+    is_platform,
+    observe,
+    platform_of,
+    unanswered,
+)
+from runner.run.plan.model import DesiredArtifact, Kind, Plan, for_folder
 from runner.run.plan.stable import Candidate, Position, history_names, plan_stable, plan_stable_unchanged
 from runner.run.publish import published_artifact
 from runner.run.reporting import warn
-from runner.source.clone import is_ancestor
 from runner.source.route import StablePath
 
 if TYPE_CHECKING:
@@ -38,7 +46,9 @@ if TYPE_CHECKING:
     from runner.config.naming import Scheme
     from runner.oci.artifact import Artifact
     from runner.oci.name import Name
-    from runner.run.request import Chosen, Request
+    from runner.run.inputs import Inputs
+    from runner.run.prerequisites import Prerequisites
+    from runner.run.selection import Selected
     from runner.run.tools import Tools
 
 BACKWARDS_TRAILER = ("stable-move", "backwards")
@@ -46,52 +56,193 @@ BACKWARDS_TRAILER = ("stable-move", "backwards")
 
 @dataclass(frozen=True)
 class Desired:
-    """What this service's stable chart should be: pure, from the chart's files, the naming and the merged tags.
+    """What this service's stable chart should be: from the chart's files, the naming and the merged tags.
 
-    ``images`` holds the one image that the chart names, in the registry that is written to; ``charts`` are the moving
-    names; ``releases`` the names of the image version's own chart.
+    ``image_name`` is the image that the chart deploys, in the registry that is written to; ``chart`` has the moving
+    names; ``releases`` are the names of the image version's own chart.
     """
 
+    inputs: Inputs
     service: Service
     version: str
     image_version: str
     scheme: Scheme
     facts: ChartFacts
-    images: tuple[Name, ...]
-    charts: tuple[Name, ...]
+    image_name: Name
+    chart: DesiredArtifact
     releases: tuple[Name, ...]
     warnings: tuple[str, ...]
 
+    def observe(self, tools: Tools) -> Observed:
+        """Read the image, the moving names with the newest history of each, and the image version's own chart.
+
+        Raises:
+            StableImageAbsent: the image does not answer; nothing may move to a chart that cannot be run.
+        """
+        if self.inputs.settings.to_layout is not None:
+            observed = observe((self.image_name,), tools.registry)
+            observed |= dict.fromkeys((*self.chart.names, *self.releases), ABSENT)
+            histories: dict[Name, Sequence[Name]] = {}
+        else:
+            histories = {name: history_names(name, tools.registry.tags(name.repository)) for name in self.chart.names}
+            newest = [history[-1] for history in histories.values() if history]
+            observed = observe((self.image_name, *self.chart.names, *self.releases, *newest), tools.registry)
+        image = self._check_image(observed[self.image_name], tools)
+        return Observed(self, observed, histories, image, self._unchanged(observed))
+
+    def _unchanged(self, observed: Mapping[Name, Observation]) -> Plan | None:
+        return plan_stable_unchanged(self.service.name, self.chart, observed)
+
+    def _check_image(self, found: Observation, tools: Tools) -> PublishedImage:
+        name = self.image_name
+        if not isinstance(found, PublishedImage):
+            there = "holds a chart" if isinstance(found, PublishedChart) else "is not in the registry"
+            raise StableImageAbsent(f"{name} {there}, and {self.facts.says('image_tag')}")
+        missing = unanswered(name, found.manifest, tools.registry)
+        if missing and (found.revision is not None or not _has_platform(name, found, missing)):
+            raise StableImageAbsent(f"{name} is there, but {missing[0]} does not answer", detail=missing)
+        warn(tools, self.service.name, *_former_flaws(name, found, missing, tools))
+        return found
+
 
 @dataclass(frozen=True)
-class Looked:
+class Observed:
     """What was found. ``plan`` is None when the chart must be packaged before anything can be decided."""
 
     desired: Desired
     observed: Mapping[Name, Observation]
     histories: Mapping[Name, Sequence[Name]]
-    image: Published
+    image: PublishedImage
     plan: Plan | None
-    builds: bool = False
+
+    @property
+    def service(self) -> Service:
+        """Whose stable chart it is."""
+        return self.desired.service
+
+    @property
+    def builds(self) -> bool:
+        """Whether anything is to be compiled: never."""
+        return False
+
+    def package(self, prerequisites: Prerequisites, tools: Tools) -> Packaged:
+        """Package the chart, take the image version's own chart where it is the same, and plan the move.
+
+        Raises:
+            ChartUnusable, ChartDisagrees: the chart may not be published.
+        """
+        desired, inputs = self.desired, self.desired.inputs
+        folder = tools.folder / self.service.name / "chart"
+        folder.mkdir(parents=True)
+        packaged = package_chart(prerequisites.source, desired.facts, desired.image_name, tools.helm, folder)
+        warn(tools, self.service.name, *packaged.warnings)
+        moves = inputs.settings.to_layout is None
+        holder = self._holder(packaged, tools)
+        chart = self._copy(holder, tools) if holder is not None else self._made(packaged, tools)
+        candidate = Candidate(
+            digest=chart.root.digest,
+            revision=chart.root.annotations.get(REVISION, inputs.identity.revision),
+            position=Position(Version.parse(desired.image_version), Version.parse(desired.version), inputs.created),
+            holder=holder,
+            backwards=self._backwards(),
+        )
+        plan = plan_stable(
+            self.service.name,
+            names=desired.chart.names,
+            candidate=candidate,
+            observed=self.observed,
+            histories=self.histories,
+            now=tools.now() if moves else None,
+        )
+        return Packaged(desired, self.observed, plan if moves else for_folder(plan), chart)
+
+    def _holder(self, packaged: PackagedChart, tools: Tools) -> Name | None:
+        """The name that holds this chart already: a moving one, or one of the image version's own chart."""
+        desired = self.desired
+        for name in desired.chart.names:
+            found = self.observed[name]
+            if isinstance(found, Published) and desired.chart.differs_from(found) is None:
+                return name
+        folder = tools.folder / self.service.name / "chart"
+        for name in desired.releases:
+            found = self.observed[name]
+            if isinstance(found, Published) and has_same_files(packaged, name, found.manifest, tools.registry, folder):
+                return name
+        return None
+
+    def _copy(self, holder: Name, tools: Tools) -> Artifact:
+        found = self.observed[holder]
+        if not isinstance(found, Published):
+            raise ValueError(f"{holder} is to be copied and holds nothing")
+        return published_artifact(holder, found, tools.registry)
+
+    def _made(self, packaged: PackagedChart, tools: Tools) -> Artifact:
+        desired = self.desired
+        annotations = {
+            **desired.inputs.annotations,
+            RELEASE_VERSION: desired.image_version,
+            RELEASE_RESOLVED_VERSION: desired.version,
+            RELEASE_IMAGE: f"{desired.image_name.repository}@{self.image.digest}",
+        }
+        return chart_artifact(packaged, annotations, tools.folder / self.service.name / "chart")
+
+    def _backwards(self) -> str | None:
+        """Why a move to something older is meant; None when it is not."""
+        clone = self.desired.inputs.clone
+        asked = any((key.lower(), value.strip().lower()) == BACKWARDS_TRAILER for key, value in clone.head.trailers)
+        if not asked:
+            return None
+        found = self.observed[self.desired.chart.names[0]]
+        revision = found.revision if isinstance(found, Published) else None
+        if revision is None or not clone.contains(revision):
+            return None
+        return f"the commit says Stable-Move: backwards, and follows {revision[:12]}"
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """The final plan, and the chart it moves to."""
+class Packaged:
+    """The final plan, and the chart that the moving names are to hold."""
 
     desired: Desired
     observed: Mapping[Name, Observation]
     plan: Plan
     chart: Artifact
 
+    @property
+    def service(self) -> Service:
+        """Whose stable chart it is."""
+        return self.desired.service
 
-def describe(request: Request, chosen: Chosen, files: Mapping[str, bytes | None]) -> Desired:
-    """Derive names from the chart on the branch and the naming.
+    @property
+    def unmet(self) -> None:
+        """What keeps this service from being built: nothing is."""
+        return None
+
+    def publish(self, tools: Tools) -> Plan:
+        """Write each history name, then the moving name it belongs to.
+
+        Raises:
+            RegistryFailed, RegistryAnswerWrong, CredentialsRefused, TagChanged: a write did not come to its end.
+        """
+        with tools.record.step("publish chart", self.service.name):
+            publications = self.plan.to_publish(Kind.CHART)
+            names = [(one.name, self.observed.get(one.name, ABSENT)) for one in publications]
+            tools.destination.publish(self.chart, names)
+        return self.plan
+
+
+def describe(inputs: Inputs, selected: Selected, files: Mapping[str, bytes | None]) -> Desired:
+    """Derive the names of a stable chart from the chart on the branch and the naming. Pure.
+
+    Args:
+        inputs: what is asked for; its route is that of stable.
+        selected: the service.
+        files: the chart's files at HEAD (``chart_files``), None for those that are not there.
 
     Raises:
         ChartMissing, ChartDisagrees, StableDisagrees: the chart may not become stable.
     """
-    route, settings, service = request.route, request.settings, chosen.service
+    route, settings, service = inputs.route, inputs.settings, selected.service
     if not isinstance(route, StablePath):
         raise TypeError(f"{route} is not the stable path")
     chart_yaml, values_yaml, notes, kustomization = (files[path] for path in chart_files(service.chart_folder))
@@ -100,128 +251,25 @@ def describe(request: Request, chosen: Chosen, files: Mapping[str, bytes | None]
     check_stable(
         facts,
         service.name,
-        request.config.chart_names,
+        inputs.config.chart_names,
         major=route.major,
         resolved_version=route.version,
         image_version=image_version,
     )
-    image = scheme.image_names(settings.registry, service.name, image_version)[0]
+    image_name = settings.image_for(scheme.image_names(settings.registry, service.name, image_version)[0])
+    names = scheme.stable_names(settings.registry, service.name, route.major)
     return Desired(
+        inputs=inputs,
         service=service,
         version=route.version,
         image_version=image_version,
         scheme=scheme,
         facts=facts,
-        images=(settings.image_for(image),),
-        charts=scheme.stable_names(settings.registry, service.name, route.major),
+        image_name=image_name,
+        chart=DesiredArtifact(Kind.CHART, names, inputs.identity.of_chart(image_name)),
         releases=scheme.chart_names(settings.registry, service.name, image_version),
         warnings=reference_warnings(facts, settings.production, notes, kustomization),
     )
-
-
-def look(request: Request, desired: Desired, tools: Tools) -> Looked:
-    """Read the image, the moving names with the newest history of each, and the image version's own chart.
-
-    Raises:
-        StableImageAbsent: the image does not answer; nothing may move to a chart that cannot be run.
-    """
-    image_name = desired.images[0]
-    if request.settings.to_layout is not None:
-        observed: dict[Name, Observation] = {image_name: observe((image_name,), tools.registry)[image_name]}
-        observed |= dict.fromkeys((*desired.charts, *desired.releases), ABSENT)
-        histories: dict[Name, Sequence[Name]] = {}
-    else:
-        histories = {name: history_names(name, tools.registry.tags(name.repository)) for name in desired.charts}
-        newest = [history[-1] for history in histories.values() if history]
-        observed = observe((image_name, *desired.charts, *desired.releases, *newest), tools.registry)
-    image = observed[image_name]
-    if not isinstance(image, Published):
-        raise StableImageAbsent(f"{image_name} is not in the registry, and {desired.facts.says('image_tag')}")
-    missing = unanswered(image_name, image.manifest, tools.registry)
-    if missing and (image.revision is not None or not _has_platform(image_name, image, missing)):
-        raise StableImageAbsent(f"{image_name} is there, but {missing[0]} does not answer", detail=missing)
-    warn(tools, desired.service.name, *_former_flaws(image_name, image, missing, tools))
-    plan = plan_stable_unchanged(desired.service.name, desired.charts, request.identity.of_chart(image_name), observed)
-    return Looked(desired, observed, histories, image, plan)
-
-
-def prepare(request: Request, looked: Looked, tools: Tools) -> Prepared:
-    """Package the chart, take the image version's own chart where it is the same, and plan the move.
-
-    Raises:
-        ChartUnusable, ChartDisagrees: the chart may not be published.
-    """
-    desired = looked.desired
-    folder = tools.folder / desired.service.name / "chart"
-    folder.mkdir(parents=True)
-    packaged = package_chart(tools.source, desired.facts, desired.images[0], tools.helm, folder)
-    warn(tools, desired.service.name, *packaged.warnings)
-    moves = request.settings.to_layout is None
-    artifact, holder = _chart(request, looked, packaged, tools)
-    candidate = Candidate(
-        digest=artifact.root.digest,
-        revision=artifact.root.annotations.get(REVISION, request.identity.revision),
-        position=Position(Version.parse(desired.image_version), Version.parse(desired.version), request.created),
-        holder=holder,
-        backwards=_backwards(request, looked, tools),
-    )
-    plan = plan_stable(
-        desired.service.name,
-        names=desired.charts,
-        candidate=candidate,
-        observed=looked.observed,
-        histories=looked.histories,
-        now=datetime.now(UTC) if moves else None,
-    )
-    return Prepared(desired, looked.observed, plan if moves else for_folder(plan), artifact)
-
-
-def publish(request: Request, prepared: Prepared, base: object, tools: Tools) -> Plan:  # noqa: ARG001 - as the release path
-    """Write each history name, then the moving name it belongs to."""
-    service = prepared.desired.service.name
-    with tools.record.step("publish chart", service):
-        tools.destination.publish(
-            prepared.chart,
-            [(entry.name, prepared.observed.get(entry.name, ABSENT)) for entry in prepared.plan.to_publish(Kind.CHART)],
-        )
-    return prepared.plan
-
-
-def builds(plan: Plan) -> bool:  # noqa: ARG001 - as the release path
-    """Whether carrying out this plan compiles anything: never."""
-    return False
-
-
-def _chart(request: Request, looked: Looked, packaged: PackagedChart, tools: Tools) -> tuple[Artifact, Name | None]:
-    desired = looked.desired
-    folder = tools.folder / desired.service.name / "chart"
-    for name in (*desired.charts, *desired.releases):
-        found = looked.observed[name]
-        if not isinstance(found, Published):
-            continue
-        mine = name in desired.charts and request.identity.of_chart(desired.images[0]).differs_from(found) is None
-        if mine or (
-            name in desired.releases and has_same_files(packaged, name, found.manifest, tools.registry, folder)
-        ):
-            return published_artifact(name, found, tools.registry), name
-    annotations = {
-        **request.annotations,
-        RELEASE_VERSION: desired.image_version,
-        RELEASE_RESOLVED_VERSION: desired.version,
-        RELEASE_IMAGE: f"{desired.images[0].repository}@{looked.image.digest}",
-    }
-    return chart_artifact(packaged, annotations, folder), None
-
-
-def _backwards(request: Request, looked: Looked, tools: Tools) -> str | None:
-    asked = any((key.lower(), value.strip().lower()) == BACKWARDS_TRAILER for key, value in request.checkout.trailers)
-    if not asked:
-        return None
-    found = looked.observed[looked.desired.charts[0]]
-    revision = found.revision if isinstance(found, Published) else None
-    if revision is None or not is_ancestor(request.checkout, revision, tools.run, tools.children):
-        return None
-    return f"the commit says Stable-Move: backwards, and follows {revision[:12]}"
 
 
 def _has_platform(name: Name, image: Published, missing: Sequence[str]) -> bool:
@@ -229,7 +277,7 @@ def _has_platform(name: Name, image: Published, missing: Sequence[str]) -> bool:
     return any(f"{name.repository}@{child.digest}" not in missing for child in platforms)
 
 
-def _former_flaws(name: Name, image: Published, missing: Sequence[str], tools: Tools) -> tuple[str, ...]:
+def _former_flaws(name: Name, image: PublishedImage, missing: Sequence[str], tools: Tools) -> tuple[str, ...]:
     """The known flaws of images published by the former job, as warnings."""
     flaws = [f"{name}: {gone} does not answer" for gone in missing]
     if not image.manifest.is_index:

@@ -85,7 +85,7 @@ FOLDERS = {
 def child_environment(
     inherited: Mapping[str, str], work_folder: Path, safe_directories: Iterable[Path] = ()
 ) -> dict[str, str]:
-    """Return the environment of every child, and make the folders that must exist for it.
+    """Return the environment of every child. No folder is made; ``open_workspace`` has made those that must exist.
 
     Only what PASSED names is taken from the runner's own environment, so no secret and no setting of the user reaches
     a child; the rest is written, below the work folder.
@@ -96,8 +96,6 @@ def child_environment(
         safe_directories: trees that git may read although another user owns them.
     """
     written = {key: str(work_folder / below) for key, below in FOLDERS.items()}
-    for key in ("HOME", "TMPDIR"):
-        Path(written[key]).mkdir(parents=True, exist_ok=True)
     git = [
         ("core.hooksPath", os.devnull),
         ("core.fsmonitor", "false"),
@@ -117,6 +115,8 @@ def child_environment(
 def open_workspace(inherited: Mapping[str, str]) -> Iterator[Path]:
     """Make a folder for one run below ``$TMPDIR`` or ``/tmp``, and remove it at the end, read-only folders included.
 
+    In it are the folders that children expect to be there, whatever they do.
+
     Raises:
         UsageInvalid: nothing can be made there.
     """
@@ -129,6 +129,8 @@ def open_workspace(inherited: Mapping[str, str]) -> Iterator[Path]:
             remedy="Set TMPDIR to a folder that the runner's user can write.",
         ) from error
     try:
+        for key in ("HOME", "TMPDIR"):
+            (folder / FOLDERS[key]).mkdir(parents=True)
         yield folder
     finally:
         remove_folder(folder)

@@ -6,14 +6,13 @@ import shutil
 from typing import TYPE_CHECKING
 
 from runner.errors import CheckoutMissing, ToolUnusable
-from runner.source.clone import git_folder
+from runner.source.git import git_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from runner.runtime.process import Run
-    from runner.source.clone import Checkout
 
 SHA256_LENGTH = 64
 
@@ -21,12 +20,19 @@ AS_COMMITTED = "* -text -ident !filter !working-tree-encoding\n"
 """gitattributes(5) under which git writes the very bytes that are in a commit."""
 
 
-def export(checkout: Checkout, destination: Path, run: Run, environment: Mapping[str, str]) -> Path:
-    """Write the files of the commit at HEAD to ``destination``, which must not exist, and return it.
+def export(clone: Path, commit: str, destination: Path, run: Run, environment: Mapping[str, str]) -> Path:
+    """Write the files of a commit to ``destination``, which must not exist, and return it.
 
     The bytes are those of the commit, whatever its .gitattributes and the clone's configuration say: git works with a
     folder of its own beside ``destination``, which only borrows the clone's objects. The work tree is not read.
     Symbolic links and executable bits are kept; submodules are empty folders.
+
+    Args:
+        clone: the top of the work tree of the clone that has the commit.
+        commit: its full id.
+        destination: where to.
+        run: how git is started.
+        environment: git's environment, but for what makes it use the folder of its own.
 
     Raises:
         CheckoutMissing: git cannot read the commit, or cannot write its files.
@@ -34,21 +40,21 @@ def export(checkout: Checkout, destination: Path, run: Run, environment: Mapping
     """
     own = destination.with_name(f"{destination.name}.git")
     destination.mkdir(parents=True)
-    _make_git_folder(own, "sha256" if len(checkout.commit) == SHA256_LENGTH else "sha1")
+    _make_git_folder(own, "sha256" if len(commit) == SHA256_LENGTH else "sha1")
     git = {
         **environment,
         "GIT_DIR": str(own),
         "GIT_WORK_TREE": str(destination),
         "GIT_INDEX_FILE": str(own / "index"),
-        "GIT_OBJECT_DIRECTORY": str(git_folder(checkout.folder) / "objects"),
+        "GIT_OBJECT_DIRECTORY": str(git_folder(clone) / "objects"),
     }
-    for command in (("git", "read-tree", checkout.commit), ("git", "checkout-index", "--all")):
+    for command in (("git", "read-tree", commit), ("git", "checkout-index", "--all")):
         try:
             finished = run(command, env=git, cwd=destination)
         except OSError as error:
             raise ToolUnusable(f"git cannot be started: {error.strerror}") from error
         if not finished.ok:
-            raise CheckoutMissing(f"git cannot export {checkout.commit} from {checkout.folder}", detail=finished.tail())
+            raise CheckoutMissing(f"git cannot export {commit} from {clone}", detail=finished.tail())
     shutil.rmtree(own)
     return destination
 

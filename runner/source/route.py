@@ -21,7 +21,7 @@ from runner.errors import (
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
 
-    from runner.source.clone import Checkout
+    from runner.source.clone import Head
     from runner.source.event import Event
 
 STABLE = "stable"
@@ -71,7 +71,7 @@ def read_as_tag(text: str) -> ReleasePath | ProposedPath:
     return ReleasePath(version)
 
 
-def propose_route(proposed: ReleasePath | ProposedPath, event: Event, checkout: Checkout) -> Route:
+def propose_route(proposed: ReleasePath | ProposedPath, event: Event, head: Head) -> Route:
     """Decide which path a change takes once it is merged: one of stable moves stable, as the push of its merge does.
 
     Raises:
@@ -79,19 +79,19 @@ def propose_route(proposed: ReleasePath | ProposedPath, event: Event, checkout: 
         HistoryMissing: the change is of stable, and the clone lacks the tags or the history to decide.
     """
     if isinstance(proposed, ProposedPath) and event.base_ref == STABLE:
-        return _stable_path(checkout)
+        return _stable_path(head)
     return proposed
 
 
 def check_proposal(
-    route: ReleasePath | ProposedPath, event: Event, checkout: Checkout, contained: Container[str], tag: str | None
+    route: ReleasePath | ProposedPath, event: Event, head: Head, contained: Container[str], tag: str | None
 ) -> None:
     """Check that HEAD is what is said to be proposed, and that a version that is given is not taken.
 
     Args:
         route: what HEAD is planned as.
         event: what Prow says of the change.
-        checkout: the clone.
+        head: what is checked out.
         contained: those of the event's commits that HEAD is or contains.
         tag: the commit that the given version's tag is at; None when there is no such tag.
 
@@ -105,17 +105,17 @@ def check_proposal(
     for words, commit in parts:
         if commit not in contained:
             raise NotARelease(
-                f"{words} {commit}, which HEAD, at {checkout.commit}, does not contain",
+                f"{words} {commit}, which HEAD, at {head.commit}, does not contain",
                 remedy="Check the clone that Prow makes for the pull request; by hand, unset JOB_SPEC and PULL_*_SHA.",
             )
     if isinstance(route, ProposedPath):
-        if checkout.shallow:
+        if head.shallow:
             raise HistoryMissing("the clone is shallow, so it cannot be seen which versions are released already")
-    elif tag is not None and tag != checkout.commit:
-        raise VersionTaken(f"v{route.version} is a tag already, at {tag}, and HEAD is {checkout.commit}")
+    elif tag is not None and tag != head.commit:
+        raise VersionTaken(f"v{route.version} is a tag already, at {tag}, and HEAD is {head.commit}")
 
 
-def decide_route(event: Event, checkout: Checkout) -> ReleasePath | StablePath:
+def decide_route(event: Event, head: Head) -> ReleasePath | StablePath:
     """Decide from the ref's name and from what git knows of it.
 
     Prow says of a push neither that it was of a tag nor that it was of a branch, and its clone has a local branch
@@ -130,11 +130,11 @@ def decide_route(event: Event, checkout: Checkout) -> ReleasePath | StablePath:
     """
     version = release_version(event.base_ref)
     if version is not None:
-        _check_tag(event, checkout)
+        _check_tag(event, head)
         return ReleasePath(version)
     if event.base_ref == STABLE:
-        _check_branch(event, checkout)
-        return _stable_path(checkout)
+        _check_branch(event, head)
+        return _stable_path(head)
     raise NotARelease(
         f"the ref {event.base_ref} is neither a tag vMAJOR.MINOR.PATCH nor the branch {STABLE}",
         remedy=(
@@ -156,53 +156,53 @@ def highest_release(tags: Iterable[str]) -> str | None:
     return max(versions, key=Version.parse, default=None)
 
 
-def _check_tag(event: Event, checkout: Checkout) -> None:
-    ref, head, tag = event.base_ref, checkout.commit, checkout.tag_commit
-    if tag is None and checkout.base_sha_is_tag:
-        if not checkout.has_tags:
+def _check_tag(event: Event, head: Head) -> None:
+    ref, commit, tag = event.base_ref, head.commit, head.tag_commit
+    if tag is None and head.base_sha_is_tag:
+        if not head.has_tags:
             raise HistoryMissing(f"the tag {ref} was pushed, and the clone has no tags")
         raise TagMoved(f"the tag {ref} was pushed as {event.base_sha}, and is gone since")
     if tag is None:
-        what = "only a branch" if checkout.branch_commit else "and no branch"
+        what = "only a branch" if head.branch_commit else "and no branch"
         raise NotARelease(
-            f"there is no tag {ref} in this clone, {what} of that name (HEAD is {head})",
+            f"there is no tag {ref} in this clone, {what} of that name (HEAD is {commit})",
             remedy=(
                 f"Push {ref} as a tag, and give branches other names; if it is a tag, remove skip_fetch_head and"
                 " sparse_checkout_files from the job, so that tags are cloned."
             ),
         )
-    if tag != head:
-        raise TagMoved(f"the tag {ref} is at {tag}, and HEAD is {head}")
-    if event.base_sha is not None and checkout.base_sha_commit != head:
-        raise TagMoved(f"{_pushed(event, checkout)}, and the tag {ref} and HEAD are at {head}")
+    if tag != commit:
+        raise TagMoved(f"the tag {ref} is at {tag}, and HEAD is {commit}")
+    if event.base_sha is not None and head.base_sha_commit != commit:
+        raise TagMoved(f"{_pushed(event, head)}, and the tag {ref} and HEAD are at {commit}")
 
 
-def _check_branch(event: Event, checkout: Checkout) -> None:
-    head = checkout.commit
-    if checkout.base_sha_is_tag or checkout.tag_commit == head:
-        raise StableIsATag(f"the ref {STABLE} is a tag at {checkout.tag_commit or checkout.base_sha_commit}")
+def _check_branch(event: Event, head: Head) -> None:
+    commit = head.commit
+    if head.base_sha_is_tag or head.tag_commit == commit:
+        raise StableIsATag(f"the ref {STABLE} is a tag at {head.tag_commit or head.base_sha_commit}")
     remedy = f"Check out the branch {STABLE} at the commit that was pushed, then run again."
-    if event.base_sha is not None and checkout.base_sha_commit != head:
-        raise NotARelease(f"{_pushed(event, checkout)}, and HEAD is {head}", remedy=remedy)
-    if event.base_sha is None and checkout.branch_commit != head:
-        where = f"at {checkout.branch_commit}" if checkout.branch_commit else "not in this clone"
-        raise NotARelease(f"HEAD is {head}, and the branch {STABLE} is {where}", remedy=remedy)
+    if event.base_sha is not None and head.base_sha_commit != commit:
+        raise NotARelease(f"{_pushed(event, head)}, and HEAD is {commit}", remedy=remedy)
+    if event.base_sha is None and head.branch_commit != commit:
+        where = f"at {head.branch_commit}" if head.branch_commit else "not in this clone"
+        raise NotARelease(f"HEAD is {commit}, and the branch {STABLE} is {where}", remedy=remedy)
 
 
-def _pushed(event: Event, checkout: Checkout) -> str:
-    pushed, commit = event.base_sha, checkout.base_sha_commit
+def _pushed(event: Event, head: Head) -> str:
+    pushed, commit = event.base_sha, head.base_sha_commit
     if commit is None:
         return f"{pushed} was pushed to {event.base_ref} and is no commit of this clone"
     return f"{commit} was pushed to {event.base_ref}" + (f" (as {pushed})" if commit != pushed else "")
 
 
-def _stable_path(checkout: Checkout) -> StablePath:
+def _stable_path(head: Head) -> StablePath:
     unknown = f"so the release that {STABLE} stands for cannot be found"
-    if checkout.shallow:
+    if head.shallow:
         raise HistoryMissing(f"the clone is shallow, {unknown}")
-    if not checkout.has_tags:
+    if not head.has_tags:
         raise HistoryMissing(f"the clone has no tags, {unknown}")
-    version = highest_release(checkout.merged_tags)
+    version = highest_release(head.merged_tags)
     if version is None:
-        raise NoReleaseMerged(f"no tag vMAJOR.MINOR.PATCH is merged into {STABLE} at {checkout.commit}")
+        raise NoReleaseMerged(f"no tag vMAJOR.MINOR.PATCH is merged into {STABLE} at {head.commit}")
     return StablePath(Version.parse(version).major, version)

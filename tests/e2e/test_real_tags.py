@@ -1,4 +1,4 @@
-"""All 175 real release tags go through the stations up to the plan, with the configuration as it is checked in."""
+"""All 175 real release tags go through the stages up to the plan, with the configuration as it is checked in."""
 
 from __future__ import annotations
 
@@ -19,15 +19,13 @@ from runner.errors import ChartDisagrees
 from runner.published.observed import ABSENT
 from runner.report.console import Outlet, open_log
 from runner.report.record import Record
-from runner.run import release as release_path
-from runner.run.inputs import choose_services, read_request
+from runner.run import release
+from runner.run.inputs import read_inputs
 from runner.run.plan.model import Action
-from runner.run.plan.release import plan_release
-from runner.run.request import Chosen
+from runner.run.services import select_services
 from runner.runtime.lifetime import Lifetime
 from runner.runtime.process import Children
-from runner.runtime.workspace import child_environment, open_workspace
-from runner.source.clone import read_files
+from runner.runtime.workspace import open_workspace
 from runner.source.route import ReleasePath
 from runner.tools import Session
 from testbed.git import git
@@ -41,9 +39,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from runner.config.load import Config, Service
+    from runner.config.load import Config
+    from runner.run.inputs import Inputs
     from runner.run.release import Desired
-    from runner.run.request import Request
+    from runner.run.selection import Selected
 
 CONFIG = ROOT / "config" / "jobs.yaml"
 PRODUCTION = "public.ecr.aws/aws-controllers-k8s"
@@ -64,7 +63,7 @@ ERAS = [
 
 
 @dataclass(frozen=True)
-class Clone:
+class MovedClone:
     """A clone as Prow makes it, moved from tag to tag."""
 
     origin: Origin
@@ -86,28 +85,28 @@ class Clone:
 
 @dataclass(frozen=True)
 class Planned:
-    """What the stations made of a tag."""
+    """What the stages made of a tag."""
 
-    request: Request
-    service: Service
+    inputs: Inputs
+    selected: Selected
     files: Mapping[str, bytes | None]
     desired: Desired
 
 
 @pytest.fixture(params=sorted(SCHEMES))
-def clone(request: pytest.FixtureRequest, tmp_path: Path) -> Clone:
+def clone(request: pytest.FixtureRequest, tmp_path: Path) -> MovedClone:
     return clone_of(request.param, tmp_path)
 
 
-def clone_of(service: str, folder: Path) -> Clone:
+def clone_of(service: str, folder: Path) -> MovedClone:
     origin = open_bundle(service, folder / "origin")
     newest = origin.git("tag", "--sort=-version:refname").split("\n")[0]
     workspace = folder / "workspace"
-    return Clone(origin, workspace, clone_refs(workspace, origin, newest, origin.resolve(f"refs/tags/{newest}")))
+    return MovedClone(origin, workspace, clone_refs(workspace, origin, newest, origin.resolve(f"refs/tags/{newest}")))
 
 
-def travel(clone: Clone, tag: str, folder: Path) -> Planned:
-    """Take a push of a tag through event, configuration, checkout, route, selection and description."""
+def describe(clone: MovedClone, tag: str, folder: Path) -> Planned:
+    """Take a push of a tag through event, configuration, clone, route, selection and description."""
     clone.check_out(tag)
     environment = {**go_environment(), **push_environment(clone.origin, tag, clone.tags[tag])}
     lifetime = Lifetime(60)
@@ -120,13 +119,11 @@ def travel(clone: Clone, tag: str, folder: Path) -> Planned:
         folder=folder,
         artifacts=None,
     )
-    request = read_request(Options(config=CONFIG, workspace=clone.workspace), session)
-    [chosen] = choose_services(request, session)
-    service = chosen.service
-    children = child_environment(environment, folder, [clone.folder])
-    files = read_files(request.checkout, chart_files(service.chart_folder), session.run, children)
+    inputs = read_inputs(Options(config=CONFIG, workspace=clone.workspace), session)
+    [selected] = select_services(inputs, session)
+    files = inputs.clone.files(chart_files(selected.service.chart_folder))
     assert session.record.document.warnings == ()
-    return Planned(request, service, files, release_path.describe(request, chosen, files))
+    return Planned(inputs, selected, files, release.describe(inputs, selected, files))
 
 
 def scheme_of(service: str, tag: str, values: bytes) -> str:
@@ -155,7 +152,7 @@ def narrowed(folder: Path) -> dict[str, Config]:
 
 
 def test_every_real_tag_is_accepted_with_its_own_scheme_only(
-    clone: Clone, tmp_path: Path, record_property: Callable[[str, object], None]
+    clone: MovedClone, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     """Each real tag gives its version and the names of its scheme; with any other scheme it is exit 4."""
     name = clone.origin.name.removesuffix("-controller")
@@ -164,32 +161,25 @@ def test_every_real_tag_is_accepted_with_its_own_scheme_only(
     refused = 0
     for tag in clone.tags:
         with open_workspace({"TMPDIR": str(tmp_path)}) as folder:
-            planned = travel(clone, tag, folder)
+            planned = describe(clone, tag, folder)
         scheme = scheme_of(name, tag, planned.files["helm/values.yaml"] or b"")
         version = tag.removeprefix("v")
-        assert planned.request.route == ReleasePath(version)
+        assert planned.inputs.route == ReleasePath(version)
         assert (planned.desired.version, planned.desired.scheme.label) == (version, scheme), tag
-        assert str(planned.desired.images[0]) == planned.desired.facts.image
-        names = (*planned.desired.images, *planned.desired.charts)
-        plan = plan_release(
-            name,
-            identity=planned.request.identity,
-            images=planned.desired.images,
-            charts=planned.desired.charts,
-            platforms=planned.request.config.platforms,
-            observed=dict.fromkeys(names, ABSENT),
-        )
+        assert str(planned.desired.image_name) == planned.desired.facts.image
+        names = [one for artifact in planned.desired.artifacts for one in artifact.names]
+        plan = planned.desired.plan(dict.fromkeys(names, ABSENT))
         assert plan.error is None
-        assert [(entry.name, entry.action) for entry in plan.entries] == [(one, Action.PUBLISH) for one in names]
+        assert [(entry.target, entry.action) for entry in plan.entries] == [(one, Action.PUBLISH) for one in names]
         found[scheme] += 1
         for label, config in configs.items():
-            chosen = Chosen(service_named(config, name), planned.desired.version)
-            narrow = replace(planned.request, config=config), chosen, planned.files
+            selected = replace(planned.selected, service=service_named(config, name))
+            narrow = replace(planned.inputs, config=config), selected, planned.files
             if label == scheme:
-                assert release_path.describe(*narrow).images == planned.desired.images
+                assert release.describe(*narrow).image.names == planned.desired.image.names
             else:
                 with pytest.raises(ChartDisagrees) as caught:
-                    release_path.describe(*narrow)
+                    release.describe(*narrow)
                 assert caught.value.exit_code == 4
                 refused += 1
     counts = ", ".join(f"{count} {scheme}" for scheme, count in found.items())
@@ -206,7 +196,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield registry.host
 
 
-def plan(clone: Clone, tag: str, config: Path, folder: Path, host: str) -> Ended:
+def plan(clone: MovedClone, tag: str, config: Path, folder: Path, host: str) -> Ended:
     """Run the program's ``plan`` on a push of a tag, as staging."""
     clone.check_out(tag)
     programs = folder / "bin"

@@ -20,7 +20,7 @@ from runner.errors import (
 from runner.runtime.lifetime import Lifetime
 from runner.runtime.process import Children, Finished
 from runner.runtime.workspace import child_environment
-from runner.source.clone import Checkout, find_checkout, is_ancestor, read_checkout, read_files, resolve
+from runner.source.clone import Clone, Head, find_clone, open_clone
 from runner.source.event import Event, read_event
 from runner.source.route import ReleasePath, Route, StablePath, decide_route
 from testbed.git import git
@@ -63,24 +63,28 @@ class Bench:
         """What Prow says of a push of this ref."""
         return read_event(push_environment(self.origin, ref, sha, **members))
 
-    def read(self, ref: str, sha: str, **clone: Any) -> Checkout:
+    def read(self, ref: str, sha: str, **clone: Any) -> Clone:
         """Clone as Prow does for a push, take the origin away, and read the clone as the runner does."""
         clone_refs(self.root, self.origin, ref, sha, **clone)
         return self.reread(ref, sha)
 
-    def reread(self, ref: str, sha: str) -> Checkout:
+    def reread(self, ref: str, sha: str) -> Clone:
         """Read the clone once more; there is nothing to fetch from."""
         hidden = self.origin.folder.rename(self.origin.folder.with_name("hidden"))
         event = self.event(ref, sha)
-        folder = find_checkout(event, self.root, self.folder)
+        folder = find_clone(event, self.root, self.folder)
         try:
-            return read_checkout(folder, event, self.run, self.environment(folder))
+            return self.open(folder, event)
         finally:
             hidden.rename(self.origin.folder)
 
+    def open(self, folder: Path, event: Event) -> Clone:
+        """Read the clone in a folder."""
+        return open_clone(folder, self.run, self.environment(folder), ref=event.base_ref, sha=event.base_sha)
+
     def route(self, ref: str, sha: str, **clone: Any) -> Route:
         """Decide the route of a push."""
-        return decide_route(self.event(ref, sha), self.read(ref, sha, **clone))
+        return decide_route(self.event(ref, sha), self.read(ref, sha, **clone).head)
 
     def refused(self, error: type[ReleaseError], ref: str, sha: str, **clone: Any) -> ReleaseError:
         """Return the refusal of a push."""
@@ -117,19 +121,19 @@ def stable(origin: Origin, at: str = "refs/tags/v1.2.3", **files: str) -> str:
 def test_an_annotated_tag_is_peeled(bench: Bench, origin: Origin) -> None:
     """Of an annotated tag Prow gives the tag object, and the release is made of the commit behind it."""
     pushed, commit = origin.resolve("refs/tags/v1.2.3"), origin.resolve("refs/tags/v1.2.3^{commit}")
-    checkout = bench.read("v1.2.3", pushed)
+    clone = bench.read("v1.2.3", pushed)
     assert pushed != commit
-    assert (checkout.commit, checkout.tag_commit, checkout.branch_commit) == (commit, commit, commit)
-    assert (checkout.base_sha_commit, checkout.base_sha_is_tag) == (commit, True)
-    assert decide_route(bench.event("v1.2.3", pushed), checkout) == ReleasePath("1.2.3")
+    assert (clone.head.commit, clone.head.tag_commit, clone.head.branch_commit) == (commit, commit, commit)
+    assert (clone.head.base_sha_commit, clone.head.base_sha_is_tag) == (commit, True)
+    assert decide_route(bench.event("v1.2.3", pushed), clone.head) == ReleasePath("1.2.3")
 
 
 def test_a_lightweight_tag_is_a_release(bench: Bench, origin: Origin) -> None:
     """Of a lightweight tag Prow gives the commit, and that is released."""
     pushed = origin.resolve("refs/tags/v1.10.0")
-    checkout = bench.read("v1.10.0", pushed)
-    assert (checkout.commit, checkout.base_sha_commit, checkout.base_sha_is_tag) == (pushed, pushed, False)
-    assert decide_route(bench.event("v1.10.0", pushed), checkout) == ReleasePath("1.10.0")
+    clone = bench.read("v1.10.0", pushed)
+    assert (clone.head.commit, clone.head.base_sha_commit, clone.head.base_sha_is_tag) == (pushed, pushed, False)
+    assert decide_route(bench.event("v1.10.0", pushed), clone.head) == ReleasePath("1.10.0")
 
 
 def test_a_tag_of_a_tag_is_peeled_to_its_commit(bench: Bench, origin: Origin) -> None:
@@ -141,9 +145,9 @@ def test_a_tag_of_a_tag_is_peeled_to_its_commit(bench: Bench, origin: Origin) ->
 def test_everything_is_read_of_head(bench: Bench, origin: Origin) -> None:
     """Folder, time, history, tags and the clean work tree of a clone are read as they are."""
     commit = stable(origin)
-    checkout = bench.read("stable", commit)
-    assert checkout == Checkout(
-        folder=(bench.root / "src/github.com" / OWNER / "widget-controller").resolve(),
+    clone = bench.read("stable", commit)
+    assert clone.folder == (bench.root / "src/github.com" / OWNER / "widget-controller").resolve()
+    assert clone.head == Head(
         commit=commit,
         commit_time=datetime(2026, 1, 5, 14, tzinfo=UTC),
         tag_commit=None,
@@ -252,7 +256,7 @@ def test_a_tag_that_was_deleted_since_the_push_is_refused(bench: Bench, origin: 
     clone_refs(bench.root, origin, "v1.2.3", pushed)
     git(bench.root / "src" / origin.path, "tag", "--delete", "v1.2.3")
     with pytest.raises(TagMoved, match="gone"):
-        decide_route(bench.event("v1.2.3", pushed), bench.reread("v1.2.3", pushed))
+        decide_route(bench.event("v1.2.3", pushed), bench.reread("v1.2.3", pushed).head)
 
 
 def test_a_shallow_clone_cannot_tell_stable(bench: Bench, origin: Origin) -> None:
@@ -265,9 +269,9 @@ def test_a_shallow_clone_cannot_tell_stable(bench: Bench, origin: Origin) -> Non
 
 def test_a_shallow_clone_of_a_tag_is_enough(bench: Bench, origin: Origin) -> None:
     """A tag needs no history."""
-    checkout = bench.read("v1.2.3", pushed := origin.resolve("refs/tags/v1.2.3"), depth=1)
-    assert checkout.shallow
-    assert decide_route(bench.event("v1.2.3", pushed), checkout) == ReleasePath("1.2.3")
+    clone = bench.read("v1.2.3", pushed := origin.resolve("refs/tags/v1.2.3"), depth=1)
+    assert clone.head.shallow
+    assert decide_route(bench.event("v1.2.3", pushed), clone.head) == ReleasePath("1.2.3")
 
 
 def test_a_clone_without_tags_cannot_tell_stable(bench: Bench, origin: Origin) -> None:
@@ -308,23 +312,22 @@ def test_a_blobless_clone_is_enough(bench: Bench, origin: Origin, ref: str) -> N
     """With blobless_fetch all is read offline: no object is fetched, and unknown commits are just unknown."""
     commit = stable(origin)
     pushed = commit if ref == "stable" else origin.resolve("refs/tags/v1.2.3")
-    checkout = bench.read(ref, pushed, blobless=True)
-    assert decide_route(bench.event(ref, pushed), checkout).version == "1.2.3"
-    environment = bench.environment(checkout.folder)
-    assert git(checkout.folder, "rev-list", "--objects", "--all", "--missing=print").count("?") > 0
-    assert read_files(checkout, ["README.md"], bench.run, environment) == {"README.md": b"# widget\n"}
-    assert is_ancestor(checkout, origin.resolve("main~3"), bench.run, environment)
-    assert not is_ancestor(checkout, "1" * 40, bench.run, environment)
+    clone = bench.read(ref, pushed, blobless=True)
+    assert decide_route(bench.event(ref, pushed), clone.head).version == "1.2.3"
+    assert git(clone.folder, "rev-list", "--objects", "--all", "--missing=print").count("?") > 0
+    assert clone.files(["README.md"]) == {"README.md": b"# widget\n"}
+    assert clone.contains(origin.resolve("main~3"))
+    assert not clone.contains("1" * 40)
 
 
 def test_a_pushed_commit_that_is_not_in_the_clone_is_unknown(bench: Bench, origin: Origin) -> None:
     """When the clone is not of this push, what was pushed is unknown and the refusal names both commits."""
     commit = stable(origin)
     clone_refs(bench.root, origin, "stable", commit)
-    checkout = bench.reread("stable", "1" * 40)
-    assert checkout.base_sha_commit is None
+    clone = bench.reread("stable", "1" * 40)
+    assert clone.head.base_sha_commit is None
     with pytest.raises(NotARelease, match=f"(?s){'1' * 40}.*{commit}"):
-        decide_route(bench.event("stable", "1" * 40), checkout)
+        decide_route(bench.event("stable", "1" * 40), clone.head)
 
 
 def test_a_clone_that_went_on_is_not_what_was_pushed(bench: Bench, origin: Origin) -> None:
@@ -333,18 +336,17 @@ def test_a_clone_that_went_on_is_not_what_was_pushed(bench: Bench, origin: Origi
     folder = clone_refs(bench.root, origin, "stable", commit)
     git(folder, "commit", "--quiet", "--allow-empty", "--message", "Local")
     with pytest.raises(NotARelease, match=commit):
-        decide_route(bench.event("stable", commit), bench.reread("stable", commit))
+        decide_route(bench.event("stable", commit), bench.reread("stable", commit).head)
 
 
 def test_without_a_commit_given_the_branch_must_be_checked_out(bench: Bench, origin: Origin) -> None:
     """With the smallest environment, the branch stable of the clone is compared with HEAD."""
     folder = clone_refs(bench.root, origin, "stable", stable(origin))
     event = replace(bench.event("stable", "1" * 40), base_sha=None)
-    environment = bench.environment(folder)
-    assert decide_route(event, read_checkout(folder, event, bench.run, environment)) == StablePath(1, "1.2.3")
+    assert decide_route(event, bench.open(folder, event).head) == StablePath(1, "1.2.3")
     git(folder, "checkout", "--quiet", "--detach", "HEAD~1")
     with pytest.raises(NotARelease):
-        decide_route(event, read_checkout(folder, event, bench.run, environment))
+        decide_route(event, bench.open(folder, event).head)
 
 
 def test_replaced_and_grafted_history_is_not_believed(bench: Bench, origin: Origin) -> None:
@@ -354,9 +356,9 @@ def test_replaced_and_grafted_history_is_not_believed(bench: Bench, origin: Orig
     main = origin.resolve("refs/heads/main")
     git(folder, "replace", commit, main)
     (folder / ".git/info/grafts").write_text(f"{commit} {main}\n")
-    checkout = bench.reread("stable", commit)
-    assert (checkout.commit, checkout.merged_tags) == (commit, ("v1.2.3",))
-    assert not is_ancestor(checkout, main, bench.run, bench.environment(folder))
+    clone = bench.reread("stable", commit)
+    assert (clone.head.commit, clone.head.merged_tags) == (commit, ("v1.2.3",))
+    assert not clone.contains(main)
 
 
 def test_trailers_are_those_of_git(bench: Bench, origin: Origin) -> None:
@@ -367,7 +369,7 @@ def test_trailers_are_those_of_git(bench: Bench, origin: Origin) -> None:
         "Stable-Move: backwards\nSee: https://example.invalid/x\nWhy: a long\n  story\n"
         "Signed-off-by: Ö <o@example.invalid>"
     )
-    assert bench.read("stable", commit).trailers == (
+    assert bench.read("stable", commit).head.trailers == (
         ("Stable-Move", "backwards"),
         ("See", "https://example.invalid/x"),
         ("Why", "a long story"),
@@ -385,12 +387,26 @@ def test_a_dirty_tree_is_listed_and_left_as_it_is(bench: Bench, origin: Origin) 
     (folder / "new folder").mkdir()
     (folder / "new folder/äö\n.txt").write_text("x")
     before = tree_of(folder / ".git")
-    checkout = bench.reread("v1.2.3", pushed)
-    assert sorted(checkout.changed) == ["helm/Chart.yaml", "helm/values.yaml", "moved.yaml", "new folder/"]
-    files = read_files(checkout, ["helm/Chart.yaml", "moved.yaml"], bench.run, bench.environment(folder))
+    clone = bench.reread("v1.2.3", pushed)
+    assert sorted(clone.head.changed) == ["helm/Chart.yaml", "helm/values.yaml", "moved.yaml", "new folder/"]
+    files = clone.files(["helm/Chart.yaml", "moved.yaml"])
     assert files == {"helm/Chart.yaml": b"version: 1.2.3\n", "moved.yaml": None}
     assert tree_of(folder / ".git") == before
-    assert decide_route(bench.event("v1.2.3", pushed), checkout) == ReleasePath("1.2.3")
+    assert decide_route(bench.event("v1.2.3", pushed), clone.head) == ReleasePath("1.2.3")
+
+
+def test_a_clone_is_opened_without_a_push(bench: Bench, origin: Origin) -> None:
+    """Who asks of no push learns what HEAD is, and nothing of a ref."""
+    folder = clone_refs(bench.root, origin, "v1.2.3", origin.resolve("refs/tags/v1.2.3"))
+    head = open_clone(folder, bench.run, bench.environment(folder)).head
+    assert head.commit == origin.resolve("refs/tags/v1.2.3^{commit}")
+    assert (head.tag_commit, head.branch_commit, head.base_sha_commit, head.base_sha_is_tag) == (
+        None,
+        None,
+        None,
+        False,
+    )
+    assert head.merged_tags == ("v1.2.3",)
 
 
 def test_the_list_of_changes_has_an_end(bench: Bench, origin: Origin) -> None:
@@ -399,7 +415,7 @@ def test_the_list_of_changes_has_an_end(bench: Bench, origin: Origin) -> None:
     folder = clone_refs(bench.root, origin, "v1.2.3", pushed)
     for number in range(50):
         (folder / f"new-{number:02}").touch()
-    assert bench.reread("v1.2.3", pushed).changed == tuple(f"new-{number:02}" for number in range(20))
+    assert bench.reread("v1.2.3", pushed).head.changed == tuple(f"new-{number:02}" for number in range(20))
 
 
 def test_times_of_a_copied_tree_are_no_change(bench: Bench, origin: Origin) -> None:
@@ -407,7 +423,7 @@ def test_times_of_a_copied_tree_are_no_change(bench: Bench, origin: Origin) -> N
     pushed = origin.resolve("refs/tags/v1.2.3")
     folder = clone_refs(bench.root, origin, "v1.2.3", pushed)
     os.utime(folder / "README.md", (1, 1))
-    assert bench.reread("v1.2.3", pushed).changed == ()
+    assert bench.reread("v1.2.3", pushed).head.changed == ()
 
 
 @pytest.mark.parametrize(
@@ -439,8 +455,8 @@ def test_the_clones_configuration_runs_nothing_and_changes_nothing(
     for key, value in configuration.items():
         git(folder, "config", key, value.format(spy=spy))
     assert bench.reread("stable", commit) == plain
-    assert plain.changed == ("new.txt",)
-    assert not is_ancestor(plain, "1" * 40, bench.run, bench.environment(folder))
+    assert plain.head.changed == ("new.txt",)
+    assert not plain.contains("1" * 40)
     assert not (tmp_path / "called").exists()
 
 
@@ -453,9 +469,9 @@ def test_a_tree_of_another_user_is_read(bench: Bench, origin: Origin) -> None:
     give_away(folder)
     with pytest.raises(ProgramFailed, match="dubious ownership"):
         git(folder, "status")
-    checkout = bench.reread("v1.2.3", pushed)
-    assert decide_route(bench.event("v1.2.3", pushed), checkout) == ReleasePath("1.2.3")
-    assert checkout.changed == ()
+    clone = bench.reread("v1.2.3", pushed)
+    assert decide_route(bench.event("v1.2.3", pushed), clone.head) == ReleasePath("1.2.3")
+    assert clone.head.changed == ()
     plain = bench.run(["git", "status", "--short"], env=bench.environment(folder), cwd=folder)
     assert (plain.stdout, plain.stderr) == ("", "")
 
@@ -467,9 +483,9 @@ def give_away(folder: Path) -> None:
 
 def test_few_programs_are_started(bench: Bench, origin: Origin) -> None:
     """A clone is read by four calls of git, and files by one, however many they are."""
-    checkout = bench.read("v1.2.3", origin.resolve("refs/tags/v1.2.3"))
+    clone = bench.read("v1.2.3", origin.resolve("refs/tags/v1.2.3"))
     assert bench.started == 4
-    read_files(checkout, [f"file-{number}" for number in range(100)], bench.run, bench.environment(checkout.folder))
+    clone.files([f"file-{number}" for number in range(100)])
     assert bench.started == 5
 
 
@@ -484,7 +500,7 @@ def test_files_are_read_at_head(bench: Bench, origin: Origin) -> None:
     (origin.folder / "nowhere").symlink_to("gone")
     (origin.folder / "loop").symlink_to("loop")
     origin.commit("Links")
-    checkout = bench.read("v2.0.0", origin.tag("v2.0.0"))
+    clone = bench.read("v2.0.0", origin.tag("v2.0.0"))
     expected: dict[str, bytes | None] = {
         "binary": b"\x00\xff\r\n\n",
         "gone": None,
@@ -502,9 +518,8 @@ def test_files_are_read_at_head(bench: Bench, origin: Origin) -> None:
         "": None,
         "no-end": b"blob 5",
     }
-    environment = bench.environment(checkout.folder)
-    assert read_files(checkout, [*expected, "empty"], bench.run, environment) == expected
-    assert read_files(checkout, [], bench.run, environment) == {}
+    assert clone.files([*expected, "empty"]) == expected
+    assert clone.files([]) == {}
 
 
 @pytest.mark.parametrize(
@@ -513,24 +528,24 @@ def test_files_are_read_at_head(bench: Bench, origin: Origin) -> None:
 )
 def test_ancestors_are_known(bench: Bench, origin: Origin, name: str, *, answer: bool) -> None:
     """A commit in HEAD's history, HEAD included, is an ancestor, and another is not."""
-    checkout = bench.read("v1.2.3", origin.resolve("refs/tags/v1.2.3"))
-    folder = checkout.folder if name.startswith("HEAD") else origin.folder
+    clone = bench.read("v1.2.3", origin.resolve("refs/tags/v1.2.3"))
+    folder = clone.folder if name.startswith("HEAD") else origin.folder
     commit = git(folder, "rev-parse", name)
-    assert is_ancestor(checkout, commit, bench.run, bench.environment(checkout.folder)) is answer
+    assert clone.contains(commit) is answer
 
 
 @pytest.mark.parametrize("name", ["HEAD", "main", "--help", "", "1" * 40, "1" * 39, "v1.2.3", "1" * 64])
 def test_what_is_no_known_commit_is_no_ancestor(bench: Bench, origin: Origin, name: str) -> None:
     """Only full commit ids are taken: an annotation in a registry may hold anything."""
-    checkout = bench.read("v1.2.3", origin.resolve("refs/tags/v1.2.3"))
-    assert not is_ancestor(checkout, name, bench.run, bench.environment(checkout.folder))
+    clone = bench.read("v1.2.3", origin.resolve("refs/tags/v1.2.3"))
+    assert not clone.contains(name)
 
 
 def test_without_git_the_remedy_says_so(bench: Bench, origin: Origin, tmp_path: Path) -> None:
     """A runner without git on its PATH is told so."""
     folder = clone_refs(bench.root, origin, "v1.2.3", pushed := origin.resolve("refs/tags/v1.2.3"))
     with pytest.raises(ToolUnusable, match="git") as caught:
-        read_checkout(folder, bench.event("v1.2.3", pushed), bench.run, {"PATH": str(tmp_path)})
+        open_clone(folder, bench.run, {"PATH": str(tmp_path)}, ref="v1.2.3", sha=pushed)
     assert "PATH" in caught.value.remedy
 
 
@@ -545,7 +560,7 @@ def test_a_clone_that_git_cannot_read_is_refused(bench: Bench, origin: Origin, s
     if state == "broken":
         (folder / ".git/HEAD").unlink()
     with pytest.raises(CheckoutMissing, match="widget-controller") as caught:
-        read_checkout(folder, bench.event("v1.2.3", pushed), bench.run, bench.environment(folder))
+        bench.open(folder, bench.event("v1.2.3", pushed))
     assert caught.value.detail
 
 
@@ -555,10 +570,10 @@ def test_a_linked_work_tree_is_a_checkout(bench: Bench, origin: Origin) -> None:
     folder = clone_refs(bench.root, origin, "main", origin.resolve("refs/heads/main"), depth=1)
     git(folder, "worktree", "add", "--quiet", "--detach", str(bench.folder / "linked"), pushed)
     event = bench.event("v1.2.3", pushed)
-    found = find_checkout(event, bench.folder / "linked", bench.folder)
-    checkout = read_checkout(found, event, bench.run, bench.environment(found))
-    assert (checkout.shallow, checkout.changed) == (True, ())
-    assert decide_route(event, checkout) == ReleasePath("1.2.3")
+    found = find_clone(event, bench.folder / "linked", bench.folder)
+    clone = bench.open(found, event)
+    assert (clone.head.shallow, clone.head.changed) == (True, ())
+    assert decide_route(event, clone.head) == ReleasePath("1.2.3")
 
 
 @pytest.fixture
@@ -581,14 +596,14 @@ def test_of_two_clones_side_by_side_the_pushed_one_is_found(bench: Bench, two: t
     """From inside either clone, the one that the event names is found."""
     which, _, below = start.partition("/")
     current = {"main": two[0], "beside": two[1]}[which] / below
-    assert find_checkout(both(bench), None, current) == two[0]
+    assert find_clone(both(bench), None, current) == two[0]
 
 
 @pytest.mark.parametrize("workspace", ["root", "root/src/github.com/owner", "clone"])
 def test_the_workspace_is_tried_in_three_ways(bench: Bench, two: tuple[Path, Path], workspace: str) -> None:
     """--workspace may be clonerefs' root, the folder that the clone stands in, or the clone."""
     folder = {"root": bench.root, "root/src/github.com/owner": two[0].parent, "clone": two[0]}[workspace]
-    assert find_checkout(both(bench), folder, two[1]) == two[0]
+    assert find_clone(both(bench), folder, two[1]) == two[0]
 
 
 def test_a_path_alias_is_where_the_clone_is(bench: Bench, origin: Origin) -> None:
@@ -596,8 +611,8 @@ def test_a_path_alias_is_where_the_clone_is(bench: Bench, origin: Origin) -> Non
     pushed = origin.resolve("refs/tags/v1.2.3")
     folder = clone_refs(bench.root, origin, "v1.2.3", pushed, path_alias="k8s.io/widget")
     event = both(bench, refs={"path_alias": "k8s.io/widget"})
-    assert find_checkout(event, bench.root, bench.folder) == folder
-    assert find_checkout(event, None, folder / "helm") == folder
+    assert find_clone(event, bench.root, bench.folder) == folder
+    assert find_clone(event, None, folder / "helm") == folder
 
 
 def test_clones_side_by_side_outside_clonerefs_root_are_found(bench: Bench, two: tuple[Path, Path]) -> None:
@@ -608,16 +623,16 @@ def test_clones_side_by_side_outside_clonerefs_root_are_found(bench: Bench, two:
     flat.mkdir()
     for folder in two:
         (bench.folder / f"flat-{folder.name}").rename(flat / folder.name)
-    assert find_checkout(both(bench), None, flat / "test-infra") == flat / "widget-controller"
-    assert find_checkout(both(bench), None, flat) == flat / "widget-controller"
-    assert find_checkout(both(bench), flat, bench.folder) == flat / "widget-controller"
+    assert find_clone(both(bench), None, flat / "test-infra") == flat / "widget-controller"
+    assert find_clone(both(bench), None, flat) == flat / "widget-controller"
+    assert find_clone(both(bench), flat, bench.folder) == flat / "widget-controller"
 
 
 def test_another_repositorys_clone_is_not_taken_for_the_pushed_one(bench: Bench, two: tuple[Path, Path]) -> None:
     """Inside an extra clone whose neighbour is missing, nothing is found rather than the wrong one."""
     two[0].rename(bench.folder / "away")
     with pytest.raises(CheckoutMissing) as caught:
-        find_checkout(both(bench), None, two[1])
+        find_clone(both(bench), None, two[1])
     assert any(str(two[0]) in line for line in caught.value.detail)
 
 
@@ -626,7 +641,7 @@ def test_the_current_clone_is_taken_under_any_name(bench: Bench, origin: Origin)
     pushed = origin.resolve("refs/tags/v1.2.3")
     folder = clone_refs(bench.root, origin, "v1.2.3", pushed)
     renamed = folder.rename(bench.folder / "my clone")
-    assert find_checkout(bench.event("v1.2.3", pushed), None, renamed / "helm") == renamed
+    assert find_clone(bench.event("v1.2.3", pushed), None, renamed / "helm") == renamed
 
 
 def test_an_empty_folder_is_no_checkout(bench: Bench, origin: Origin) -> None:
@@ -634,7 +649,7 @@ def test_an_empty_folder_is_no_checkout(bench: Bench, origin: Origin) -> None:
     event = bench.event("v1.2.3", origin.resolve("refs/tags/v1.2.3"))
     (bench.root / "src" / origin.path).mkdir(parents=True)
     with pytest.raises(CheckoutMissing, match=f"{OWNER}/{origin.name}") as caught:
-        find_checkout(event, bench.root, bench.folder)
+        find_clone(event, bench.root, bench.folder)
     assert len(caught.value.detail) == 3
     assert "--workspace" in caught.value.remedy
 
@@ -643,7 +658,7 @@ def test_a_workspace_behind_a_link_is_resolved(bench: Bench, two: tuple[Path, Pa
     """The folder that is found has no symbolic links in it, as git compares its safe.directory with."""
     link = bench.folder / "link"
     link.symlink_to(bench.root)
-    assert find_checkout(both(bench), link, bench.folder) == two[0].resolve()
+    assert find_clone(both(bench), link, bench.folder) == two[0].resolve()
 
 
 @pytest.mark.parametrize(("service", "version"), [("s3", "0.1.4"), ("ecr", "0.1.5")])
@@ -664,34 +679,33 @@ def test_real_releases_are_released(bench: Bench) -> None:
 
 def test_objects_are_named_by_tag_commit_and_folder(bench: Bench, origin: Origin) -> None:
     """Tags give their commits, folders of any commit their trees, and what is not there nothing."""
-    checkout = bench.read("v1.10.0", origin.resolve("refs/tags/v1.10.0"))
+    clone = bench.read("v1.10.0", origin.resolve("refs/tags/v1.10.0"))
     names = (
         "refs/tags/v1.2.3^{commit}",
         "refs/tags/v1.2.3^{commit}:helm",
-        f"{checkout.commit}:helm",
+        f"{clone.head.commit}:helm",
         "refs/tags/v9.9.9^{commit}",
         "refs/tags/v9.9.9^{commit}:helm",
-        f"{checkout.commit}:services/s3/helm",
+        f"{clone.head.commit}:services/s3/helm",
     )
-    found = resolve(checkout, names, bench.run, bench.environment(checkout.folder))
+    found = clone.resolve(names)
     assert found == {name: origin.resolve(name) for name in names[:3]} | dict.fromkeys(names[3:])
     assert len(set(found.values())) == 4
 
 
 def test_files_of_another_commit(bench: Bench, origin: Origin) -> None:
     """A file is read as it is at another commit; None where it is not there."""
-    checkout = bench.read("v1.10.0", origin.resolve("refs/tags/v1.10.0"))
+    clone = bench.read("v1.10.0", origin.resolve("refs/tags/v1.10.0"))
     at = origin.resolve("refs/tags/v1.2.3^{commit}")
-    files = read_files(checkout, ["helm/Chart.yaml", "new"], bench.run, bench.environment(checkout.folder), at=at)
+    files = clone.files(["helm/Chart.yaml", "new"], at=at)
     assert files == {"helm/Chart.yaml": b"version: 1.2.3\n", "new": None}
 
 
 def test_other_commits_of_a_clone_without_blobs(bench: Bench, origin: Origin) -> None:
     """A blobless clone has the trees of every commit, and of other commits no files; nothing is fetched for either."""
-    checkout = bench.read("v1.10.0", origin.resolve("refs/tags/v1.10.0"), blobless=True)
-    environment = bench.environment(checkout.folder)
+    clone = bench.read("v1.10.0", origin.resolve("refs/tags/v1.10.0"), blobless=True)
     at = origin.resolve("refs/tags/v1.2.3^{commit}")
     origin.folder.rename(origin.folder.with_name("gone"))
     folder = f"{at}:helm"
-    assert resolve(checkout, [folder], bench.run, environment)[folder] is not None
-    assert read_files(checkout, ["helm/Chart.yaml"], bench.run, environment, at=at) == {"helm/Chart.yaml": None}
+    assert clone.resolve([folder])[folder] is not None
+    assert clone.files(["helm/Chart.yaml"], at=at) == {"helm/Chart.yaml": None}

@@ -10,7 +10,7 @@ from runner.annotations import RELEASE_PLATFORMS
 from runner.errors import RegistryAnswerWrong, RegistryFailed, TagChanged
 from runner.oci.manifest import OCI_LAYER, Platform
 from runner.oci.name import Name
-from runner.published.observed import ABSENT, Observation, Published, observe, unanswered
+from runner.published.observed import ABSENT, Observation, Published, PublishedImage, observe, unanswered
 from runner.run.publish import FolderDestination, RegistryDestination, published_artifact
 from runner.runtime.lifetime import Lifetime
 from testbed.faults.proxy import FaultProxy
@@ -199,7 +199,7 @@ def test_observing_reads_platforms_and_what_it_was_released_for(
     gone = name(proxy, "ns/controller:nothing")
     found: dict[Name, Observation] = observe((name(proxy), gone), registry)
     image = found[name(proxy)]
-    assert isinstance(image, Published)
+    assert isinstance(image, PublishedImage)
     assert image.platforms == (AMD64,)
     assert image.released_for == (AMD64, Platform("linux", "arm64"))
     assert found[gone] is ABSENT

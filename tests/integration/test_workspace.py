@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import tarfile
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,9 +15,7 @@ from runner.errors import CheckoutMissing, ToolUnusable
 from runner.runtime.lifetime import Lifetime
 from runner.runtime.process import Children
 from runner.runtime.workspace import child_environment
-from runner.source.clone import Checkout, read_checkout
-from runner.source.event import read_event
-from runner.source.export import export
+from runner.source.clone import Clone, open_clone
 from testbed.git import git
 from tests.support.git import Origin, clone_refs, make_origin, open_bundle, push_environment, tree_of
 from tests.support.tools import ROOT
@@ -64,22 +63,22 @@ def origin(tmp_path: Path) -> Origin:
     return origin
 
 
-def read(origin: Origin, folder: Path, ref: str, sha: str, work: Path) -> tuple[Checkout, dict[str, str]]:
-    environment = child_environment({"PATH": os.environ["PATH"]}, work, [folder])
-    return read_checkout(folder, read_event(push_environment(origin, ref, sha)), RUN, environment), environment
+def read(folder: Path, work: Path) -> Clone:
+    work.mkdir(exist_ok=True)
+    return open_clone(folder, RUN, child_environment({"PATH": os.environ["PATH"]}, work, [folder]))
 
 
 @pytest.fixture
-def clone(tmp_path: Path, origin: Origin) -> tuple[Checkout, dict[str, str]]:
-    """A clone of the repository as Prow makes it, with nothing left to fetch from, and the environment of children."""
+def clone(tmp_path: Path, origin: Origin) -> Clone:
+    """A clone of the repository as Prow makes it, with nothing left to fetch from."""
     return cloned(tmp_path, origin)
 
 
-def cloned(tmp_path: Path, origin: Origin, **settings: Any) -> tuple[Checkout, dict[str, str]]:
+def cloned(tmp_path: Path, origin: Origin, **settings: Any) -> Clone:
     pushed = origin.tag("v1.2.3")
     folder = clone_refs(tmp_path / "root", origin, "v1.2.3", pushed, **settings)
     origin.folder.rename(tmp_path / "hidden")
-    return read(origin, folder, "v1.2.3", pushed, tmp_path / "work")
+    return read(folder, tmp_path / "work")
 
 
 def committed(folder: Path, commit: str = "HEAD") -> dict[str, tuple[str, bytes]]:
@@ -105,13 +104,12 @@ def exported(folder: Path) -> dict[str, tuple[str, bytes]]:
     }
 
 
-def test_an_export_is_the_commit(clone: tuple[Checkout, dict[str, str]], tmp_path: Path) -> None:
+def test_an_export_is_the_commit(clone: Clone, tmp_path: Path) -> None:
     """Every path of the commit is there, with its bytes, its executable bit and its links, and nothing else."""
-    checkout, environment = clone
     destination = tmp_path / "work/source"
-    assert export(checkout, destination, RUN, environment) == destination
+    assert clone.export(destination) == destination
     found = exported(destination)
-    assert found == committed(checkout.folder)
+    assert found == committed(clone.folder)
     assert found["script.sh"][0] == "100755"
     assert found["link"] == ("120000", b"deep/er/file")
     assert {path: found[path][1] for path in ("binary", "crlf.txt")} == {
@@ -120,34 +118,31 @@ def test_an_export_is_the_commit(clone: tuple[Checkout, dict[str, str]], tmp_pat
     }
 
 
-def test_two_exports_are_equal(clone: tuple[Checkout, dict[str, str]], tmp_path: Path) -> None:
+def test_two_exports_are_equal(clone: Clone, tmp_path: Path) -> None:
     """Exports to two places are equal byte for byte and mode for mode."""
-    checkout, environment = clone
-    one, other = (export(checkout, tmp_path / "work" / name, RUN, environment) for name in ("one", "other"))
+    one, other = (clone.export(tmp_path / "work" / name) for name in ("one", "other"))
     assert tree_of(one) == tree_of(other) != {}
 
 
-def test_an_export_leaves_nothing_beside_it(clone: tuple[Checkout, dict[str, str]], tmp_path: Path) -> None:
+def test_an_export_leaves_nothing_beside_it(clone: Clone, tmp_path: Path) -> None:
     """After an export there is the destination, without a .git, and nothing else new."""
-    checkout, environment = clone
     before = set((tmp_path / "work").iterdir())
-    destination = export(checkout, tmp_path / "work/source", RUN, environment)
+    destination = clone.export(tmp_path / "work/source")
     assert set((tmp_path / "work").iterdir()) - before == {destination}
     assert not (destination / ".git").exists()
 
 
-def test_a_dirty_tree_is_not_exported(clone: tuple[Checkout, dict[str, str]], tmp_path: Path) -> None:
+def test_a_dirty_tree_is_not_exported(clone: Clone, tmp_path: Path) -> None:
     """Neither the work tree nor the clone's index is read, and neither is changed."""
-    checkout, environment = clone
-    (checkout.folder / "README.md").write_text("dirty\n")
-    (checkout.folder / "new.txt").write_text("new\n")
-    (checkout.folder / "binary").unlink()
-    git(checkout.folder, "add", "README.md", "new.txt")
-    before = tree_of(checkout.folder) | tree_of(checkout.folder / ".git")
-    destination = export(checkout, tmp_path / "work/source", RUN, environment)
-    assert exported(destination) == committed(checkout.folder)
+    (clone.folder / "README.md").write_text("dirty\n")
+    (clone.folder / "new.txt").write_text("new\n")
+    (clone.folder / "binary").unlink()
+    git(clone.folder, "add", "README.md", "new.txt")
+    before = tree_of(clone.folder) | tree_of(clone.folder / ".git")
+    destination = clone.export(tmp_path / "work/source")
+    assert exported(destination) == committed(clone.folder)
     assert (destination / "README.md").read_text() == "# widget\n"
-    assert tree_of(checkout.folder) | tree_of(checkout.folder / ".git") == before
+    assert tree_of(clone.folder) | tree_of(clone.folder / ".git") == before
 
 
 @pytest.mark.parametrize("place", ["committed", "work tree", "info"])
@@ -167,12 +162,12 @@ def test_attributes_and_configuration_change_no_byte(origin: Origin, tmp_path: P
         )
         tree = origin.git("write-tree")
         origin.git("reset", "--quiet", origin.git("commit-tree", tree, "-p", "HEAD", "-m", "Attributes"))
-    checkout, environment = cloned(tmp_path, origin)
+    clone = cloned(tmp_path, origin)
     if place == "work tree":
-        (checkout.folder / ".gitattributes").write_text(ATTRIBUTES)
+        (clone.folder / ".gitattributes").write_text(ATTRIBUTES)
     if place == "info":
-        (checkout.folder / ".git/info").mkdir(exist_ok=True)
-        (checkout.folder / ".git/info/attributes").write_text(ATTRIBUTES)
+        (clone.folder / ".git/info").mkdir(exist_ok=True)
+        (clone.folder / ".git/info/attributes").write_text(ATTRIBUTES)
     for key, value in {
         "core.autocrlf": "true",
         "core.eol": "crlf",
@@ -186,28 +181,27 @@ def test_attributes_and_configuration_change_no_byte(origin: Origin, tmp_path: P
         "filter.spy.process": str(spy),
         "filter.spy.required": "true",
     }.items():
-        git(checkout.folder, "config", key, value)
-    (checkout.folder / ".git/info/sparse-checkout").write_text("/helm/\n")
-    destination = export(checkout, tmp_path / "work/source", RUN, environment)
-    assert exported(destination) == committed(checkout.folder, checkout.commit)
+        git(clone.folder, "config", key, value)
+    (clone.folder / ".git/info/sparse-checkout").write_text("/helm/\n")
+    destination = clone.export(tmp_path / "work/source")
+    assert exported(destination) == committed(clone.folder, clone.head.commit)
     assert (".gitattributes" in exported(destination)) is (place == "committed")
     assert not (tmp_path / "called").exists()
 
 
-def test_a_repository_in_the_environment_is_not_used(clone: tuple[Checkout, dict[str, str]], tmp_path: Path) -> None:
+def test_a_repository_in_the_environment_is_not_used(clone: Clone, tmp_path: Path) -> None:
     """Variables that would send git elsewhere do not: the export is of the checkout's own commit."""
-    checkout, environment = clone
     elsewhere = {"GIT_DIR": "/nowhere", "GIT_WORK_TREE": "/nowhere", "GIT_INDEX_FILE": "/nowhere"}
-    destination = export(checkout, tmp_path / "work/source", RUN, {**environment, **elsewhere})
-    assert exported(destination) == committed(checkout.folder)
+    destination = replace(clone, environment={**clone.environment, **elsewhere}).export(tmp_path / "work/source")
+    assert exported(destination) == committed(clone.folder)
 
 
 def test_a_submodule_is_an_empty_folder(origin: Origin, tmp_path: Path) -> None:
     """A submodule's place is there and empty, and the export does not ask for what belongs in it."""
     origin.git("update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},module")
     origin.git("commit", "--quiet", "--message", "A submodule")
-    checkout, environment = cloned(tmp_path, origin, skip_submodules=True)
-    destination = export(checkout, tmp_path / "work/source", RUN, environment)
+    clone = cloned(tmp_path, origin, skip_submodules=True)
+    destination = clone.export(tmp_path / "work/source")
     assert list((destination / "module").iterdir()) == []
 
 
@@ -215,20 +209,18 @@ def test_a_submodule_is_an_empty_folder(origin: Origin, tmp_path: Path) -> None:
 def test_small_clones_are_enough(origin: Origin, tmp_path: Path, settings: dict[str, Any]) -> None:
     """A shallow clone, a blobless one and one without tags hold HEAD, and no more is asked for."""
     origin.commit("Another README", {"README.md": "# other\n"})
-    checkout, environment = cloned(tmp_path, origin, **settings)
-    destination = export(checkout, tmp_path / "work/source", RUN, environment)
-    assert exported(destination) == committed(checkout.folder)
+    clone = cloned(tmp_path, origin, **settings)
+    destination = clone.export(tmp_path / "work/source")
+    assert exported(destination) == committed(clone.folder)
 
 
-def test_a_clone_that_borrows_objects_is_enough(clone: tuple[Checkout, dict[str, str]], tmp_path: Path) -> None:
+def test_a_clone_that_borrows_objects_is_enough(clone: Clone, tmp_path: Path) -> None:
     """A clone whose objects are in another repository, and a linked work tree of it, are exported all the same."""
-    checkout, environment = clone
-    git(tmp_path, "clone", "--quiet", "--shared", str(checkout.folder), "shared")
+    git(tmp_path, "clone", "--quiet", "--shared", str(clone.folder), "shared")
     git(tmp_path / "shared", "worktree", "add", "--quiet", "--detach", str(tmp_path / "linked"))
     for name in ("shared", "linked"):
-        borrowed = Checkout(**{**vars(checkout), "folder": tmp_path / name})
-        destination = export(borrowed, tmp_path / "work" / name, RUN, environment)
-        assert exported(destination) == committed(checkout.folder)
+        destination = replace(clone, folder=tmp_path / name).export(tmp_path / "work" / name)
+        assert exported(destination) == committed(clone.folder)
 
 
 def test_a_repository_of_sha256_is_exported(tmp_path: Path) -> None:
@@ -238,39 +230,36 @@ def test_a_repository_of_sha256_is_exported(tmp_path: Path) -> None:
     git(folder, "init", "--quiet", "--object-format=sha256", "../long")
     origin = Origin(tmp_path / "long", "octo", "long")
     origin.commit("Begin", {"README.md": "# long\n"})
-    pushed = origin.tag("v1.2.3")
-    checkout, environment = read(origin, origin.folder, "v1.2.3", pushed, tmp_path / "work")
-    assert len(checkout.commit) == 64
-    destination = export(checkout, tmp_path / "work/source", RUN, environment)
+    origin.tag("v1.2.3")
+    clone = read(origin.folder, tmp_path / "work")
+    assert len(clone.head.commit) == 64
+    destination = clone.export(tmp_path / "work/source")
     assert exported(destination) == {"README.md": ("100644", b"# long\n")}
 
 
-def test_a_destination_that_is_there_is_refused(clone: tuple[Checkout, dict[str, str]], tmp_path: Path) -> None:
+def test_a_destination_that_is_there_is_refused(clone: Clone, tmp_path: Path) -> None:
     """Files of something else never get among the exported ones."""
-    checkout, environment = clone
     (tmp_path / "work/source").mkdir(parents=True)
     with pytest.raises(FileExistsError):
-        export(checkout, tmp_path / "work/source", RUN, environment)
+        clone.export(tmp_path / "work/source")
 
 
-def test_a_commit_that_is_not_there_is_refused(clone: tuple[Checkout, dict[str, str]], tmp_path: Path) -> None:
+def test_a_commit_that_is_not_there_is_refused(clone: Clone, tmp_path: Path) -> None:
     """When objects are missing, the refusal names commit and folder, and shows git's own words."""
-    checkout, environment = clone
-    gone = Checkout(**{**vars(checkout), "commit": "1" * 40})
+    gone = replace(clone, head=replace(clone.head, commit="1" * 40))
     with pytest.raises(CheckoutMissing, match="1" * 40) as caught:
-        export(gone, tmp_path / "work/source", RUN, environment)
-    assert str(checkout.folder) in caught.value.cause
+        gone.export(tmp_path / "work/source")
+    assert str(clone.folder) in caught.value.cause
     assert caught.value.detail
 
 
-def test_a_missing_file_in_the_clone_is_refused(clone: tuple[Checkout, dict[str, str]], tmp_path: Path) -> None:
+def test_a_missing_file_in_the_clone_is_refused(clone: Clone, tmp_path: Path) -> None:
     """A clone that lacks one file's bytes is refused, never exported without it."""
-    checkout, environment = clone
-    blob = git(checkout.folder, "rev-parse", "HEAD:deep/er/file")
-    loosen(checkout.folder)
-    (checkout.folder / ".git/objects" / blob[:2] / blob[2:]).unlink()
+    blob = git(clone.folder, "rev-parse", "HEAD:deep/er/file")
+    loosen(clone.folder)
+    (clone.folder / ".git/objects" / blob[:2] / blob[2:]).unlink()
     with pytest.raises(CheckoutMissing):
-        export(checkout, tmp_path / "work/source", RUN, environment)
+        clone.export(tmp_path / "work/source")
 
 
 def loosen(folder: Path) -> None:
@@ -281,23 +270,21 @@ def loosen(folder: Path) -> None:
             subprocess.run(["git", "unpack-objects", "-q"], cwd=folder, stdin=file, check=True)
 
 
-def test_without_git_the_refusal_says_so(clone: tuple[Checkout, dict[str, str]], tmp_path: Path) -> None:
+def test_without_git_the_refusal_says_so(clone: Clone, tmp_path: Path) -> None:
     """A runner without git on its PATH is told so."""
-    checkout, environment = clone
     with pytest.raises(ToolUnusable, match="git"):
-        export(checkout, tmp_path / "work/source", RUN, {**environment, "PATH": str(tmp_path)})
+        replace(clone, environment={**clone.environment, "PATH": str(tmp_path)}).export(tmp_path / "work/source")
 
 
 SCRIPT = f"""
 import os
 from pathlib import Path
-from runner.source.clone import find_checkout, read_checkout
+from runner.source.clone import find_clone, open_clone
 from runner.source.event import read_event
 from runner.runtime.lifetime import Lifetime
 from runner.runtime.process import Children
 from runner.source.route import decide_route
 from runner.runtime.workspace import child_environment, open_workspace
-from runner.source.export import export
 
 os.setgroups([])
 os.setgid({STRANGER})
@@ -305,11 +292,11 @@ os.setuid({STRANGER})
 run = Children(Lifetime()).run
 event = read_event(os.environ)
 with open_workspace(os.environ) as work:
-    folder = find_checkout(event, None, Path.cwd())
+    folder = find_clone(event, None, Path.cwd())
     environment = child_environment(os.environ, work, [folder])
-    checkout = read_checkout(folder, event, run, environment)
-    source = export(checkout, work / "source", run, environment)
-    print(decide_route(event, checkout), checkout.changed, sorted(path.name for path in source.iterdir()))
+    clone = open_clone(folder, run, environment, ref=event.base_ref, sha=event.base_sha)
+    source = clone.export(work / "source")
+    print(decide_route(event, clone.head), clone.head.changed, sorted(path.name for path in source.iterdir()))
 print(work.exists())
 """
 
@@ -346,8 +333,8 @@ def test_real_commits_are_exported_as_they_are(tmp_path: Path) -> None:
     origin = open_bundle("s3", tmp_path / "real")
     pushed = origin.resolve("refs/tags/v1.10.0")
     folder = clone_refs(tmp_path / "root", origin, "v1.10.0", pushed)
-    checkout, environment = read(origin, folder, "v1.10.0", pushed, tmp_path / "work")
-    destination = export(checkout, tmp_path / "work/source", RUN, environment)
+    clone = read(folder, tmp_path / "work")
+    destination = clone.export(tmp_path / "work/source")
     archive = subprocess.run(["git", "archive", "HEAD"], cwd=folder, capture_output=True, check=True).stdout
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         files = {

@@ -1,4 +1,4 @@
-"""What a plan is: one entry for each name, with what is done and why. Pure."""
+"""What a plan is: one entry for each target, with what is done and why. Pure."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from runner.oci.name import Name
+from runner.published.observed import Published, PublishedChart
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from runner.errors import ReleaseError
-    from runner.oci.name import Name
-    from runner.published.observed import Published
+    from runner.oci.name import Repository
+    from runner.published.observed import Observation
 
 HELD_BACK = "held back: another name of this service is refused, so nothing is published for it"
 
@@ -24,51 +27,11 @@ class Kind(StrEnum):
 
 
 class Action(StrEnum):
-    """What the plan does with a name."""
+    """What the plan does with a target."""
 
     PUBLISH = "publish"
     SKIP = "skip"
     REFUSE = "refuse"
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What happens to one name, and why.
-
-    ``digest`` is that of what is there, or of what will be; None when only the build will tell. ``copy_of`` is a name
-    that holds the content already, so that its manifest is written here as it is.
-    """
-
-    kind: Kind
-    name: Name
-    action: Action
-    reason: str
-    digest: str | None = None
-    copy_of: Name | None = None
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All entries of one service, in the order in which they are carried out.
-
-    ``notes`` are worth knowing and need nothing done; ``warnings`` want a look. ``error`` is set when a name is
-    refused.
-    """
-
-    service: str
-    entries: tuple[Entry, ...]
-    warnings: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    error: ReleaseError | None = None
-
-    def to_publish(self, kind: Kind) -> tuple[Entry, ...]:
-        """The entries of this kind that are to be published."""
-        return tuple(e for e in self.entries if e.kind is kind and e.action is Action.PUBLISH)
-
-    @property
-    def publishes(self) -> bool:
-        """Whether anything is to be published."""
-        return any(entry.action is Action.PUBLISH for entry in self.entries)
 
 
 @dataclass(frozen=True)
@@ -83,23 +46,132 @@ class Identity:
     source: str
     image_repository: str | None = None
 
-    def differs_from(self, found: Published) -> str | None:
-        """Say in words how what is there is another one; None when it is the same."""
-        if found.same_files is not None:
-            return None if found.same_files else "published without a revision, and its files are not this commit's"
+    def differs_from(self, found: Published, *, same_files: bool | None = None) -> str | None:
+        """Say in words how what is there is another one; None when it is the same.
+
+        Args:
+            found: what is there.
+            same_files: of a chart without a revision, whether it holds the same files; None when that was not compared.
+        """
+        if same_files is not None:
+            return None if same_files else "published without a revision, and its files are not this commit's"
         if found.revision is None:
             return "published without a revision (by another tool), so it cannot be shown to be this commit"
         if found.revision != self.revision:
             return f"published from commit {found.revision[:12]}, this run is at commit {self.revision[:12]}"
         if found.source != self.source:
             return f"published from {found.source or 'an unnamed repository'}, this run is from {self.source}"
-        if self.image_repository is not None and found.image_repository not in {None, self.image_repository}:
-            return f"published for the image {found.image_repository}, this run is for {self.image_repository}"
+        image_repository = found.image_repository if isinstance(found, PublishedChart) else None
+        if self.image_repository is not None and image_repository not in {None, self.image_repository}:
+            return f"published for the image {image_repository}, this run is for {self.image_repository}"
         return None
 
     def of_chart(self, image: Name) -> Identity:
         """The identity of a chart that deploys this image."""
         return replace(self, image_repository=str(image.repository))
+
+
+@dataclass(frozen=True)
+class DesiredArtifact:
+    """An artifact that is to be published: under which names, primary first, and what makes it the same one."""
+
+    kind: Kind
+    names: tuple[Name, ...]
+    identity: Identity
+
+    def published(self, observed: Mapping[Name, Observation]) -> Published | None:
+        """What the first of its names holds that is there; None when none of them is."""
+        found = (observed[name] for name in self.names)
+        return next((one for one in found if isinstance(one, Published)), None)
+
+    def differs_from(self, found: Published, *, same_files: bool | None = None) -> str | None:
+        """Say in words how what is there is another artifact; None when it is this one; see ``Identity``."""
+        kind = Kind.CHART if isinstance(found, PublishedChart) else Kind.IMAGE
+        if kind is not self.kind:
+            return f"published as {'a chart' if kind is Kind.CHART else 'an image'}, where this run has the {self.kind}"
+        return self.identity.differs_from(found, same_files=same_files)
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """Something that is attached to an artifact in its repository: a signature, an SBOM, a statement of provenance.
+
+    ``subject`` is the digest that it is attached to, None until the build tells; ``artifact_type`` is what it is, as a
+    media type (OCI image-spec 1.1, ``artifactType``).
+    """
+
+    repository: Repository
+    subject: str | None
+    artifact_type: str
+
+    def __str__(self) -> str:
+        return f"{self.artifact_type} of {self.repository}@{self.subject or 'the digest that the build gives'}"
+
+
+Target = Name | Attachment
+"""What an entry of a plan is about: a name that holds an artifact, or an attachment to a digest."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What happens to one target, and why.
+
+    ``digest`` is that of what is there, or of what will be; None when only the build will tell. ``copy_of`` is a name
+    that holds the content already, so that its manifest is written here as it is.
+    """
+
+    kind: Kind
+    target: Target
+    action: Action
+    reason: str
+    digest: str | None = None
+    copy_of: Name | None = None
+
+
+@dataclass(frozen=True)
+class Publication:
+    """A name that is to hold an artifact; ``copy_of`` as in ``Entry``."""
+
+    name: Name
+    copy_of: Name | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All entries of one service, in the order in which they are carried out.
+
+    ``notes`` are worth knowing and need nothing done; ``warnings`` want a look. ``error`` is set when a target is
+    refused.
+    """
+
+    service: str
+    entries: tuple[Entry, ...]
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    error: ReleaseError | None = None
+
+    def to_publish(self, kind: Kind) -> tuple[Publication, ...]:
+        """The names of this kind of artifact that are to be written, in order."""
+        return tuple(
+            Publication(entry.target, entry.copy_of)
+            for entry in self.entries
+            if entry.kind is kind and entry.action is Action.PUBLISH and isinstance(entry.target, Name)
+        )
+
+    @property
+    def publishes(self) -> bool:
+        """Whether anything is to be published."""
+        return any(entry.action is Action.PUBLISH for entry in self.entries)
+
+    def with_digests(self, digests: Mapping[Kind, str]) -> Plan:
+        """Return the plan with the digests that the names published by it hold now."""
+        return replace(
+            self,
+            entries=tuple(
+                replace(entry, digest=digests.get(entry.kind)) if entry.action is Action.PUBLISH else entry
+                for entry in self.entries
+            ),
+        )
 
 
 def for_folder(plan: Plan) -> Plan:

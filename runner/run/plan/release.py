@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from runner.errors import AlreadyPublished
-from runner.published.observed import Observation, Published
-from runner.run.plan.model import Action, Entry, Identity, Kind, Plan, held_back
+from runner.published.observed import Observation, Published, PublishedChart, PublishedImage
+from runner.run.plan.model import Action, DesiredArtifact, Entry, Plan, held_back
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,41 +15,38 @@ if TYPE_CHECKING:
     from runner.oci.manifest import Platform
     from runner.oci.name import Name
 
+NOTHING_COMPARED: Mapping[Name, bool] = MappingProxyType({})
+
 
 def plan_release(
     service: str,
+    artifacts: Sequence[DesiredArtifact],
     *,
-    identity: Identity,
-    images: Sequence[Name],
-    charts: Sequence[Name],
     platforms: Sequence[Platform],
     observed: Mapping[Name, Observation],
+    same_files: Mapping[Name, bool] = NOTHING_COMPARED,
 ) -> Plan:
     """Decide for a release.
 
     Args:
         service: whose release it is.
-        identity: commit and repository of this run.
-        images: the image's names, primary first.
-        charts: the chart's names, primary first.
+        artifacts: what is to be published, in the order in which it is.
         platforms: what the configuration asks for today.
-        observed: what is under each of these names.
+        observed: what is under each name.
+        same_files: of the charts without a revision that were compared, whether they hold the same files.
     """
-    entries = (
-        *_plan_artifact(Kind.IMAGE, images, identity, observed),
-        *_plan_artifact(Kind.CHART, charts, identity.of_chart(images[0]), observed),
-    )
+    entries = tuple(entry for artifact in artifacts for entry in _plan_artifact(artifact, observed, same_files))
     refused = tuple(entry for entry in entries if entry.action is Action.REFUSE)
     if refused:
         return Plan(service, held_back(entries), error=_refusal(refused))
-    image = _first_published(images, observed)
-    chart = _first_published(charts, observed)
+    published = [artifact.published(observed) for artifact in artifacts]
+    image = next((found for found in published if isinstance(found, PublishedImage)), None)
+    chart = next((found for found in published if isinstance(found, PublishedChart)), None)
     return Plan(
         service,
         entries,
         warnings=(
-            *_digests_that_differ(images, observed),
-            *_digests_that_differ(charts, observed),
+            *(warning for artifact in artifacts for warning in _digests_that_differ(artifact.names, observed)),
             *_other_image(image, chart),
         ),
         notes=(*_missing_platforms(image, platforms), *_chart_before_image(image, chart)),
@@ -56,47 +54,38 @@ def plan_release(
 
 
 def _plan_artifact(
-    kind: Kind, names: Sequence[Name], identity: Identity, observed: Mapping[Name, Observation]
+    artifact: DesiredArtifact, observed: Mapping[Name, Observation], same_files: Mapping[Name, bool]
 ) -> tuple[Entry, ...]:
-    holder = next((name for name in names if _is_same(observed[name], identity)), None)
-    return tuple(_plan_name(kind, name, identity, observed, holder) for name in names)
+    differences = {
+        name: artifact.differs_from(found, same_files=same_files.get(name))
+        for name in artifact.names
+        if isinstance(found := observed[name], Published)
+    }
+    holder = next((name for name, difference in differences.items() if difference is None), None)
 
+    def plan_name(name: Name) -> Entry:
+        found = observed[name]
+        if isinstance(found, Published):
+            difference = differences[name]
+            if difference is not None:
+                return Entry(artifact.kind, name, Action.REFUSE, difference, found.digest)
+            same = "equal files" if same_files.get(name) else "this commit"
+            return Entry(artifact.kind, name, Action.SKIP, f"already published from {same}", found.digest)
+        held = None if holder is None else observed[holder]
+        if not isinstance(held, Published):
+            return Entry(artifact.kind, name, Action.PUBLISH, "not in the registry")
+        reason = f"not in the registry; {holder} holds it"
+        return Entry(artifact.kind, name, Action.PUBLISH, reason, held.digest, holder)
 
-def _plan_name(
-    kind: Kind, name: Name, identity: Identity, observed: Mapping[Name, Observation], holder: Name | None
-) -> Entry:
-    found = observed[name]
-    if isinstance(found, Published):
-        difference = identity.differs_from(found)
-        if difference is not None:
-            return Entry(kind, name, Action.REFUSE, difference, found.digest)
-        same = "equal files" if found.same_files else "this commit"
-        return Entry(kind, name, Action.SKIP, f"already published from {same}", found.digest)
-    if holder is None:
-        return Entry(kind, name, Action.PUBLISH, "not in the registry")
-    held = observed[holder]
-    digest = held.digest if isinstance(held, Published) else None
-    return Entry(kind, name, Action.PUBLISH, f"not in the registry; {holder} holds it", digest, holder)
-
-
-def _is_same(found: Observation, identity: Identity) -> bool:
-    return isinstance(found, Published) and identity.differs_from(found) is None
+    return tuple(plan_name(name) for name in artifact.names)
 
 
 def _refusal(refused: Sequence[Entry]) -> AlreadyPublished:
     first = refused[0]
     return AlreadyPublished(
-        f"{first.name} is {first.reason}",
-        detail=tuple(f"{entry.name} ({entry.digest}): {entry.reason}" for entry in refused),
+        f"{first.target} is {first.reason}",
+        detail=tuple(f"{entry.target} ({entry.digest}): {entry.reason}" for entry in refused),
     )
-
-
-def _first_published(names: Sequence[Name], observed: Mapping[Name, Observation]) -> Published | None:
-    for name in names:
-        found = observed[name]
-        if isinstance(found, Published):
-            return found
-    return None
 
 
 def _digests_that_differ(names: Sequence[Name], observed: Mapping[Name, Observation]) -> tuple[str, ...]:
@@ -106,13 +95,13 @@ def _digests_that_differ(names: Sequence[Name], observed: Mapping[Name, Observat
     return (f"names of one release differ: {', '.join(f'{name} is {digest}' for name, digest in held.items())}",)
 
 
-def _other_image(image: Published | None, chart: Published | None) -> tuple[str, ...]:
+def _other_image(image: PublishedImage | None, chart: PublishedChart | None) -> tuple[str, ...]:
     if image is None or chart is None or chart.image_digest in (None, image.digest):
         return ()
     return (f"the chart was released with image {chart.image_digest}, the image's name holds {image.digest}",)
 
 
-def _missing_platforms(image: Published | None, platforms: Sequence[Platform]) -> tuple[str, ...]:
+def _missing_platforms(image: PublishedImage | None, platforms: Sequence[Platform]) -> tuple[str, ...]:
     if image is None:
         return ()
     missing = [str(platform) for platform in platforms if platform not in image.released_for]
@@ -120,7 +109,7 @@ def _missing_platforms(image: Published | None, platforms: Sequence[Platform]) -
     return (f"the image was released for {there}; not for {', '.join(missing)}, asked for today",) if missing else ()
 
 
-def _chart_before_image(image: Published | None, chart: Published | None) -> tuple[str, ...]:
+def _chart_before_image(image: PublishedImage | None, chart: PublishedChart | None) -> tuple[str, ...]:
     if chart is None or image is not None:
         return ()
     return ("the chart is published but its image is not: the image is published now",)

@@ -13,8 +13,8 @@ from runner.annotations import RELEASE_RESOLVED_VERSION, RELEASE_VERSION
 from runner.errors import StableBackwards
 from runner.oci.manifest import CREATED
 from runner.oci.name import Name
-from runner.published.observed import Absent, Observation, Published
-from runner.run.plan.model import Action, Entry, Identity, Kind, Plan, held_back
+from runner.published.observed import Absent, Observation, Published, PublishedChart
+from runner.run.plan.model import Action, DesiredArtifact, Entry, Kind, Plan, held_back
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,7 +43,8 @@ def position_of(found: Published) -> Position | None:
     """
     annotations = found.manifest.annotations
     resolved = annotations.get(RELEASE_RESOLVED_VERSION)
-    image_version = annotations.get(RELEASE_VERSION) if resolved else found.app_version
+    app_version = found.app_version if isinstance(found, PublishedChart) else None
+    image_version = annotations.get(RELEASE_VERSION) if resolved else app_version
     try:
         image = Version.parse((image_version or "").removeprefix("v"))
         if resolved is None:
@@ -108,22 +109,21 @@ def plan_stable(
     refused = tuple(entry for entry in entries if entry.action is Action.REFUSE)
     if refused:
         error = StableBackwards(
-            f"{refused[0].name} {refused[0].reason}", detail=tuple(f"{entry.name} {entry.reason}" for entry in refused)
+            f"{refused[0].target} {refused[0].reason}",
+            detail=tuple(f"{entry.target} {entry.reason}" for entry in refused),
         )
         return Plan(service, held_back(entries), error=error)
     return Plan(service, tuple(entries), notes=tuple(notes))
 
 
-def plan_stable_unchanged(
-    service: str, names: Sequence[Name], identity: Identity, observed: Mapping[Name, Observation]
-) -> Plan | None:
+def plan_stable_unchanged(service: str, chart: DesiredArtifact, observed: Mapping[Name, Observation]) -> Plan | None:
     """Return a plan of skips when every moving name holds the chart of this very commit, else None."""
     entries = tuple(
         Entry(Kind.CHART, name, Action.SKIP, "holds this commit's chart already", found.digest)
-        for name in names
-        if isinstance(found := observed[name], Published) and identity.differs_from(found) is None
+        for name in chart.names
+        if isinstance(found := observed[name], Published) and chart.differs_from(found) is None
     )
-    return Plan(service, entries) if len(entries) == len(names) else None
+    return Plan(service, entries) if len(entries) == len(chart.names) else None
 
 
 def _move(found: Observation, there: Position | None, position: Position) -> str:

@@ -12,8 +12,7 @@ from runner.chart.facts import plain_version
 from runner.chart.text import Mapped, YamlInvalid
 from runner.config.naming import VERSION
 from runner.errors import ChartDisagrees, ChartMissing, VersionTaken
-from runner.run.request import Selected
-from runner.run.selection import chart_file
+from runner.run.selection import LeftOut, Row, Selected, chart_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,7 +46,7 @@ class Tag:
 class Judged:
     """What a change does for one service, and what its author should know."""
 
-    row: Selected
+    row: Row
     warnings: tuple[str, ...] = ()
 
 
@@ -112,7 +111,7 @@ def propose(chart: Chart, tag: Tag | None, released: Iterable[str]) -> Judged:
     """
     name = tag_of(chart.version)
     if name is None:
-        return Judged(Selected(chart.service, None, _why_no_tag(chart)))
+        return Judged(LeftOut(chart.service, _why_no_tag(chart)))
     if tag is None:
         version = plain_version(chart.version)
         highest = max(released, key=Version.parse, default=version)
@@ -128,15 +127,15 @@ def _judge_tagged(chart: Chart, name: str, tag: Tag) -> Judged:
     if problem is not None:
         if chart.touched:
             raise VersionTaken(problem)
-        return Judged(Selected(chart.service, None, told), (f"{problem}: nothing is released until the version rises",))
+        return Judged(LeftOut(chart.service, told), (f"{problem}: nothing is released until the version rises",))
     if tag.same_chart:
-        return Judged(Selected(chart.service, None, f"{told}, with this chart"))
+        return Judged(LeftOut(chart.service, f"{told}, with this chart"))
     reason = f"{told}: nothing is released until the version rises"
     warning = (
         f"the chart differs from that of {name}: what is changed is not released until version in"
         f" {chart_file(chart.service)} rises"
     )
-    return Judged(Selected(chart.service, None, reason), (warning,) if chart.touched else ())
+    return Judged(LeftOut(chart.service, reason), (warning,) if chart.touched else ())
 
 
 def _not_released_there(chart: Chart, name: str, tag: Tag) -> str | None:

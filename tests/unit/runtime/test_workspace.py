@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import tempfile
 from pathlib import Path
@@ -100,10 +101,16 @@ def test_children_write_below_the_work_folder_only(tmp_path: Path, name: str) ->
 
 
 def test_the_folders_that_tools_expect_are_there(tmp_path: Path) -> None:
-    """HOME, TMPDIR and Go's temporary folder exist, and calling again is no error."""
+    """In the folder of a run HOME, TMPDIR and Go's temporary folder exist, as children are told of them."""
+    with open_workspace({"TMPDIR": str(tmp_path)}) as folder:
+        environment = child_environment({}, folder)
+        assert all(Path(environment[name]).is_dir() for name in ("HOME", "TMPDIR", "GOTMPDIR"))
+
+
+def test_the_environment_makes_no_folder(tmp_path: Path) -> None:
+    """The environment of children is a value: it is made without touching the disk."""
     child_environment({}, tmp_path / "work")
-    environment = child_environment({}, tmp_path / "work")
-    assert all(Path(environment[name]).is_dir() for name in ("HOME", "TMPDIR", "GOTMPDIR"))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_caches_that_are_given_are_used(tmp_path: Path) -> None:
@@ -200,7 +207,7 @@ def test_an_error_inside_removes_the_folder_and_passes(tmp_path: Path) -> None:
 def test_a_folder_that_is_gone_already_is_no_error(tmp_path: Path) -> None:
     """The end of a workspace that somebody removed is silent."""
     with open_workspace({"TMPDIR": str(tmp_path)}) as folder:
-        folder.rmdir()
+        shutil.rmtree(folder)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import string
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from hypothesis import assume, given
@@ -20,7 +19,7 @@ from runner.errors import (
     UsageInvalid,
     VersionTaken,
 )
-from runner.source.clone import Checkout
+from runner.source.clone import Head
 from runner.source.event import Pull, read_event
 from runner.source.route import (
     ProposedPath,
@@ -35,17 +34,16 @@ from runner.source.route import (
     release_version,
 )
 
-HEAD = "1" * 40
+COMMIT = "1" * 40
 OTHER = "2" * 40
 TAG_OBJECT = "3" * 40
 
-TAGGED = Checkout(
-    folder=Path("checkout"),
-    commit=HEAD,
+TAGGED = Head(
+    commit=COMMIT,
     commit_time=datetime(2026, 1, 5, 10, tzinfo=UTC),
-    tag_commit=HEAD,
-    branch_commit=HEAD,
-    base_sha_commit=HEAD,
+    tag_commit=COMMIT,
+    branch_commit=COMMIT,
+    base_sha_commit=COMMIT,
     base_sha_is_tag=False,
     shallow=False,
     has_tags=True,
@@ -64,9 +62,9 @@ refs = st.one_of(
 )
 
 
-def decide(ref: str, checkout: Checkout, sha: str | None = HEAD) -> Route:
+def decide(ref: str, head: Head, sha: str | None = COMMIT) -> Route:
     environment = {"REPO_OWNER": "octo", "REPO_NAME": "widget", "PULL_BASE_REF": ref, "PULL_BASE_SHA": sha or ""}
-    return decide_route(replace(read_event({**environment, "PULL_BASE_REF": "x"}), base_ref=ref), checkout)
+    return decide_route(replace(read_event({**environment, "PULL_BASE_REF": "x"}), base_ref=ref), head)
 
 
 def dotted(version: tuple[int, int, int]) -> str:
@@ -74,9 +72,9 @@ def dotted(version: tuple[int, int, int]) -> str:
 
 
 @pytest.mark.parametrize(
-    ("ref", "checkout", "sha", "route"),
+    ("ref", "head", "sha", "route"),
     [
-        pytest.param("v1.2.3", TAGGED, HEAD, ReleasePath("1.2.3"), id="lightweight tag"),
+        pytest.param("v1.2.3", TAGGED, COMMIT, ReleasePath("1.2.3"), id="lightweight tag"),
         pytest.param(
             "v1.2.3", replace(TAGGED, base_sha_is_tag=True), TAG_OBJECT, ReleasePath("1.2.3"), id="annotated tag"
         ),
@@ -86,15 +84,17 @@ def dotted(version: tuple[int, int, int]) -> str:
         pytest.param(
             "v1.2.3",
             replace(TAGGED, branch_commit=OTHER),
-            HEAD,
+            COMMIT,
             ReleasePath("1.2.3"),
             id="a branch of that name elsewhere",
         ),
-        pytest.param("v1.2.3", replace(TAGGED, branch_commit=None), HEAD, ReleasePath("1.2.3"), id="no such branch"),
-        pytest.param("v1.2.3", replace(TAGGED, shallow=True), HEAD, ReleasePath("1.2.3"), id="shallow does not matter"),
-        pytest.param("v0.0.0", TAGGED, HEAD, ReleasePath("0.0.0"), id="zeros"),
-        pytest.param("v10.20.30", TAGGED, HEAD, ReleasePath("10.20.30"), id="two digits"),
-        pytest.param("stable", ON_STABLE, HEAD, StablePath(1, "1.2.3"), id="stable"),
+        pytest.param("v1.2.3", replace(TAGGED, branch_commit=None), COMMIT, ReleasePath("1.2.3"), id="no such branch"),
+        pytest.param(
+            "v1.2.3", replace(TAGGED, shallow=True), COMMIT, ReleasePath("1.2.3"), id="shallow does not matter"
+        ),
+        pytest.param("v0.0.0", TAGGED, COMMIT, ReleasePath("0.0.0"), id="zeros"),
+        pytest.param("v10.20.30", TAGGED, COMMIT, ReleasePath("10.20.30"), id="two digits"),
+        pytest.param("stable", ON_STABLE, COMMIT, StablePath(1, "1.2.3"), id="stable"),
         pytest.param(
             "stable",
             replace(ON_STABLE, base_sha_commit=None),
@@ -105,35 +105,39 @@ def dotted(version: tuple[int, int, int]) -> str:
         pytest.param(
             "stable",
             replace(ON_STABLE, tag_commit=OTHER),
-            HEAD,
+            COMMIT,
             StablePath(1, "1.2.3"),
             id="a stale tag stable elsewhere",
         ),
         pytest.param(
-            "stable", replace(ON_STABLE, branch_commit=None), HEAD, StablePath(1, "1.2.3"), id="HEAD is what was pushed"
+            "stable",
+            replace(ON_STABLE, branch_commit=None),
+            COMMIT,
+            StablePath(1, "1.2.3"),
+            id="HEAD is what was pushed",
         ),
     ],
 )
-def test_a_release_takes_its_path(ref: str, checkout: Checkout, sha: str | None, route: Route) -> None:
-    """A release tag at HEAD takes the release path, and the branch stable the stable path."""
-    assert decide(ref, checkout, sha) == route
+def test_a_release_takes_its_path(ref: str, head: Head, sha: str | None, route: Route) -> None:
+    """A release tag at COMMIT takes the release path, and the branch stable the stable path."""
+    assert decide(ref, head, sha) == route
 
 
 @pytest.mark.parametrize(
-    ("ref", "checkout", "sha", "error", "words"),
+    ("ref", "head", "sha", "error", "words"),
     [
         pytest.param(
             "v1.2.3",
             replace(TAGGED, tag_commit=None),
-            HEAD,
+            COMMIT,
             NotARelease,
-            ("branch", "v1.2.3", HEAD),
+            ("branch", "v1.2.3", COMMIT),
             id="branch v1.2.3",
         ),
         pytest.param(
             "v1.2.3",
             replace(TAGGED, tag_commit=None, has_tags=False, merged_tags=()),
-            HEAD,
+            COMMIT,
             NotARelease,
             ("branch", "v1.2.3"),
             id="branch v1.2.3 in a clone without tags",
@@ -141,7 +145,7 @@ def test_a_release_takes_its_path(ref: str, checkout: Checkout, sha: str | None,
         pytest.param(
             "v1.2.3",
             replace(TAGGED, tag_commit=None, branch_commit=None),
-            HEAD,
+            COMMIT,
             NotARelease,
             ("no tag", "no branch"),
             id="neither tag nor branch",
@@ -162,42 +166,57 @@ def test_a_release_takes_its_path(ref: str, checkout: Checkout, sha: str | None,
             ("gone", TAG_OBJECT),
             id="annotated tag, deleted since",
         ),
-        pytest.param("v1.2.3", replace(TAGGED, tag_commit=OTHER), HEAD, TagMoved, (HEAD, OTHER), id="tag moved"),
+        pytest.param("v1.2.3", replace(TAGGED, tag_commit=OTHER), COMMIT, TagMoved, (COMMIT, OTHER), id="tag moved"),
         pytest.param(
-            "v1.2.3", replace(TAGGED, base_sha_commit=OTHER), OTHER, TagMoved, (HEAD, OTHER), id="pushed elsewhere"
+            "v1.2.3", replace(TAGGED, base_sha_commit=OTHER), OTHER, TagMoved, (COMMIT, OTHER), id="pushed elsewhere"
         ),
         pytest.param(
             "v1.2.3",
             replace(TAGGED, base_sha_commit=OTHER, base_sha_is_tag=True),
             TAG_OBJECT,
             TagMoved,
-            (HEAD, OTHER, TAG_OBJECT),
+            (COMMIT, OTHER, TAG_OBJECT),
             id="annotated tag pushed elsewhere",
         ),
         pytest.param(
-            "v1.2.3", replace(TAGGED, base_sha_commit=None), OTHER, TagMoved, (OTHER, HEAD), id="pushed commit unknown"
+            "v1.2.3",
+            replace(TAGGED, base_sha_commit=None),
+            OTHER,
+            TagMoved,
+            (OTHER, COMMIT),
+            id="pushed commit unknown",
         ),
         pytest.param(
-            "stable", replace(TAGGED, base_sha_is_tag=True), TAG_OBJECT, StableIsATag, ("stable", HEAD), id="tag stable"
+            "stable",
+            replace(TAGGED, base_sha_is_tag=True),
+            TAG_OBJECT,
+            StableIsATag,
+            ("stable", COMMIT),
+            id="tag stable",
         ),
-        pytest.param("stable", TAGGED, HEAD, StableIsATag, ("stable", HEAD), id="lightweight tag stable"),
+        pytest.param("stable", TAGGED, COMMIT, StableIsATag, ("stable", COMMIT), id="lightweight tag stable"),
         pytest.param(
             "stable",
             replace(ON_STABLE, base_sha_is_tag=True, has_tags=False, merged_tags=()),
             TAG_OBJECT,
             StableIsATag,
-            ("stable", HEAD),
+            ("stable", COMMIT),
             id="tag stable, tags not cloned",
         ),
         pytest.param(
-            "stable", replace(ON_STABLE, base_sha_commit=OTHER), OTHER, NotARelease, (HEAD, OTHER), id="stable moved on"
+            "stable",
+            replace(ON_STABLE, base_sha_commit=OTHER),
+            OTHER,
+            NotARelease,
+            (COMMIT, OTHER),
+            id="stable moved on",
         ),
         pytest.param(
             "stable",
             replace(ON_STABLE, base_sha_commit=None),
             OTHER,
             NotARelease,
-            (HEAD, OTHER),
+            (COMMIT, OTHER),
             id="not the pushed clone",
         ),
         pytest.param(
@@ -205,7 +224,7 @@ def test_a_release_takes_its_path(ref: str, checkout: Checkout, sha: str | None,
             replace(ON_STABLE, base_sha_commit=None, branch_commit=OTHER),
             None,
             NotARelease,
-            (HEAD, OTHER),
+            (COMMIT, OTHER),
             id="another branch is checked out",
         ),
         pytest.param(
@@ -213,31 +232,36 @@ def test_a_release_takes_its_path(ref: str, checkout: Checkout, sha: str | None,
             replace(ON_STABLE, base_sha_commit=None, branch_commit=None),
             None,
             NotARelease,
-            (HEAD, "not in this clone"),
+            (COMMIT, "not in this clone"),
             id="there is no branch stable",
         ),
-        pytest.param("stable", replace(ON_STABLE, shallow=True), HEAD, HistoryMissing, ("shallow",), id="shallow"),
+        pytest.param("stable", replace(ON_STABLE, shallow=True), COMMIT, HistoryMissing, ("shallow",), id="shallow"),
         pytest.param(
             "stable",
             replace(ON_STABLE, has_tags=False, merged_tags=()),
-            HEAD,
+            COMMIT,
             HistoryMissing,
             ("no tags",),
             id="no tags",
         ),
         pytest.param(
-            "stable", replace(ON_STABLE, merged_tags=()), HEAD, NoReleaseMerged, ("v", HEAD), id="tags, but none merged"
+            "stable",
+            replace(ON_STABLE, merged_tags=()),
+            COMMIT,
+            NoReleaseMerged,
+            ("v", COMMIT),
+            id="tags, but none merged",
         ),
         pytest.param(
             "stable",
             replace(ON_STABLE, merged_tags=("v1.2.3-rc.1", "1.2.3", "v1.2", "release-1", "stable", "v01.2.3")),
-            HEAD,
+            COMMIT,
             NoReleaseMerged,
-            (HEAD,),
+            (COMMIT,),
             id="only other tags merged",
         ),
         *(
-            pytest.param(ref, replace(TAGGED), HEAD, NotARelease, (ref, "vMAJOR.MINOR.PATCH", "stable"), id=ref)
+            pytest.param(ref, replace(TAGGED), COMMIT, NotARelease, (ref, "vMAJOR.MINOR.PATCH", "stable"), id=ref)
             for ref in (
                 *(
                     "unstable",
@@ -256,11 +280,11 @@ def test_a_release_takes_its_path(ref: str, checkout: Checkout, sha: str | None,
     ],
 )
 def test_everything_else_is_refused(
-    ref: str, checkout: Checkout, sha: str | None, error: type[ReleaseError], words: tuple[str, ...]
+    ref: str, head: Head, sha: str | None, error: type[ReleaseError], words: tuple[str, ...]
 ) -> None:
     """Each push that is no release has its own error with exit code 3, and a cause that names what was found."""
     with pytest.raises(error) as caught:
-        decide(ref, checkout, sha)
+        decide(ref, head, sha)
     assert caught.value.exit_code == ExitCode.NOT_A_RELEASE
     assert [word for word in words if word not in caught.value.cause] == []
     assert caught.value.remedy
@@ -307,33 +331,31 @@ def test_the_highest_release_wins(found: list[tuple[int, int, int]], others: lis
 
 @given(
     ref=st.sampled_from(["v1.2.3", "stable"]),
-    pushed=st.sampled_from([None, HEAD, OTHER]),
-    checkout=st.builds(
+    pushed=st.sampled_from([None, COMMIT, OTHER]),
+    head=st.builds(
         replace,
         st.just(TAGGED),
-        tag_commit=st.sampled_from([None, HEAD, OTHER]),
-        branch_commit=st.sampled_from([None, HEAD, OTHER]),
+        tag_commit=st.sampled_from([None, COMMIT, OTHER]),
+        branch_commit=st.sampled_from([None, COMMIT, OTHER]),
         base_sha_is_tag=st.booleans(),
         has_tags=st.booleans(),
     ),
 )
-def test_nothing_but_the_pushed_commit_is_released(ref: str, pushed: str | None, checkout: Checkout) -> None:
+def test_nothing_but_the_pushed_commit_is_released(ref: str, pushed: str | None, head: Head) -> None:
     """Whatever tag, branch and pushed commit are, a path is taken only if HEAD is shown to be what was pushed."""
-    checkout = replace(
-        checkout, base_sha_commit=pushed, base_sha_is_tag=checkout.base_sha_is_tag and pushed is not None
-    )
+    head = replace(head, base_sha_commit=pushed, base_sha_is_tag=head.base_sha_is_tag and pushed is not None)
     try:
-        route = decide(ref, checkout, pushed)
+        route = decide(ref, head, pushed)
     except ReleaseError as error:
         assert error.exit_code == ExitCode.NOT_A_RELEASE  # noqa: PT017 - either outcome is right, each within its bounds
         return
-    assert pushed in {None, HEAD}
+    assert pushed in {None, COMMIT}
     if isinstance(route, ReleasePath):
-        assert checkout.tag_commit == HEAD
+        assert head.tag_commit == COMMIT
     else:
-        assert checkout.tag_commit != HEAD
-        assert not checkout.base_sha_is_tag
-        assert HEAD in {checkout.branch_commit, pushed}
+        assert head.tag_commit != COMMIT
+        assert not head.base_sha_is_tag
+        assert COMMIT in {head.branch_commit, pushed}
 
 
 @pytest.mark.parametrize(
@@ -358,10 +380,10 @@ def test_head_is_planned_as_nothing_else(text: str) -> None:
     assert "from-chart" in caught.value.remedy
 
 
-def proposed(text: str, base: str, checkout: Checkout = ON_STABLE) -> Route:
+def proposed(text: str, base: str, head: Head = ON_STABLE) -> Route:
     """Decide the path of a change of this branch."""
     event = read_event({"REPO_OWNER": "octo", "REPO_NAME": "widget", "PULL_BASE_REF": base}, proposal=True)
-    return propose_route(read_as_tag(text), event, checkout)
+    return propose_route(read_as_tag(text), event, head)
 
 
 def test_a_change_of_stable_is_a_move_of_stable() -> None:
@@ -384,37 +406,35 @@ def test_a_given_version_is_released_from_stable_too() -> None:
     assert proposed("v1.3.0", "stable") == ReleasePath("1.3.0")
 
 
-def propose(
-    route: ReleasePath | ProposedPath, *contained: str, checkout: Checkout = ON_STABLE, tag: str | None = None
-) -> None:
-    """Check the pull request OTHER against the base HEAD, of which these commits are in the clone's HEAD."""
+def propose(route: ReleasePath | ProposedPath, *contained: str, head: Head = ON_STABLE, tag: str | None = None) -> None:
+    """Check the pull request OTHER against the base COMMIT, of which these commits are in the clone's COMMIT."""
     event = read_event(
-        {"REPO_OWNER": "octo", "REPO_NAME": "widget", "PULL_BASE_REF": "main", "PULL_BASE_SHA": HEAD}, proposal=True
+        {"REPO_OWNER": "octo", "REPO_NAME": "widget", "PULL_BASE_REF": "main", "PULL_BASE_SHA": COMMIT}, proposal=True
     )
-    check_proposal(route, replace(event, pulls=(Pull("17", OTHER),)), checkout, contained, tag)
+    check_proposal(route, replace(event, pulls=(Pull("17", OTHER),)), head, contained, tag)
 
 
 @pytest.mark.parametrize("route", [ProposedPath(), ReleasePath("1.3.0")], ids=["from-chart", "version"])
 def test_a_proposal_contains_what_it_proposes(route: ReleasePath | ProposedPath) -> None:
-    """HEAD must contain the base and every pull request; a refusal names what is not in it."""
-    propose(route, HEAD, OTHER)
+    """COMMIT must contain the base and every pull request; a refusal names what is not in it."""
+    propose(route, COMMIT, OTHER)
     with pytest.raises(NotARelease, match=f"pull request 17 is at {OTHER}"):
-        propose(route, HEAD)
-    with pytest.raises(NotARelease, match=f"the base main was at {HEAD}"):
+        propose(route, COMMIT)
+    with pytest.raises(NotARelease, match=f"the base main was at {COMMIT}"):
         propose(route, OTHER)
 
 
 def test_a_shallow_clone_does_not_say_what_is_released() -> None:
     """The history is needed to read versions from charts, and not for a version that is given."""
     shallow = replace(ON_STABLE, shallow=True)
-    propose(ReleasePath("1.3.0"), HEAD, OTHER, checkout=shallow)
+    propose(ReleasePath("1.3.0"), COMMIT, OTHER, head=shallow)
     with pytest.raises(HistoryMissing):
-        propose(ProposedPath(), HEAD, OTHER, checkout=shallow)
+        propose(ProposedPath(), COMMIT, OTHER, head=shallow)
 
 
 def test_a_version_whose_tag_is_elsewhere_is_refused() -> None:
-    """A version whose tag is at HEAD may be planned; one whose tag is at another commit is a conflict."""
-    propose(ReleasePath("1.2.3"), HEAD, OTHER, tag=HEAD)
+    """A version whose tag is at COMMIT may be planned; one whose tag is at another commit is a conflict."""
+    propose(ReleasePath("1.2.3"), COMMIT, OTHER, tag=COMMIT)
     with pytest.raises(VersionTaken, match=f"v1.2.3 is a tag already, at {OTHER}") as caught:
-        propose(ReleasePath("1.2.3"), HEAD, OTHER, tag=OTHER)
+        propose(ReleasePath("1.2.3"), COMMIT, OTHER, tag=OTHER)
     assert caught.value.exit_code == ExitCode.CONFLICT

@@ -12,6 +12,7 @@ from semver import Version
 from runner.config.load import parse_config
 from runner.errors import ChartDisagrees, ChartMissing, ReleaseError, VersionTaken
 from runner.run.presubmit.decide import Chart, Judged, Tag, propose, read_version, tag_of, version_there
+from runner.run.selection import LeftOut, Selected
 
 [SERVICE] = parse_config(b"registry: registry.example/ack\nservices: {s3: {}}\n", Path("jobs.yaml")).services.values()
 COMMIT = "1" * 40
@@ -46,6 +47,7 @@ def tagged(version: str, *, merged: bool = True, same_chart: bool = False) -> Ta
 def test_a_version_without_a_tag_is_released(version: str) -> None:
     """A version that no tag has is what the change releases, with or without v, and the reason names the tag."""
     one = judge(version)
+    assert isinstance(one.row, Selected)
     assert one.row.version == version.removeprefix("v")
     assert f"v{one.row.version}" in one.row.reason
     assert one.warnings == ()
@@ -59,7 +61,7 @@ def test_a_version_is_released_once_or_never(version: str, tag: Tag | None, touc
         one = judge(version, tag, touched=touched)
     except refusal:
         return
-    assert one.row.selected == (tag_of(version) is not None and tag is None)
+    assert isinstance(one.row, Selected) == (tag_of(version) is not None and tag is None)
     assert one.row.reason
 
 
@@ -67,7 +69,7 @@ def test_a_version_is_released_once_or_never(version: str, tag: Tag | None, touc
 def test_a_change_that_leaves_the_chart_alone_is_never_refused(version: str, tag: Tag) -> None:
     """Whatever the tag of its version holds, a chart that the change does not touch is not what it fails for."""
     one = judge(version, tag, touched=False)
-    assert not one.row.selected
+    assert isinstance(one.row, LeftOut)
 
 
 @given(releases, st.lists(plain, max_size=4))
@@ -75,7 +77,7 @@ def test_a_version_below_a_released_one_is_warned_of(version: str, released: lis
     """A new version is warned of exactly when a higher one is in the history."""
     one = judge(version, released=tuple(released))
     lower = [other for other in released if Version.parse(other) > Version.parse(version.removeprefix("v"))]
-    assert one.row.selected
+    assert isinstance(one.row, Selected)
     assert bool(one.warnings) == bool(lower)
 
 
@@ -83,7 +85,7 @@ def test_a_version_below_a_released_one_is_warned_of(version: str, released: lis
 def test_a_chart_of_stable_releases_nothing(version: str) -> None:
     """The version that charts on the branch stable have is no release, and the reason says so."""
     row = judge(version).row
-    assert not row.selected
+    assert isinstance(row, LeftOut)
     assert "stable" in row.reason
 
 
@@ -91,7 +93,7 @@ def test_a_chart_of_stable_releases_nothing(version: str) -> None:
 def test_a_pre_release_releases_nothing(version: str) -> None:
     """A version that is more than three numbers is no release, and the reason says what is one."""
     row = judge(version).row
-    assert not row.selected
+    assert isinstance(row, LeftOut)
     assert "MAJOR.MINOR.PATCH" in row.reason
 
 
@@ -105,13 +107,17 @@ def test_a_version_that_nothing_has_is_refused(version: str) -> None:
 def test_a_released_chart_is_not_released_again() -> None:
     """A chart that is that of its version's tag releases nothing, without a warning."""
     one = judge("v1.2.3", tagged("1.2.3", same_chart=True))
-    assert (one.row.selected, one.row.reason, one.warnings) == (False, "v1.2.3 is tagged already, with this chart", ())
+    assert (isinstance(one.row, Selected), one.row.reason, one.warnings) == (
+        False,
+        "v1.2.3 is tagged already, with this chart",
+        (),
+    )
 
 
 def test_a_chart_of_another_branch_is_not_released_again() -> None:
     """A chart that was released from another branch releases nothing, although HEAD does not contain the tag."""
     one = judge("v1.2.3", tagged("1.2.3", merged=False, same_chart=True))
-    assert (one.row.selected, one.warnings) == (False, ())
+    assert (isinstance(one.row, Selected), one.warnings) == (False, ())
 
 
 def test_a_chart_that_changes_under_a_released_version_is_warned_of() -> None:
@@ -124,7 +130,7 @@ def test_a_chart_that_changes_under_a_released_version_is_warned_of() -> None:
 def test_a_chart_that_cannot_be_read_at_its_tag_counts_as_released() -> None:
     """In a clone without blobs the chart at the tag may be unknown: that is a release, not a refusal."""
     one = judge("v1.2.3", Tag(COMMIT, merged=True, same_chart=False, chart_version=None))
-    assert not one.row.selected
+    assert isinstance(one.row, LeftOut)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,99 @@
+"""Calls git on one clone: the only place that does, but for the export. Nothing in the clone is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from runner.errors import CheckoutMissing, ToolUnusable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from runner.runtime.process import Finished, Run
+
+NO_NETWORK = {"GIT_ALLOW_PROTOCOL": "", "GIT_NO_LAZY_FETCH": "1"}
+"""Variables under which git fetches nothing, not even what a partial clone lacks (git(1))."""
+
+
+@dataclass(frozen=True)
+class GitObject:
+    """An object that git was asked for; nothing but None when it is not there."""
+
+    id: str | None = None
+    type: str | None = None
+
+
+class Git:
+    """Calls git on one clone.
+
+    The repository is named outright: git would search the folders above when ``.git`` is not usable, and find another
+    one; and the owner of the tree does not matter then.
+
+    Args:
+        folder: the top of the work tree.
+        run: how programs are started.
+        environment: git's whole environment.
+    """
+
+    def __init__(self, folder: Path, run: Run, environment: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._run = run
+        self._environment = {**environment, **NO_NETWORK}
+
+    def __call__(self, *arguments: str, stdin: bytes | None = None, may_fail: bool = False) -> Finished:
+        """Run git to its end.
+
+        Args:
+            arguments: the command and its options.
+            stdin: what git reads; nothing when left out.
+            may_fail: whether an exit code other than 0 is an answer.
+
+        Raises:
+            CheckoutMissing: git fails, and may not.
+            ToolUnusable: there is no git.
+        """
+        named = (f"--git-dir={self._folder / '.git'}", f"--work-tree={self._folder}")
+        try:
+            finished = self._run(
+                ("git", *named, *arguments),
+                env=self._environment,
+                cwd=self._folder,
+                stdin=stdin,
+            )
+        except OSError as error:
+            raise ToolUnusable(
+                f"git cannot be started in {self._folder}: {error.strerror}",
+                remedy="Put git on the PATH of the runner.",
+            ) from error
+        if not finished.ok and not may_fail:
+            raise CheckoutMissing(
+                f"git cannot read the checkout in {self._folder}",
+                remedy="Clone anew with a commit checked out, readable for the runner's user (run_as_user, fs_group).",
+                detail=finished.tail(),
+            )
+        return finished
+
+    def look_up(self, *names: str) -> tuple[GitObject, ...]:
+        """Return the object behind each name (gitrevisions(7)), nothing for an empty name."""
+        lines = self(
+            "cat-file",
+            "--batch-check=%(objectname) %(objecttype)",
+            stdin="".join(f"{name}\n" for name in names).encode(),
+        ).stdout.splitlines()
+        return tuple(GitObject() if line.endswith(" missing") else GitObject(*line.split(" ")) for line in lines)
+
+    def tags(self, which: str) -> tuple[str, ...]:
+        """Return the short names of tags; ``which`` is an option of git-for-each-ref(1)."""
+        listed = self("for-each-ref", which, "--format=%(refname:lstrip=2)", "refs/tags/").stdout
+        return tuple(listed.splitlines())
+
+
+def git_folder(folder: Path) -> Path:
+    """Return where git keeps a work tree's objects and refs (gitrepository-layout(5)): mostly its folder ``.git``."""
+    found = folder / ".git"
+    if found.is_file():
+        found = folder / found.read_text().removeprefix("gitdir:").strip()
+    common = found / "commondir"
+    return (found / common.read_text().strip() if common.exists() else found).resolve()
