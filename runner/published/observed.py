@@ -93,15 +93,19 @@ def observe_name(name: Name, registry: Registry) -> Observation:
     if manifest is None:
         return ABSENT
     try:
-        if manifest.is_index:
-            platforms = tuple(child.platform for child in manifest.children if is_platform(child.platform))
-            found = Published(manifest, tuple(platform for platform in platforms if platform is not None))
-            _ = found.released_for
-            return found
-        config = manifest.blobs[0]
-        document = _read_object(registry.read_blob(name.repository, config))
-    except (ValueError, KeyError, TypeError) as error:
+        found = _published(name, manifest, registry)
+        _ = found.released_for
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise RegistryAnswerWrong(f"{name} holds a manifest that cannot be read: {error}") from error
+    return found
+
+
+def _published(name: Name, manifest: Manifest, registry: Registry) -> Published:
+    if manifest.is_index:
+        platforms = tuple(child.platform for child in manifest.children if is_platform(child.platform))
+        return Published(manifest, tuple(platform for platform in platforms if platform is not None))
+    config = manifest.blobs[0]
+    document = _read_object(registry.read_blob(name.repository, config))
     if config.media_type == HELM_CONFIG:
         return Published(manifest, app_version=str(document.get("appVersion", "")))
     return Published(manifest, (platform_of(document),))
