@@ -98,18 +98,23 @@ def observe_name(name: Name, registry: Registry) -> Observation:
     if manifest is None:
         return ABSENT
     try:
-        if manifest.is_index:
-            platforms = tuple(child.platform for child in manifest.children if is_platform(child.platform))
-            found = PublishedImage(manifest, tuple(platform for platform in platforms if platform is not None))
-            _ = found.released_for
-            return found
-        config = manifest.blobs[0]
-        document = _read_object(registry.read_blob(name.repository, config))
-        if config.media_type == HELM_CONFIG:
-            return PublishedChart(manifest, str(document.get("appVersion", "")))
-        return PublishedImage(manifest, (platform_of(document),))
-    except (ValueError, KeyError, TypeError) as error:
+        found = _published(name, manifest, registry)
+        # Whoever plans asks for these; what cannot be read is told here.
+        _ = found.released_for if isinstance(found, PublishedImage) else None
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise RegistryAnswerWrong(f"{name} holds a manifest that cannot be read: {error}") from error
+    return found
+
+
+def _published(name: Name, manifest: Manifest, registry: Registry) -> PublishedImage | PublishedChart:
+    if manifest.is_index:
+        platforms = tuple(child.platform for child in manifest.children if is_platform(child.platform))
+        return PublishedImage(manifest, tuple(platform for platform in platforms if platform is not None))
+    config = manifest.blobs[0]
+    document = _read_object(registry.read_blob(name.repository, config))
+    if config.media_type == HELM_CONFIG:
+        return PublishedChart(manifest, str(document.get("appVersion", "")))
+    return PublishedImage(manifest, (platform_of(document),))
 
 
 def platform_of(config: Mapping[str, Any]) -> Platform:
