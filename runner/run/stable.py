@@ -21,10 +21,16 @@ from runner.chart.facts import (
 from runner.chart.manifest import chart_artifact
 from runner.chart.packaging import has_same_files, package_chart
 from runner.errors import StableImageAbsent
-from runner.oci.manifest import REVISION
 from runner.published.observed import ABSENT, Observation, Published, is_platform, observe, platform_of, unanswered
 from runner.run.plan.model import Kind, Plan, for_folder
-from runner.run.plan.stable import Candidate, Position, history_names, plan_stable, plan_stable_unchanged
+from runner.run.plan.stable import (
+    Candidate,
+    Position,
+    history_names,
+    named_commit,
+    plan_stable,
+    plan_stable_unchanged,
+)
 from runner.run.publish import published_artifact
 from runner.run.reporting import warn
 from runner.source.clone import is_ancestor
@@ -160,7 +166,7 @@ def prepare(request: Request, looked: Looked, tools: Tools) -> Prepared:
     artifact, holder = _chart(request, looked, packaged, tools)
     candidate = Candidate(
         digest=artifact.root.digest,
-        revision=artifact.root.annotations.get(REVISION, request.identity.revision),
+        revision=named_commit(artifact.root) or request.identity.revision,
         position=Position(Version.parse(desired.image_version), Version.parse(desired.version), request.created),
         holder=holder,
         backwards=_backwards(request, looked, tools),

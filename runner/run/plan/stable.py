@@ -11,7 +11,7 @@ from semver import Version
 
 from runner.annotations import RELEASE_RESOLVED_VERSION, RELEASE_VERSION
 from runner.errors import StableBackwards
-from runner.oci.manifest import CREATED
+from runner.oci.manifest import CREATED, REVISION
 from runner.oci.name import Name
 from runner.published.observed import Absent, Observation, Published
 from runner.run.plan.model import Action, Entry, Identity, Kind, Plan, held_back
@@ -19,7 +19,10 @@ from runner.run.plan.model import Action, Entry, Identity, Kind, Plan, held_back
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from runner.oci.manifest import Manifest
+
 OLDEST = datetime.min.replace(tzinfo=UTC)
+_COMMIT = re.compile(r"[0-9a-f]{7,64}")
 
 
 @dataclass(frozen=True, order=True)
@@ -52,6 +55,12 @@ def position_of(found: Published) -> Position | None:
         return Position(image, Version.parse(resolved.removeprefix("v")), created.astimezone(UTC))
     except ValueError:
         return None
+
+
+def named_commit(chart: Manifest) -> str | None:
+    """Return the commit that a chart says it was made from; None when it says none, or what is no commit's id."""
+    stated = chart.annotations.get(REVISION, "")
+    return stated if _COMMIT.fullmatch(stated) else None
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from runner.run.plan.stable import (
     Candidate,
     Position,
     history_names,
+    named_commit,
     plan_stable,
     plan_stable_unchanged,
     position_of,
@@ -391,6 +392,23 @@ def test_chart_of_this_commit_under_every_moving_name_needs_no_packaging() -> No
 def test_position_of_charts_not_annotated_for_stable(found: Published, expected: Position | None) -> None:
     """What carries no resolved version stands at its appVersion, older than anything annotated there."""
     assert position_of(found) == expected
+
+
+@pytest.mark.parametrize(
+    ("stated", "commit"),
+    [
+        ({REVISION: "a" * 40}, "a" * 40),
+        ({REVISION: "0123abc"}, "0123abc"),
+        ({REVISION: "v1.2.3"}, None),
+        ({REVISION: "a" * 6}, None),
+        ({REVISION: "a" * 40 + "\n"}, None),
+        ({REVISION: ""}, None),
+        ({}, None),
+    ],
+)
+def test_named_commit(stated: dict[str, str], commit: str | None) -> None:
+    """A chart names its commit where its revision is the id of one, as its history needs it."""
+    assert named_commit(annotated(stated).manifest) == commit
 
 
 @given(
