@@ -198,14 +198,14 @@ def _service_row(row: Selected) -> ServiceDocument:
 def _as_tag(proposed: ReleasePath | ProposedPath | None) -> str | None:
     if proposed is None:
         return None
-    return f"v{proposed.version}" if isinstance(proposed, ReleasePath) else FROM_CHART
+    return proposed.tag if isinstance(proposed, ReleasePath) else FROM_CHART
 
 
 def _check_proposal(route: ReleasePath | ProposedPath, event: Event, checkout: Checkout, session: Session) -> None:
     children = child_environment(session.environment, session.folder, [checkout.folder])
     commits = [*filter(None, [event.base_sha]), *(pull.sha for pull in event.pulls)]
     contained = {commit for commit in commits if is_ancestor(checkout, commit, session.run, children)}
-    tag = f"refs/tags/v{route.version}^{{commit}}" if isinstance(route, ReleasePath) else None
+    tag = f"refs/tags/{route.tag}^{{commit}}" if isinstance(route, ReleasePath) else None
     found = resolve(checkout, [tag], session.run, children)[tag] if tag else None
     check_proposal(route, event, checkout, contained, found)
 

@@ -41,7 +41,7 @@ class Request:
     @property
     def ref(self) -> str:
         """What releases: the ref that was pushed, or the tag that is taken to stand on HEAD."""
-        return f"v{self.route.version}" if isinstance(self.route, ReleasePath) else self.event.base_ref
+        return self.route.tag if isinstance(self.route, ReleasePath) else self.event.base_ref
 
     @property
     def created(self) -> datetime:

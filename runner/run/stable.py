@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from semver import Version
-
 from runner.annotations import RELEASE_IMAGE, RELEASE_RESOLVED_VERSION, RELEASE_VERSION
 from runner.chart.facts import (
     ChartFacts,
@@ -35,6 +33,7 @@ from runner.run.publish import published_artifact
 from runner.run.reporting import warn
 from runner.source.clone import is_ancestor
 from runner.source.route import StablePath
+from runner.versions import semantic_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -167,7 +166,7 @@ def prepare(request: Request, looked: Looked, tools: Tools) -> Prepared:
     candidate = Candidate(
         digest=artifact.root.digest,
         revision=named_commit(artifact.root) or request.identity.revision,
-        position=Position(Version.parse(desired.image_version), Version.parse(desired.version), request.created),
+        position=Position(semantic_version(desired.image_version), semantic_version(desired.version), request.created),
         holder=holder,
         backwards=_backwards(request, looked, tools),
     )

@@ -9,7 +9,7 @@ from runner.run.request import Selected
 from runner.run.selection import chart_file, not_asked_for, without_chart
 from runner.run.services import each_service
 from runner.source.clone import read_files, resolve
-from runner.source.route import release_version
+from runner.versions import ReleaseVersion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,7 +43,7 @@ def propose_services(
     judged = tuple(service for service, body in bodies.items() if alone or body is not None)
     git = _Git(request, session, children)
     tags = git.tags({service: tag_of(version_there(service, bodies[service]) or "") for service in judged})
-    released = [version for tag in checkout.merged_tags if (version := release_version(tag))] if alone else []
+    released = [version for tag in checkout.merged_tags if (version := ReleaseVersion.of_tag(tag))] if alone else []
 
     def judge(service: Service) -> Judged:
         with session.record.step("select", service.name) as step:
