@@ -12,7 +12,7 @@ from runner.chart.text import Mapped, YamlInvalid
 from runner.config.naming import fill
 from runner.errors import ChartDisagrees, ChartMissing, ReleaseError, StableDisagrees
 from runner.oci.name import Name
-from runner.versions import ReleaseVersion, StableChannel
+from runner.versions import ReleaseVersion, StableChannel, is_read_by_helm
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -267,12 +267,12 @@ def alias_warnings(facts: ChartFacts, names: Iterable[Name]) -> tuple[str, ...]:
     """Return a sentence for each name under which Helm finds the chart but cannot take it as a dependency.
 
     Helm looks for a dependency in the repository of the chart's own name (pkg/downloader/manager.go), and pulls by a
-    tag only where the tag begins as a version does.
+    tag only where that is a version, in which it writes ``_`` for ``+`` (pkg/registry).
     """
     return tuple(
         f"{name} pulls and installs, but the chart in it is called {facts.name}: it cannot be a dependency"
         for name in names
-        if re.match(r"v?\d", name.tag) and name.repository.path.rpartition("/")[2] != facts.name
+        if is_read_by_helm(name.tag.replace("_", "+")) and name.repository.path.rpartition("/")[2] != facts.name
     )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
+import pkgutil
 import re
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -9,6 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+import runner
 from runner.versions import (
     HISTORY_SUFFIX,
     LARGEST_NUMBER,
@@ -24,6 +28,7 @@ from runner.versions import (
     semantic_version,
 )
 from tests.support.refs import OTHERS, READABLE, TOO_LARGE, starts_job
+from tests.support.tools import ROOT
 
 numbers = st.integers(0, LARGEST_NUMBER) | st.integers(0, 12)
 versions = st.builds(ReleaseVersion, numbers, numbers, numbers)
@@ -392,3 +397,58 @@ def test_what_helm_reads(text: str) -> None:
 def test_what_helm_does_not_read(text: str) -> None:
     """Helm reads no other text, and no number above the largest."""
     assert not is_read_by_helm(text)
+
+
+# --- nobody else -----------------------------------------------------------------------------------------------------
+
+MODULES = sorted(module.name for module in pkgutil.walk_packages(runner.__path__, "runner."))
+VERSIONS = {
+    "1.2.3": "a.b.c",
+    "v1.2.3": "va.b.c",
+    "1-stable": "a-stable",
+    "v1-stable": "va-stable",
+    "v1-stable-20260101T000000Z-0123abc": "va-stable-aaaaaaaaTaaaaaaZ-aaaaaaa",
+}
+"""Versions and tags, with the same with letters for digits: an expression that takes both is of something else."""
+
+GRAMMARS_OF_OTHERS = {"runner.builders.gomodule": "of Go's own versions", "runner.chart.helm": "of Helm's own version"}
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name != "runner.versions"])
+def test_one_grammar(name: str) -> None:
+    """No other module has a regular expression of versions, writes a v before one, or imports semver."""
+    module = importlib.import_module(name)
+    nodes = list(ast.walk(ast.parse((ROOT / str(module.__file__)).read_text(encoding="utf-8"))))
+    expressions = [value.pattern for value in vars(module).values() if isinstance(value, re.Pattern)]
+    expressions += [expression for node in nodes for expression in _expressions(node)]
+    of_versions = [expression for expression in expressions if _takes_versions(expression)]
+    assert bool(of_versions) == (name in GRAMMARS_OF_OTHERS), of_versions
+    assert [ast.unparse(node) for node in nodes if _writes_a_tag(node) or _imports_semver(node)] == []
+
+
+def _takes_versions(expression: str | bytes) -> bool:
+    if isinstance(expression, bytes):
+        return False
+    read = re.compile(expression)
+    return any(read.fullmatch(version) and not read.fullmatch(words) for version, words in VERSIONS.items())
+
+
+def _expressions(node: ast.AST) -> list[str]:
+    """What is handed to a function of re as it stands."""
+    if not isinstance(node, ast.Call) or not ast.unparse(node.func).startswith("re."):
+        return []
+    return [one.value for one in node.args[:1] if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+
+
+def _writes_a_tag(node: ast.AST) -> bool:
+    """Whether an f-string has a v that is not the end of a word directly before a value."""
+    if not isinstance(node, ast.JoinedStr):
+        return False
+    text = "".join(str(part.value) if isinstance(part, ast.Constant) else "\0" for part in node.values)
+    return re.search(r"(?<![a-zA-Z0-9])v\0", text) is not None
+
+
+def _imports_semver(node: ast.AST) -> bool:
+    names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+    names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+    return any(name.partition(".")[0] == "semver" for name in names)

@@ -355,3 +355,12 @@ def test_an_alias_of_another_name_cannot_be_a_dependency() -> None:
     [warning] = alias_warnings(facts(name="ack-s3-controller"), names)
     assert warning.startswith("registry.example/ack/s3-chart:1.2.3 pulls and installs, but")
     assert alias_warnings(facts(name="s3-chart"), names) == ()
+
+
+@pytest.mark.parametrize(
+    ("tag", "pulls"), [("1.2.3", True), ("v1.2.3_b", True), ("1", True), ("3s-v1.2.3", False), ("v1.2.3.4", False)]
+)
+def test_aliases_that_helm_pulls(tag: str, *, pulls: bool) -> None:
+    """A warning is given only of a name whose tag Helm reads as a version, with _ for +."""
+    name = Name.parse(f"registry.example/ack/s3-chart:{tag}")
+    assert bool(alias_warnings(facts(name="ack-s3-controller"), [name])) == pulls
