@@ -131,7 +131,7 @@ class ToolUnusable(ReleaseError):
 
 
 class NotARelease(ReleaseError):
-    """The ref is neither a tag vMAJOR.MINOR.PATCH nor the branch stable."""
+    """The ref is neither a tag vMAJOR.MINOR.PATCH, with numbers that Helm can read, nor the branch stable."""
 
     exit_code = ExitCode.NOT_A_RELEASE
     remedy = "Nothing to repair here: only tags vMAJOR.MINOR.PATCH and the branch stable are released."

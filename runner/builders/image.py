@@ -26,6 +26,7 @@ from runner.oci.manifest import (
     Manifest,
     digest_of,
 )
+from runner.versions import plain_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -103,7 +104,7 @@ def image_manifest(request: BuildRequest, config: Descriptor, layers: Sequence[D
 def image_index(request: BuildRequest, manifests: Sequence[Manifest], inputs: Mapping[str, str]) -> Manifest:
     """The index over the manifests, one for each platform of the request, in its order."""
     stated = _identity(request) | {
-        RELEASE_VERSION: request.version.removeprefix("v"),
+        RELEASE_VERSION: plain_version(request.version),
         RELEASE_INPUTS: inputs_digest(inputs),
         RELEASE_PLATFORMS: ",".join(map(str, request.platforms)),
     }

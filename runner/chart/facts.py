@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NoReturn
 
-from semver import Version
-
 from runner.chart.text import Mapped, YamlInvalid
-from runner.config.naming import VERSION, fill
+from runner.config.naming import fill
 from runner.errors import ChartDisagrees, ChartMissing, ReleaseError, StableDisagrees
 from runner.oci.name import Name
+from runner.versions import ReleaseVersion, StableChannel, is_read_by_helm
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -120,11 +119,6 @@ def read_chart_facts(folder: str, chart_yaml: bytes | None, values_yaml: bytes |
     return ChartFacts(folder, **texts, lines=MappingProxyType(lines))
 
 
-def plain_version(text: str) -> str:
-    """Return a version without its one leading ``v``, if it has one."""
-    return text.removeprefix("v")
-
-
 def check_release(facts: ChartFacts, service: str, version: str, chart_names: Sequence[str]) -> None:
     """Check that Chart.yaml is that of this release.
 
@@ -137,11 +131,12 @@ def check_release(facts: ChartFacts, service: str, version: str, chart_names: Se
     Raises:
         ChartDisagrees: with every disagreement in its detail.
     """
+    release = ReleaseVersion.parse(version)
     problems = _name_problems(facts, service, chart_names)
     problems += [
-        f"{facts.says(fact)}, the tag is v{version}: it should be {version} or v{version}"
+        f"{facts.says(fact)}, the tag is {release.tag}: it should be {release} or {release.tag}"
         for fact in ("version", "app_version")
-        if plain_version(getattr(facts, fact)) != version
+        if ReleaseVersion.of_chart(getattr(facts, fact)) != release
     ]
     if problems:
         _refuse(ChartDisagrees, problems)
@@ -198,7 +193,7 @@ def image_version_of(
         version = scheme.version_of(address, service, image)
         if version is not None:
             return scheme, version
-    example = plain_version(facts.app_version) if VERSION.fullmatch(plain_version(facts.app_version)) else "1.2.3"
+    example = str(ReleaseVersion.of_chart(facts.app_version) or "1.2.3")
     raise ChartDisagrees(
         f"{facts.where('image_repository')} and image.tag name {facts.image}, "
         f"which is no accepted name of an image of {service}",
@@ -234,21 +229,21 @@ def check_stable(
     Raises:
         StableDisagrees: with every disagreement in its detail.
     """
+    channel, image, resolved = StableChannel(major), *map(ReleaseVersion.parse, (image_version, resolved_version))
     problems = _name_problems(facts, service, chart_names)
-    plain = plain_version(facts.version)
-    if plain != f"{major}-stable" and not (VERSION.fullmatch(plain) and _version(plain).major == major):
-        problems.append(f"{facts.says('version')}: it should be v{major}-stable or a version {major}.MINOR.PATCH")
-    if plain_version(facts.app_version) != image_version:
-        problems.append(f"{facts.says('app_version')}, but {facts.where('image_tag')} names {image_version}")
-    if _version(image_version).major != major:
+    version = ReleaseVersion.of_chart(facts.version)
+    if StableChannel.of_chart(facts.version) != channel and (version is None or version.major != major):
+        problems.append(f"{facts.says('version')}: it should be {channel} or a version {major}.MINOR.PATCH")
+    if ReleaseVersion.of_chart(facts.app_version) != image:
+        problems.append(f"{facts.says('app_version')}, but {facts.where('image_tag')} names {image}")
+    if image.major != major:
         problems.append(
-            f"{facts.where('image_tag')} names {image_version}, but the newest release merged is v{resolved_version}: "
+            f"{facts.where('image_tag')} names {image}, but the newest release merged is {resolved.tag}: "
             f"its major should be {major}"
         )
-    elif _version(image_version) > _version(resolved_version):
+    elif image > resolved:
         problems.append(
-            f"{facts.where('image_tag')} names {image_version}, "
-            f"which is newer than the newest release merged, v{resolved_version}"
+            f"{facts.where('image_tag')} names {image}, which is newer than the newest release merged, {resolved.tag}"
         )
     if problems:
         _refuse(StableDisagrees, problems)
@@ -272,12 +267,12 @@ def alias_warnings(facts: ChartFacts, names: Iterable[Name]) -> tuple[str, ...]:
     """Return a sentence for each name under which Helm finds the chart but cannot take it as a dependency.
 
     Helm looks for a dependency in the repository of the chart's own name (pkg/downloader/manager.go), and pulls by a
-    tag only where the tag begins as a version does.
+    tag only where that is a version, in which it writes ``_`` for ``+`` (pkg/registry).
     """
     return tuple(
         f"{name} pulls and installs, but the chart in it is called {facts.name}: it cannot be a dependency"
         for name in names
-        if re.match(r"v?\d", name.tag) and name.repository.path.rpartition("/")[2] != facts.name
+        if is_read_by_helm(name.tag.replace("_", "+")) and name.repository.path.rpartition("/")[2] != facts.name
     )
 
 
@@ -318,10 +313,6 @@ def _name_problems(facts: ChartFacts, service: str, chart_names: Sequence[str]) 
     if facts.name in accepted:
         return []
     return [f"{facts.says('name')}: it should be {' or '.join(accepted)}"]
-
-
-def _version(text: str) -> Version:
-    return Version.parse(text)
 
 
 def _refuse(error: type[ReleaseError], problems: Sequence[str]) -> NoReturn:

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from runner.config.naming import FIELDS, LARGEST_NUMBER, TAG_LENGTH, TEMPLATE_KINDS, Scheme, TemplateKind, fill
+from runner.config.naming import FIELDS, TAG_LENGTH, TEMPLATE_KINDS, Scheme, TemplateKind, fill
+from runner.versions import HISTORY_SUFFIX, LARGEST_NUMBER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _DIGITS = "1234567890"
-# What the history of a stable name appends: -yyyymmddThhmmssZ- and seven digits of the commit.
-_HISTORY_SUFFIX = ("-", *[_DIGITS] * 8, "T", *[_DIGITS] * 6, "Z", "-", *["abcdef" + _DIGITS] * 7)
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,8 @@ def find_collisions(services: Mapping[str, Sequence[Scheme]]) -> tuple[Collision
     which scheme a release has. Two templates that give one thing one name are no collision, except within one list.
 
     The answer is exact for these services, any version and any major, but for one case: two templates of the same kind
-    and service that can give one text always count as a collision, whether or not the versions in it differ.
+    and service that can give one text always count as a collision, whether or not the versions in it differ. Digits in
+    the place of a history's time count although they are no time.
     """
     collisions: dict[tuple[str, ...], Collision] = {}
 
@@ -72,7 +72,7 @@ def find_collisions(services: Mapping[str, Sequence[Scheme]]) -> tuple[Collision
 def find_overlong(services: Mapping[str, Sequence[Scheme]]) -> Iterator[tuple[Use, int]]:
     """Yield each use whose tag could become longer than a tag may be, with that length; the longest service for each.
 
-    The numbers of a version count with 20 digits; a stable tag must leave room for the suffix of its history.
+    A version counts with the largest numbers; a stable tag must leave room for the suffix of its history.
     """
     longest: dict[Scheme, str] = {}
     for service in sorted(services, key=len):
@@ -82,7 +82,7 @@ def find_overlong(services: Mapping[str, Sequence[Scheme]]) -> Iterator[tuple[Us
             number = str(LARGEST_NUMBER)
             value = number if use.kind == "stable" else f"{number}.{number}.{number}"
             length = len(fill(use.template.partition(":")[2], service=service, **{FIELDS[use.kind]: value}))
-            length += len(_HISTORY_SUFFIX) if use.kind == "stable" else 0
+            length += len(HISTORY_SUFFIX) if use.kind == "stable" else 0
             if length > TAG_LENGTH:
                 yield use, length
 
@@ -113,7 +113,7 @@ def _languages(services: Mapping[str, Sequence[Scheme]]) -> dict[str, list[tuple
             if use.kind == "stable":
                 languages += (
                     (_Language(before, 1, after, ()), use),
-                    (_Language(before, 1, after, _HISTORY_SUFFIX), use),
+                    (_Language(before, 1, after, HISTORY_SUFFIX), use),
                 )
             else:
                 languages.append((_Language(before, 3, after, ()), use))

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from runner.oci.name import HOST, REPOSITORY_PATH, TAG, Name, Repository
+from runner.versions import ReleaseVersion, StableChannel, release_tag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,11 +26,6 @@ FIELDS: Final[Mapping[TemplateKind, str]] = MappingProxyType(
 """Which field the tag of each kind's templates holds, beside ``{service}``."""
 
 SERVICE = re.compile(r"[a-z0-9]+(?:-+[a-z0-9]+)*")
-_NUMBER = r"(?:0|[1-9][0-9]{0,19})"
-VERSION = re.compile(rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}")
-"""MAJOR.MINOR.PATCH without ``v``; a number has at most 20 digits, since Helm reads each as an unsigned 64-bit one."""
-
-LARGEST_NUMBER: Final = 10**20 - 1
 TAG_LENGTH: Final = 128
 FIELD = re.compile(r"\{([^{}]*)\}")
 
@@ -132,23 +128,21 @@ class Scheme:
         return {"image": self.image, "chart": self.chart, "stable": self.stable}[kind]
 
     def image_names(self, address: RegistryAddress, service: str, version: str) -> tuple[Name, ...]:
-        """The image's names; ValueError when ``version`` is not MAJOR.MINOR.PATCH."""
-        return _names(address, self.image, service, version=_checked(version))
+        """The image's names; ValueError when ``version`` is not that of a release, MAJOR.MINOR.PATCH."""
+        return _names(address, self.image, service, version=str(ReleaseVersion.parse(version)))
 
     def chart_names(self, address: RegistryAddress, service: str, version: str) -> tuple[Name, ...]:
-        """The release chart's names; ValueError when ``version`` is not MAJOR.MINOR.PATCH."""
-        return _names(address, self.chart, service, version=_checked(version))
+        """The release chart's names; ValueError when ``version`` is not that of a release, MAJOR.MINOR.PATCH."""
+        return _names(address, self.chart, service, version=str(ReleaseVersion.parse(version)))
 
     def stable_names(self, address: RegistryAddress, service: str, major: int) -> tuple[Name, ...]:
-        """The names under which the stable chart of this major is found."""
-        if not 0 <= major <= LARGEST_NUMBER:
-            raise ValueError(f"{major} is not a major version")
-        return _names(address, self.stable, service, major=str(major))
+        """The names under which the stable chart of this major is found; ValueError when no version has this major."""
+        return _names(address, self.stable, service, major=str(StableChannel(major).major))
 
     def version_text(self, version: str) -> str:
         """The version as the primary image's tag has it: ``v1.2.3`` or ``1.2.3``."""
         before = self.image[0].partition("{version}")[0]
-        return f"v{version}" if re.search(r"(?<![a-zA-Z0-9])v$", before) else version
+        return release_tag(version) if re.search(r"(?<![a-zA-Z0-9])v$", before) else version
 
     def version_of(self, address: RegistryAddress, service: str, image: Name) -> str | None:
         """The version whose primary image name this is; None when it is no version's."""
@@ -156,8 +150,10 @@ class Scheme:
         text = str(image)
         if len(text) <= len(before) + len(after) or not (text.startswith(before) and text.endswith(after)):
             return None
-        version = text[len(before) : len(text) - len(after)]
-        return version if VERSION.fullmatch(version) else None
+        try:
+            return str(ReleaseVersion.parse(text[len(before) : len(text) - len(after)]))
+        except ValueError:
+            return None
 
 
 PRESETS: Final[Mapping[str, Scheme]] = MappingProxyType(
@@ -185,12 +181,6 @@ PRESETS: Final[Mapping[str, Scheme]] = MappingProxyType(
         )
     }
 )
-
-
-def _checked(version: str) -> str:
-    if not VERSION.fullmatch(version):
-        raise ValueError(f"{version!r} is not MAJOR.MINOR.PATCH")
-    return version
 
 
 def _names(address: RegistryAddress, templates: Sequence[str], service: str, **value: str) -> tuple[Name, ...]:

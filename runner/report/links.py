@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from runner.oci.name import Name
 from runner.report.words import is_published
+from runner.versions import release_tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -82,7 +83,7 @@ def _links(document: RecordDocument) -> Iterator[tuple[str, str | None]]:
     if not document.pulls:
         yield "commit", commit_address(document.source, document.commit)
     if document.as_tag is None and document.version is not None:
-        yield "tag", tag_address(document.source, f"v{document.version}")
+        yield "tag", tag_address(document.source, release_tag(document.version))
 
 
 def _pages(document: RecordDocument, kind: str) -> dict[str, str]:

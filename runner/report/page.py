@@ -11,6 +11,7 @@ from runner.report.pull import pull_commands
 from runner.report.status import status_of
 from runner.report.timeline import bars, span_seconds
 from runner.report.words import in_words, is_published, registry_in_words, short_name
+from runner.versions import release_tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -106,7 +107,7 @@ def _failures(document: RecordDocument) -> Iterator[Failure]:
 
 
 def _facts(document: RecordDocument) -> Iterator[Fact]:
-    tag = None if document.as_tag else tag_address(document.source, document.version and f"v{document.version}")
+    tag = None if document.as_tag else tag_address(document.source, document.version and release_tag(document.version))
     if document.ref:
         what = "Branch" if document.as_tag or document.path == "stable" else "Tag" if document.path else "Ref"
         yield Fact(what, document.ref, tag if what == "Tag" else None)

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 from runner.oci.connections import is_loopback
 from runner.oci.name import DIGEST, Name
-
-VERSION_FOR_HELM = re.compile(
-    r"v?[0-9]+(\.[0-9]+){0,2}(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?",
-)
-"""A tag that Helm asks for as it is (Masterminds/semver NewVersion); for any other it searches among versions."""
+from runner.versions import is_read_by_helm
 
 
 def pull_commands(kind: str, name: str, digest: str | None) -> tuple[str, ...]:
@@ -35,7 +29,8 @@ def pull_commands(kind: str, name: str, digest: str | None) -> tuple[str, ...]:
 
 
 def _by_name(tag: str, by_digest: str | None) -> str | None:
-    if VERSION_FOR_HELM.fullmatch(tag):
+    # For any other text Helm searches among the tags that are versions.
+    if is_read_by_helm(tag):
         return f" --version {tag}"
     # With both, Helm reads by digest and checks that the tag holds it.
     return f":{tag}{by_digest}" if by_digest else None

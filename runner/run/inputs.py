@@ -56,7 +56,7 @@ class Inputs:
     @property
     def ref(self) -> str:
         """What releases: the ref that was pushed, or the tag that is taken to stand on HEAD."""
-        return f"v{self.route.version}" if isinstance(self.route, ReleasePath) else self.event.base_ref
+        return self.route.tag if isinstance(self.route, ReleasePath) else self.event.base_ref
 
     @property
     def created(self) -> datetime:
@@ -128,12 +128,12 @@ def _is_ours(path: Path, ours: Iterable[Path]) -> bool:
 def _as_tag(proposed: ReleasePath | ProposedPath | None) -> str | None:
     if proposed is None:
         return None
-    return f"v{proposed.version}" if isinstance(proposed, ReleasePath) else FROM_CHART
+    return proposed.tag if isinstance(proposed, ReleasePath) else FROM_CHART
 
 
 def _check_proposal(route: ReleasePath | ProposedPath, event: Event, clone: Clone) -> None:
     commits = [*filter(None, [event.base_sha]), *(pull.sha for pull in event.pulls)]
     contained = {commit for commit in commits if clone.contains(commit)}
-    tag = f"refs/tags/v{route.version}^{{commit}}" if isinstance(route, ReleasePath) else None
+    tag = f"refs/tags/{route.tag}^{{commit}}" if isinstance(route, ReleasePath) else None
     found = clone.resolve([tag])[tag] if tag else None
     check_proposal(route, event, clone.head, contained, found)

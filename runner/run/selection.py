@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runner.chart.facts import CHART_FILE, plain_version
+from runner.chart.facts import CHART_FILE
 from runner.chart.text import Mapped, YamlInvalid
 from runner.config.load import service_named, services_in
 from runner.errors import NothingInTag, ServiceUnknown
 from runner.source.route import ProposedPath, StablePath
+from runner.versions import plain_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

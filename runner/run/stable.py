@@ -6,8 +6,6 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from semver import Version
-
 from runner.annotations import RELEASE_IMAGE, RELEASE_RESOLVED_VERSION, RELEASE_VERSION
 from runner.chart.facts import (
     ChartFacts,
@@ -20,7 +18,6 @@ from runner.chart.facts import (
 from runner.chart.manifest import chart_artifact
 from runner.chart.packaging import has_same_files, package_chart
 from runner.errors import StableImageAbsent
-from runner.oci.manifest import REVISION
 from runner.published.observed import (
     ABSENT,
     Observation,
@@ -33,10 +30,18 @@ from runner.published.observed import (
     unanswered,
 )
 from runner.run.plan.model import DesiredArtifact, Kind, Plan, for_folder
-from runner.run.plan.stable import Candidate, Position, history_names, plan_stable, plan_stable_unchanged
+from runner.run.plan.stable import (
+    Candidate,
+    Position,
+    history_names,
+    named_commit,
+    plan_stable,
+    plan_stable_unchanged,
+)
 from runner.run.publish import published_artifact
 from runner.run.reporting import warn
 from runner.source.route import StablePath
+from runner.versions import semantic_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -141,8 +146,10 @@ class Observed:
         chart = self._copy(holder, tools) if holder is not None else self._made(packaged, tools)
         candidate = Candidate(
             digest=chart.root.digest,
-            revision=chart.root.annotations.get(REVISION, inputs.identity.revision),
-            position=Position(Version.parse(desired.image_version), Version.parse(desired.version), inputs.created),
+            revision=named_commit(chart.root) or inputs.identity.revision,
+            position=Position(
+                semantic_version(desired.image_version), semantic_version(desired.version), inputs.created
+            ),
             holder=holder,
             backwards=self._backwards(),
         )

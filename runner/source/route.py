@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from semver import Version
 
 from runner.errors import (
     HistoryMissing,
@@ -17,17 +14,15 @@ from runner.errors import (
     UsageInvalid,
     VersionTaken,
 )
+from runner.versions import NUMBER_TOO_LARGE, ReleaseVersion, highest_release, is_too_large, release_tag
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable
+    from collections.abc import Container
 
     from runner.source.clone import Head
     from runner.source.event import Event
 
 STABLE = "stable"
-
-_NUMBER = "(?:0|[1-9][0-9]*)"
-_RELEASE = re.compile(rf"v({_NUMBER}\.{_NUMBER}\.{_NUMBER})")
 
 
 @dataclass(frozen=True)
@@ -35,6 +30,11 @@ class ReleasePath:
     """A tag vMAJOR.MINOR.PATCH: image and chart of that version; ``version`` is without ``v``."""
 
     version: str
+
+    @property
+    def tag(self) -> str:
+        """The tag's name, with ``v``."""
+        return release_tag(self.version)
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ class ProposedPath:
 
 Route = ReleasePath | StablePath | ProposedPath
 FROM_CHART = "from-chart"
+CANNOT_BE_RELEASED = f"cannot be released: {NUMBER_TOO_LARGE}"
 
 
 def read_as_tag(text: str) -> ReleasePath | ProposedPath:
@@ -62,13 +63,14 @@ def read_as_tag(text: str) -> ReleasePath | ProposedPath:
     """
     if text == FROM_CHART:
         return ProposedPath()
-    version = release_version(f"v{text.removeprefix('v')}")
+    version = ReleaseVersion.of_chart(text)
     if version is None:
+        neither = f"is neither a version MAJOR.MINOR.PATCH nor {FROM_CHART}"
         raise UsageInvalid(
-            f"--as-tag {text} is neither a version MAJOR.MINOR.PATCH nor {FROM_CHART}",
+            f"--as-tag {text} {CANNOT_BE_RELEASED if is_too_large(text) else neither}",
             remedy=f"Give the version that is to be released, such as v1.2.3, or {FROM_CHART}.",
         )
-    return ReleasePath(version)
+    return ReleasePath(str(version))
 
 
 def propose_route(proposed: ReleasePath | ProposedPath, event: Event, head: Head) -> Route:
@@ -112,7 +114,7 @@ def check_proposal(
         if head.shallow:
             raise HistoryMissing("the clone is shallow, so it cannot be seen which versions are released already")
     elif tag is not None and tag != head.commit:
-        raise VersionTaken(f"v{route.version} is a tag already, at {tag}, and HEAD is {head.commit}")
+        raise VersionTaken(f"{route.tag} is a tag already, at {tag}, and HEAD is {head.commit}")
 
 
 def decide_route(event: Event, head: Head) -> ReleasePath | StablePath:
@@ -128,13 +130,18 @@ def decide_route(event: Event, head: Head) -> ReleasePath | StablePath:
         HistoryMissing: the clone lacks the tags or the history to decide.
         NoReleaseMerged: stable holds no release.
     """
-    version = release_version(event.base_ref)
+    version = ReleaseVersion.of_tag(event.base_ref)
     if version is not None:
         _check_tag(event, head)
-        return ReleasePath(version)
+        return ReleasePath(str(version))
     if event.base_ref == STABLE:
         _check_branch(event, head)
         return _stable_path(head)
+    if event.base_ref.startswith("v") and is_too_large(event.base_ref):
+        raise NotARelease(
+            f"the ref {event.base_ref} {CANNOT_BE_RELEASED}",
+            remedy=f"Delete {event.base_ref}, and tag the commit with a version of smaller numbers.",
+        )
     raise NotARelease(
         f"the ref {event.base_ref} is neither a tag vMAJOR.MINOR.PATCH nor the branch {STABLE}",
         remedy=(
@@ -142,18 +149,6 @@ def decide_route(event: Event, head: Head) -> ReleasePath | StablePath:
             f" {STABLE} are released; limit the job's branches to these."
         ),
     )
-
-
-def release_version(ref: str) -> str | None:
-    """Return the version of a release tag's name, without ``v``; None when the name is not vMAJOR.MINOR.PATCH."""
-    match = _RELEASE.fullmatch(ref)
-    return None if match is None else match[1]
-
-
-def highest_release(tags: Iterable[str]) -> str | None:
-    """Return the highest version among the tags vMAJOR.MINOR.PATCH, without ``v``; None when there is none."""
-    versions = [version for tag in tags if (version := release_version(tag)) is not None]
-    return max(versions, key=Version.parse, default=None)
 
 
 def _check_tag(event: Event, head: Head) -> None:
@@ -205,4 +200,4 @@ def _stable_path(head: Head) -> StablePath:
     version = highest_release(head.merged_tags)
     if version is None:
         raise NoReleaseMerged(f"no tag vMAJOR.MINOR.PATCH is merged into {STABLE} at {head.commit}")
-    return StablePath(Version.parse(version).major, version)
+    return StablePath(version.major, str(version))

@@ -62,6 +62,25 @@ def tag_stable(bench: Bench) -> None:
     bench.repository.git("tag", "stable", "refs/tags/v1.2.3^{commit}")
 
 
+def tag_release(name: str) -> Callable[[Bench], object]:
+    """Make another tag of the commit of 1.2.3."""
+    return lambda bench: bench.repository.git("tag", name, "refs/tags/v1.2.3^{commit}")
+
+
+def stable_of_no_release(bench: Bench) -> None:
+    """Make the branch stable with no tag in it but one that no release has."""
+    tag_release("v111111111111111111111.0.0")(bench)
+    bench.repository.stable("1.2.3")
+    bench.repository.git("tag", "--delete", "v1.2.3")
+
+
+def stable_of_too_large_image(bench: Bench) -> None:
+    """Make the branch stable with an image whose version no release has."""
+    bench.repository.stable(
+        "1.2.3", edits={"helm/values.yaml": lambda text: text.replace("v1.2.3", "v18446744073709551616.0.0")}
+    )
+
+
 def release_1_3(bench: Bench) -> None:
     """Release 1.3.0."""
     bench.repository.release("1.3.0")
@@ -115,6 +134,24 @@ CASES = {
         "services: {{widget: {{}}}}\n",
     ),
     "not a release ref": Case(3, "not-a-release", "release/v1.2", branch("release/v1.2"), ref="release/v1.2"),
+    "a number that is too large for helm": Case(
+        3,
+        "not-a-release",
+        "18446744073709551615",
+        tag_release("v111111111111111111111.0.0"),
+        ref="v111111111111111111111.0.0",
+    ),
+    "only such a tag on stable": Case(3, "no-release-merged", "vMAJOR.MINOR.PATCH", stable_of_no_release, ref="stable"),
+    "stable's image has a number that is too large": Case(
+        4, "chart-disagrees", "widget-v18446744073709551616.0.0", stable_of_too_large_image, ref="stable"
+    ),
+    "the chart of a release has a number that is too large": Case(
+        4,
+        "chart-disagrees",
+        "version is v18446744073709551616.0.0",
+        edit("helm/Chart.yaml", "version: v1.3.0", "version: v18446744073709551616.0.0"),
+        ref="v1.3.0",
+    ),
     "a branch like a tag": Case(3, "not-a-release", "branch", branch("v7.0.0"), ref="v7.0.0"),
     "a tag called stable": Case(3, "stable-is-a-tag", "stable", tag_stable, ref="stable"),
     "no chart folder": Case(4, "chart-missing", "helm/Chart.yaml", without("helm/Chart.yaml"), ref="v1.3.0"),

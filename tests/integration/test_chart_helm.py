@@ -17,6 +17,7 @@ from runner.chart.workload import check_workload
 from runner.errors import ChartUnusable, RunEnded, ToolUnusable
 from runner.runtime.lifetime import Lifetime
 from runner.runtime.process import Children
+from runner.versions import LARGEST_NUMBER, ReleaseVersion, StableChannel, is_read_by_helm
 from tests.support.controllers import Controller, write_files
 
 if TYPE_CHECKING:
@@ -158,6 +159,33 @@ def test_real_charts_pass(
     assert {path: body for path, body in files.items() if path != "Chart.yaml"} == {
         path: body for path, body in real[key].items() if path != "Chart.yaml"
     }
+
+
+VERSIONS = (
+    *("1.2.3", "v1.2.3", "1", "v1", "1.2", "v1-stable", "1-stable", "01.02.03", "1.2.3-rc.1", "1.2.3-rc.1+b.c", "1-0x"),
+    *("1.2.3.4", "latest", "s3-v1.2.3", "1.2_x", "vv1.2.3", "V1.2.3", "1.2.\u0663", "1..2", "1.2.3 4", "00"),
+    *(f"{number}.{other}.0" for number in (LARGEST_NUMBER, LARGEST_NUMBER + 1) for other in (0, 1)),
+    *(f"0.{LARGEST_NUMBER + 1}.0", f"1.2.{LARGEST_NUMBER}", f"v1.2.{LARGEST_NUMBER + 1}", "111111111111111111111.0.0"),
+    *(f"v{LARGEST_NUMBER}-stable", f"v{LARGEST_NUMBER + 1}-stable", f"{'0' * 30}1.2.3"),
+)
+
+
+def test_versions_that_helm_reads(helm: Path, tmp_path: Path) -> None:
+    """Helm packages charts of exactly the versions that we say it reads, among them every release and channel."""
+    caller, read = helm_of(helm, tmp_path), set()
+    for number, version in enumerate(VERSIONS):
+        said = CHART.replace(b"version: 1.2.3", f"version: '{version}'".encode(), 1)
+        chart = small(tmp_path / str(number), {"Chart.yaml": said})
+        try:
+            caller.package(chart, tmp_path)
+        except ChartUnusable as error:
+            assert "version" in error.cause, version  # noqa: PT017 - it is the version that helm refuses
+        else:
+            read.add(version)
+    assert read == {version for version in VERSIONS if is_read_by_helm(version)}
+    ours = {version for version in VERSIONS if ReleaseVersion.of_chart(version) or StableChannel.of_chart(version)}
+    assert ours <= read
+    assert {f"{LARGEST_NUMBER}.0.0", f"1.2.{LARGEST_NUMBER}", f"v{LARGEST_NUMBER}-stable"} <= ours
 
 
 def test_two_packages_of_one_chart_are_one_archive(helm3: Path, helm4: Path, tmp_path: Path) -> None:

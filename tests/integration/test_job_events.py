@@ -15,6 +15,8 @@ from testbed.sample_controller import OWNER
 from tests.support.api_clients import client, create_namespace
 from tests.support.hook import Hook, hook
 from tests.support.prow import IMAGE, with_prow, write_installation
+from tests.support.refs import OTHERS as NO_RELEASES
+from tests.support.refs import READABLE, TOO_LARGE, starts_job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -108,6 +110,22 @@ def test_only_release_tags_and_stable_start_jobs(
     assert (container["image"], container["command"], container["args"]) == (IMAGE, ["ack-release"], ["run"])
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
     assert spec["pod_spec"]["securityContext"]["runAsNonRoot"] is True
+
+
+def test_refs_on_the_edge_of_a_release(
+    tmp_path: Path, kubeconfig: Path, listed: Callable[[], list[dict[str, Any]]]
+) -> None:
+    """Of tags with every fault, hook starts jobs for those of which the unit tests say that they start one."""
+    tags = (*READABLE, *TOO_LARGE, *filter(None, NO_RELEASES))
+    starting = sorted(filter(starts_job, tags))
+    assert starting == sorted((*READABLE, *TOO_LARGE))
+
+    def events(running: Hook) -> None:
+        assert {running.push("s3-controller", f"refs/tags/{tag}", "d" * 40) for tag in tags} == {200}
+        wait_for(listed, len(starting))
+
+    send(tmp_path, kubeconfig, events)
+    assert [ref for _, ref in started(listed())] == starting
 
 
 def test_a_monorepos_tag_starts_a_job_for_each_service(

@@ -38,6 +38,8 @@ from runner.prow.generate.document import (
     Volume,
     VolumeMount,
 )
+from runner.source.route import STABLE
+from runner.versions import RELEASE_TAGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -45,8 +47,7 @@ if TYPE_CHECKING:
     from runner.config.load import Config, Service
     from runner.config.prow import ProwSection, ResourcesSection
 
-_NUMBER = r"(0|[1-9]\d*)"
-RELEASED_REFS: Final = (rf"^v{_NUMBER}\.{_NUMBER}\.{_NUMBER}$", "^stable$")
+RELEASED_REFS: Final = (RELEASE_TAGS, f"^{STABLE}$")
 """What a push must be to; Prow searches these in the ref's short name, a tag's like a branch's."""
 
 TEMPORARY: Final = "/tmp"  # noqa: S108 - the pod's own volume

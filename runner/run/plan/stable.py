@@ -7,27 +7,29 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from semver import Version
-
 from runner.annotations import RELEASE_RESOLVED_VERSION, RELEASE_VERSION
 from runner.errors import StableBackwards
-from runner.oci.manifest import CREATED
+from runner.oci.manifest import CREATED, REVISION
 from runner.oci.name import Name
 from runner.published.observed import Absent, Observation, Published, PublishedChart
 from runner.run.plan.model import Action, DesiredArtifact, Entry, Kind, Plan, held_back
+from runner.versions import HistoryTag, SemanticVersion, semantic_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from runner.oci.manifest import Manifest
+
 OLDEST = datetime.min.replace(tzinfo=UTC)
+_COMMIT = re.compile(r"[0-9a-f]{7,64}")
 
 
 @dataclass(frozen=True, order=True)
 class Position:
     """Where a stable chart stands in time; a lower one is older."""
 
-    image_version: Version
-    resolved_version: Version
+    image_version: SemanticVersion
+    resolved_version: SemanticVersion
     commit_time: datetime
 
     def __str__(self) -> str:
@@ -46,13 +48,19 @@ def position_of(found: Published) -> Position | None:
     app_version = found.app_version if isinstance(found, PublishedChart) else None
     image_version = annotations.get(RELEASE_VERSION) if resolved else app_version
     try:
-        image = Version.parse((image_version or "").removeprefix("v"))
+        image = semantic_version(image_version or "")
         if resolved is None:
             return Position(image, image, OLDEST)
         created = datetime.fromisoformat(annotations.get(CREATED, ""))
-        return Position(image, Version.parse(resolved.removeprefix("v")), created.astimezone(UTC))
-    except ValueError:
+        return Position(image, semantic_version(resolved), created.astimezone(UTC))
+    except (ValueError, OverflowError):
         return None
+
+
+def named_commit(chart: Manifest) -> str | None:
+    """Return the commit that a chart says it was made from; None when it says none, or what is no commit's id."""
+    stated = chart.annotations.get(REVISION, "")
+    return stated if _COMMIT.fullmatch(stated) else None
 
 
 @dataclass(frozen=True)
@@ -132,13 +140,11 @@ def _move(found: Observation, there: Position | None, position: Position) -> str
     return f"moves from {there or 'a chart without a version'} to {position}"
 
 
-HISTORY_TAG = re.compile(r"(?P<stable>.+)-(?P<moved>\d{8}T\d{6}Z)-(?P<commit>[0-9a-f]{7})")
-
-
 def history_names(name: Name, tags: Sequence[str]) -> tuple[Name, ...]:
     """Return the history names of a moving name among a repository's tags, oldest first."""
-    mine = [tag for tag in tags if (m := HISTORY_TAG.fullmatch(tag)) and m["stable"] == name.tag]
-    return tuple(Name(name.repository, tag) for tag in sorted(mine))
+    found = (HistoryTag.of_tag(tag) for tag in tags)
+    mine = sorted(one for one in found if one is not None and one.stable == name.tag)
+    return tuple(Name(name.repository, str(one)) for one in mine)
 
 
 def _history_entry(
@@ -153,6 +159,6 @@ def _history_entry(
     if newest is not None and isinstance(held, Published) and held.digest == candidate.digest:
         reason = "an earlier run wrote this move's history and did not finish the move"
         return Entry(Kind.CHART, newest, Action.SKIP, reason, candidate.digest)
-    tag = f"{name.tag}-{now:%Y%m%dT%H%M%SZ}-{candidate.revision[:7]}"
+    tag = str(HistoryTag.of_move(name.tag, now, candidate.revision))
     reason = f"history of this move ({candidate.position})"
     return Entry(Kind.CHART, Name(name.repository, tag), Action.PUBLISH, reason, candidate.digest, candidate.holder)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from semver import Version
-
-from runner.chart.facts import plain_version
 from runner.chart.text import Mapped, YamlInvalid
-from runner.config.naming import VERSION
 from runner.errors import ChartDisagrees, ChartMissing, VersionTaken
 from runner.run.selection import LeftOut, Row, Selected, chart_file
+from runner.versions import (
+    NUMBER_TOO_LARGE,
+    ReleaseVersion,
+    StableChannel,
+    is_too_large,
+    plain_version,
+    semantic_version,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,8 +24,6 @@ if TYPE_CHECKING:
     from runner.config.load import Service
 
 NO_TAGS = "the clone has no tags, so every chart counts as one that is not released yet"
-
-_OF_STABLE = re.compile(r"v?(0|[1-9][0-9]*)-stable")
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,8 @@ class Chart:
 
 def tag_of(version: str) -> str | None:
     """Return the tag that releases a chart of this version, as written; None when none does."""
-    plain = plain_version(version)
-    return f"v{plain}" if VERSION.fullmatch(plain) else None
+    release = ReleaseVersion.of_chart(version)
+    return None if release is None else release.tag
 
 
 def read_version(service: Service, body: bytes | None) -> str:
@@ -97,28 +99,26 @@ def version_there(service: Service, body: bytes | None) -> str | None:
         return None
 
 
-def propose(chart: Chart, tag: Tag | None, released: Iterable[str]) -> Judged:
+def propose(chart: Chart, tag: Tag | None, released: Iterable[ReleaseVersion]) -> Judged:
     """Decide what merging and tagging this change would release of a service.
 
     Args:
         chart: the service's chart.
         tag: the tag of its version; None when there is none yet.
-        released: versions released in HEAD's history with which this one is compared, without ``v``.
+        released: versions released in HEAD's history with which this one is compared.
 
     Raises:
         ChartDisagrees: the version is one that neither a release nor stable has.
         VersionTaken: this change gives the chart a version whose tag is there already, and releases something else.
     """
-    name = tag_of(chart.version)
-    if name is None:
+    version = ReleaseVersion.of_chart(chart.version)
+    if version is None:
         return Judged(LeftOut(chart.service, _why_no_tag(chart)))
     if tag is None:
-        version = plain_version(chart.version)
-        highest = max(released, key=Version.parse, default=version)
-        lower = Version.parse(version) < Version.parse(highest)
-        warnings = (f"{name} would come after v{highest}, which is higher",) if lower else ()
-        return Judged(Selected(chart.service, version, f"there is no tag {name} yet"), warnings)
-    return _judge_tagged(chart, name, tag)
+        highest = max(released, default=version)
+        warnings = (f"{version.tag} would come after {highest.tag}, which is higher",) if version < highest else ()
+        return Judged(Selected(chart.service, str(version), f"there is no tag {version.tag} yet"), warnings)
+    return _judge_tagged(chart, version.tag, tag)
 
 
 def _judge_tagged(chart: Chart, name: str, tag: Tag) -> Judged:
@@ -151,11 +151,14 @@ def _not_released_there(chart: Chart, name: str, tag: Tag) -> str | None:
 
 
 def _why_no_tag(chart: Chart) -> str:
-    if _OF_STABLE.fullmatch(chart.version):
+    if StableChannel.of_chart(chart.version) is not None:
         return f"its chart has {chart.version}, as the branch stable has it, and no tag releases that"
-    if Version.is_valid(plain_version(chart.version)):
+    with suppress(ValueError):
+        semantic_version(chart.version)
         return f"its chart has {chart.version}, and only versions MAJOR.MINOR.PATCH are released"
+    too_large = is_too_large(chart.version)
+    problem = NUMBER_TOO_LARGE if too_large else "it should be MAJOR.MINOR.PATCH, with or without v"
     raise ChartDisagrees(
-        f"{chart_file(chart.service)}: version is {chart.version}: it should be MAJOR.MINOR.PATCH, with or without v",
+        f"{chart_file(chart.service)}: version is {chart.version}: {problem}",
         remedy="Correct version in Chart.yaml, so that a tag can release it.",
     )

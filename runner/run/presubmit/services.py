@@ -8,7 +8,7 @@ from runner.run.each_service import each_service
 from runner.run.presubmit.decide import NO_TAGS, Chart, Judged, propose, read_version
 from runner.run.presubmit.history import read_charts
 from runner.run.selection import LeftOut, Selected, chart_file, not_asked_for, without_chart
-from runner.source.route import release_version
+from runner.versions import ReleaseVersion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +47,7 @@ def propose_services(
             else:
                 rows[service.name] = without_chart(service)
     charts = read_charts(inputs.clone, bodies, base=head.base_sha_commit if inputs.event.pulls else None)
-    released = [version for tag in head.merged_tags if (version := release_version(tag))] if alone else []
+    released = [version for tag in head.merged_tags if (version := ReleaseVersion.of_tag(tag))] if alone else []
 
     def judge(chart: ChartAtHead, step: OpenStep) -> Judged:
         with step("select") as opened:

@@ -13,13 +13,13 @@ from runner.chart.facts import (
     check_stable,
     choose_scheme,
     image_version_of,
-    plain_version,
     read_chart_facts,
     reference_warnings,
 )
 from runner.config.naming import PRESETS, RegistryAddress, Scheme
 from runner.errors import ChartDisagrees, ChartMissing, StableDisagrees
 from runner.oci.name import Name
+from runner.versions import LARGEST_NUMBER
 
 PRODUCTION = RegistryAddress("public.ecr.aws", "aws-controllers-k8s")
 SCHEMES = tuple(PRESETS.values())
@@ -29,7 +29,8 @@ BASE = "public.ecr.aws/aws-controllers-k8s"
 CHART = b"# a chart\nname: s3-chart\nversion: v1.2.3\nappVersion: 1.2.3\nkeywords: [1, 2]\n"
 VALUES = f"image:\n  repository: {BASE}/s3-controller\n\n  tag: 1.2.3\n".encode()
 
-NUMBER = st.integers(0, 10**19 - 1)
+NUMBER = st.integers(0, LARGEST_NUMBER)
+TOO_LARGE = f"{LARGEST_NUMBER + 1}.2.3"
 VERSIONS = st.builds("{}.{}.{}".format, NUMBER, NUMBER, NUMBER)
 SERVICES = st.from_regex(r"[a-z0-9]{1,8}(-[a-z0-9]{1,8})?", fullmatch=True)
 
@@ -136,6 +137,9 @@ def test_a_chart_of_the_release_agrees(name: str, version: str, app_version: str
         ({"version": "1.2.3+x"}, ["version is 1.2.3+x"]),
         ({"version": "V1.2.3"}, ["version is V1.2.3"]),
         ({"version": "v0-stable"}, ["version is v0-stable"]),
+        ({"version": TOO_LARGE, "app_version": f"v{TOO_LARGE}"}, [f"version is {TOO_LARGE}", f"is v{TOO_LARGE}"]),
+        ({"version": f"{'1' * 5000}.0.0"}, ["version is 1111"]),
+        ({"version": "1.2.\u0663"}, ["version is 1.2.\u0663"]),
         ({"name": "ecr-chart"}, ["helm/Chart.yaml:2: name is ecr-chart: it should be s3-chart or ack-s3-controller"]),
         ({"name": "x", "version": "1", "app_version": "2"}, ["name is x", "version is 1", "appVersion is 2"]),
         ({"version": "1", "lines": {}}, ["helm/Chart.yaml: version is 1"]),
@@ -208,6 +212,8 @@ def test_an_image_of_no_scheme_disagrees(repository: str, tag: str) -> None:
     [
         ({"image_tag": "latest"}, "no accepted name of an image of s3", "s3-controller:1.2.3 for 1.2.3"),
         ({"image_tag": "1.2"}, "no accepted name of an image of s3", "s3-controller:1.2.3 for 1.2.3"),
+        ({"image_tag": TOO_LARGE, "app_version": TOO_LARGE}, "no accepted name of an image of s3", "1.2.3 for 1.2.3"),
+        ({"image_tag": "111111111111111111111.0.0"}, "no accepted name of an image of s3", "1.2.3 for 1.2.3"),
         ({"image_tag": "01.2.3", "app_version": "v0.9.0"}, "no accepted name", "s3-controller:0.9.0 for 0.9.0"),
         ({"image_tag": "x", "app_version": "x"}, "no accepted name", "s3-controller:1.2.3 for 1.2.3"),
         ({"image_tag": "a b"}, "which is no image's name", None),
@@ -241,6 +247,9 @@ def test_a_stable_chart_agrees(version: str, app_version: str) -> None:
     [
         ({"version": "v0-stable"}, "1.3.0", "1.2.3", ["version is v0-stable: it should be v1-stable or a version 1."]),
         ({"version": "stable"}, "1.3.0", "1.2.3", ["helm/Chart.yaml:3: version is stable"]),
+        ({"version": "111111111111111111111-stable"}, "1.3.0", "1.2.3", ["version is 111111111111111111111-stable"]),
+        ({"version": f"1.2.{LARGEST_NUMBER + 1}"}, "1.3.0", "1.2.3", ["version is 1.2.18446744073709551616"]),
+        ({"app_version": TOO_LARGE}, "1.3.0", "1.2.3", ["appVersion is 18446744073709551616.2.3, but"]),
         ({"version": "v1-stable-2"}, "1.3.0", "1.2.3", ["version is v1-stable-2"]),
         ({"version": "2.0.0"}, "1.3.0", "1.2.3", ["version is 2.0.0"]),
         ({"version": "1.2.3-rc.1"}, "1.3.0", "1.2.3", ["version is 1.2.3-rc.1"]),
@@ -282,12 +291,6 @@ def test_stable_takes_no_image_newer_than_the_tag(image: str, resolved: str) -> 
     else:
         assert numbers[0] == bound[0]
         assert numbers <= bound
-
-
-@pytest.mark.parametrize(("text", "plain"), [("v1.2.3", "1.2.3"), ("1.2.3", "1.2.3"), ("vv1", "v1"), ("", "")])
-def test_a_plain_version_has_one_v_less(text: str, plain: str) -> None:
-    """One leading v goes, no more."""
-    assert plain_version(text) == plain
 
 
 IMAGE = f"{BASE}/s3-controller:1.2.3"
@@ -352,3 +355,12 @@ def test_an_alias_of_another_name_cannot_be_a_dependency() -> None:
     [warning] = alias_warnings(facts(name="ack-s3-controller"), names)
     assert warning.startswith("registry.example/ack/s3-chart:1.2.3 pulls and installs, but")
     assert alias_warnings(facts(name="s3-chart"), names) == ()
+
+
+@pytest.mark.parametrize(
+    ("tag", "pulls"), [("1.2.3", True), ("v1.2.3_b", True), ("1", True), ("3s-v1.2.3", False), ("v1.2.3.4", False)]
+)
+def test_aliases_that_helm_pulls(tag: str, *, pulls: bool) -> None:
+    """A warning is given only of a name whose tag Helm reads as a version, with _ for +."""
+    name = Name.parse(f"registry.example/ack/s3-chart:{tag}")
+    assert bool(alias_warnings(facts(name="ack-s3-controller"), [name])) == pulls

@@ -79,6 +79,12 @@ def test_the_presets_never_clash(services: set[str]) -> None:
         ),
         pytest.param(
             ["a"],
+            [scheme(stable="{service}:{major} {service}:1-{major}T000000Z-abcdef0")],
+            "a:1-11111111T000000Z-abcdef0",
+            id="a major is the day of a move",
+        ),
+        pytest.param(
+            ["a"],
             [scheme(chart="{service}:1-20260101T000000Z-000{version}", stable="{service}:{major}")],
             None,
             id="dots are not in history",
@@ -167,14 +173,14 @@ def test_without_a_clash_all_names_differ_and_each_clash_is_real(
     ],
 )
 def test_tags_are_measured_with_the_largest_version(padding: int, overlong: list[tuple[str, int]]) -> None:
-    """A tag must hold three numbers of 20 digits; the templates that cannot are named with the length."""
+    """A tag must hold three largest numbers, of 20 digits each; the templates that cannot are named with the length."""
     text = f"x:{{version}}{'a' * padding}{{service}}"
     found = find_overlong({"a": [scheme(image=f"i{text}", chart=f"c{text}")], "bcd": [PRESETS["seed"]]})
     assert [(use.kind, length) for use, length in found] == overlong
 
 
 def test_a_stable_tag_leaves_room_for_its_history() -> None:
-    """A stable tag must hold a number of 20 digits and the suffix of its history, for the longest service."""
+    """A stable tag must hold the largest number and the suffix of its history, for the longest service."""
     room = 128 - 20 - len("-20260101T000000Z-0123456")
     exact = scheme(stable=f"{{service}}:{{major}}{'a' * (room - 3)}{{service}}")
     assert list(find_overlong({"abc": [exact], "a": [exact]})) == []

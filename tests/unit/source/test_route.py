@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import string
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -28,11 +29,11 @@ from runner.source.route import (
     StablePath,
     check_proposal,
     decide_route,
-    highest_release,
     propose_route,
     read_as_tag,
-    release_version,
 )
+from runner.versions import LARGEST_NUMBER, RELEASE_TAGS, ReleaseVersion, highest_release
+from tests.support.refs import OTHERS, READABLE, TOO_LARGE, starts_job
 
 COMMIT = "1" * 40
 OTHER = "2" * 40
@@ -56,10 +57,18 @@ ON_STABLE = replace(TAGGED, tag_commit=None)
 numbers = st.integers(0, 10**12)
 versions = st.tuples(numbers, numbers, numbers)
 refs = st.one_of(
+    st.sampled_from([*READABLE, *TOO_LARGE, *OTHERS]),
     st.text(st.characters(codec="ascii", categories=("L", "N", "P")), min_size=1, max_size=20),
     st.from_regex(r"v?[0-9]{1,3}(\.[0-9]{1,3}){0,4}(-[a-z0-9.]{1,6})?", fullmatch=True),
     st.sampled_from(["stable", "unstable", "Stable", "stable-2", "stable/v1", "refs/heads/stable", "v1.2.3"]),
 )
+large_numbers = st.integers(0, 10**25)
+started_tags = st.one_of(
+    st.sampled_from([*READABLE, *TOO_LARGE]),
+    st.from_regex(re.compile(RELEASE_TAGS.replace("$", r"\Z"), re.ASCII)),
+    st.builds("v{}.{}.{}".format, large_numbers, large_numbers, large_numbers),
+)
+"""Tags that the expression of the jobs accepts."""
 
 
 def decide(ref: str, head: Head, sha: str | None = COMMIT) -> Route:
@@ -300,9 +309,12 @@ def test_the_remedy_for_another_ref_says_which_are_released() -> None:
 
 @given(refs)
 def test_no_other_name_is_released(ref: str) -> None:
-    """Only vMAJOR.MINOR.PATCH without leading zeros and exactly stable take a path, however a ref is spelled."""
+    """Only vMAJOR.MINOR.PATCH, its numbers as Helm reads them, and exactly stable take a path, however spelled."""
     parts = ref.removeprefix("v").split(".")
-    plain = all(part and set(part) <= set(string.digits) and part == str(int(part)) for part in parts)
+    plain = all(
+        part and set(part) <= set(string.digits) and part == str(int(part)) and int(part) <= LARGEST_NUMBER
+        for part in parts
+    )
     release = ref.startswith("v") and len(parts) == 3 and plain
     assume(ref != "stable")
     if release:
@@ -312,19 +324,77 @@ def test_no_other_name_is_released(ref: str) -> None:
             decide(ref, TAGGED)
 
 
+@given(started_tags)
+def test_started_jobs_that_release_nothing(ref: str) -> None:
+    """Whatever tag a job is started for, what the program does not release it refuses with exit 3 and a remedy."""
+    assert starts_job(ref)
+    if ReleaseVersion.of_tag(ref) is not None:
+        assert decide(ref, TAGGED) == ReleasePath(ref.removeprefix("v"))
+        return
+    with pytest.raises(NotARelease) as caught:
+        decide(ref, TAGGED)
+    assert caught.value.exit_code == ExitCode.NOT_A_RELEASE
+    assert str(LARGEST_NUMBER) in caught.value.cause
+    assert ref in caught.value.remedy
+
+
+@given(refs)
+def test_released_refs_start_jobs(ref: str) -> None:
+    """Whatever ref the program would release, the job is started for it."""
+    try:
+        decide(ref, TAGGED if ref != "stable" else ON_STABLE)
+    except ReleaseError:
+        return
+    assert starts_job(ref)
+
+
+@pytest.mark.parametrize("ref", TOO_LARGE, ids=lambda ref: ref[:40])
+def test_a_tag_with_too_large_a_number(ref: str) -> None:
+    """A tag with a number that Helm cannot read is exit 3: the cause says the limit, the remedy what to do."""
+    with pytest.raises(NotARelease) as caught:
+        decide(ref, TAGGED)
+    assert caught.value.cause == (
+        f"the ref {ref} cannot be released: a number in it is above 18446744073709551615, the largest that Helm reads"
+        " in a version"
+    )
+    assert caught.value.remedy == f"Delete {ref}, and tag the commit with a version of smaller numbers."
+
+
+@pytest.mark.parametrize(
+    "ref", [f"{LARGEST_NUMBER + 1}.0.0", f"vv{LARGEST_NUMBER + 1}.0.0", "v111111111111111111111-stable"]
+)
+def test_a_ref_that_is_no_tag_of_a_version(ref: str) -> None:
+    """A ref that would be no release with smaller numbers either is not blamed on its numbers."""
+    with pytest.raises(NotARelease, match=r"neither a tag vMAJOR\.MINOR\.PATCH"):
+        decide(ref, TAGGED)
+
+
+@given(st.lists(st.sampled_from(TOO_LARGE), min_size=1, max_size=4), st.none() | versions)
+def test_merged_tags_with_too_large_a_number(tags: list[str], version: tuple[int, int, int] | None) -> None:
+    """On stable a merged tag with too large a number is no release: it is neither the highest nor in the way."""
+    if version is None:
+        with pytest.raises(NoReleaseMerged):
+            decide("stable", replace(ON_STABLE, merged_tags=tuple(tags)))
+        return
+    merged = (f"v{dotted(version)}", *tags)
+    assert decide("stable", replace(ON_STABLE, merged_tags=merged)) == StablePath(version[0], dotted(version))
+
+
 @given(versions)
-def test_a_release_tags_name_reads_back(version: tuple[int, int, int]) -> None:
-    """The version of a release tag is its name without v."""
-    assert release_version(f"v{dotted(version)}") == dotted(version)
+def test_a_paths_tag(version: tuple[int, int, int]) -> None:
+    """The tag of a release path is the ref that leads to it."""
+    route = decide(f"v{dotted(version)}", TAGGED)
+    assert isinstance(route, ReleasePath)
+    assert (route.version, route.tag) == (dotted(version), f"v{dotted(version)}")
 
 
 @given(st.lists(versions, min_size=1, max_size=8), st.lists(refs, max_size=8), st.data())
 def test_the_highest_release_wins(found: list[tuple[int, int, int]], others: list[str], data: st.DataObject) -> None:
     """In whatever order and among whatever other tags, the highest version is found by its numbers."""
-    assume(all(release_version(other) is None for other in others))
+    assume(all(ReleaseVersion.of_tag(other) is None for other in others))
     pre_releases = [f"v{dotted((major + 1, minor, patch))}-rc.1" for major, minor, patch in found]
     tags = data.draw(st.permutations([f"v{dotted(version)}" for version in found] + others + pre_releases))
-    assert highest_release(tags) == dotted(max(found))
+    assert highest_release(tags) == ReleaseVersion(*max(found))
     route = decide("stable", replace(ON_STABLE, merged_tags=tuple(tags)))
     assert route == StablePath(max(found)[0], dotted(max(found)))
 

@@ -15,6 +15,7 @@ from runner.prow.generate.document import to_yaml
 from runner.prow.generate.jobs import RELEASED_REFS, job_config, release_files
 from runner.prow.generate.lenses import HIGHLIGHTED, deck_config
 from runner.prow.generate.roles import access
+from runner.versions import RELEASE_TAGS
 from tests.support.prow import IMAGE, jobs_of, with_prow
 
 MONOREPO = 'anvil: {repo: tools, path: "services/{service}"}, bellows: {repo: tools, path: "services/{service}"}'
@@ -65,7 +66,7 @@ def test_a_release_job_is_all_that_it_should_be() -> None:
     """One postsubmit: tags and stable, decorated, one at a time, no commit status, image and command spelled out."""
     job = release_of()
     assert job["name"] == "s3-release"
-    assert job["branches"] == list(RELEASED_REFS)
+    assert job["branches"] == list(RELEASED_REFS) == [RELEASE_TAGS, "^stable$"]
     assert (job["decorate"], job["max_concurrency"], job["skip_report"]) == (True, 1, True)
     assert job["decoration_config"] == {
         "timeout": "1h",

@@ -21,6 +21,7 @@ from runner.run.plan.stable import (
     Candidate,
     Position,
     history_names,
+    named_commit,
     plan_stable,
     plan_stable_unchanged,
     position_of,
@@ -188,14 +189,64 @@ def test_chart_of_this_commit_under_every_moving_name_needs_no_packaging() -> No
             annotated({RELEASE_VERSION: "1.2.3"}, app_version="1.2.3"),
             Position(Version(1, 2, 3), Version(1, 2, 3), OLDEST),
         ),
+        (
+            annotated({}, app_version="v1.2.3-rc.1"),
+            Position(Version(1, 2, 3, "rc.1"), Version(1, 2, 3, "rc.1"), OLDEST),
+        ),
         (annotated({}, app_version="latest"), None),
+        (annotated({}, app_version="111111111111111111111.0.0"), None),
+        (annotated({}, app_version=f"{'1' * 5000}.0.0"), None),
         (annotated({}), None),
     ],
-    ids=["former job", "re-tagged release", "no version", "no chart config"],
+    ids=[
+        *("former job", "re-tagged release", "pre-release", "no version", "number too large", "number far too large"),
+        "no chart config",
+    ],
 )
 def test_position_of_charts_not_annotated_for_stable(found: Published, expected: Position | None) -> None:
     """What carries no resolved version stands at its appVersion, older than anything annotated there."""
     assert position_of(found) == expected
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        (RELEASE_VERSION, "18446744073709551616.0.0"),
+        (RELEASE_RESOLVED_VERSION, "1.2.18446744073709551616"),
+        (RELEASE_RESOLVED_VERSION, f"{'1' * 5000}.0.0"),
+        (RELEASE_VERSION, "1.2.\u0663"),
+        (CREATED, "yesterday"),
+        (CREATED, "0001-01-01T00:00:00+14:00"),
+        (CREATED, "9999-12-31T23:59:59-14:00"),
+    ],
+    ids=["image version", "resolved version", "far too large", "other digits", "no time", "time too early", "too late"],
+)
+def test_position_of_annotations_that_cannot_be_read(key: str, text: str) -> None:
+    """An annotation with a number that Helm cannot read, or a time that is none, leaves the position unknown."""
+    stated = {RELEASE_VERSION: "1.2.3", RELEASE_RESOLVED_VERSION: "1.3.0", CREATED: "2026-01-01T00:00:00Z"}
+    assert position_of(annotated(stated)) is not None
+    chart = annotated({**stated, key: text})
+    assert position_of(chart) is None
+    plan = decide_stable(CANDIDATE, {STABLE: chart})
+    assert plan.publishes
+    assert "a chart without a version" in plan.entries[-1].reason
+
+
+@pytest.mark.parametrize(
+    ("stated", "commit"),
+    [
+        ({REVISION: "a" * 40}, "a" * 40),
+        ({REVISION: "0123abc"}, "0123abc"),
+        ({REVISION: "v1.2.3"}, None),
+        ({REVISION: "a" * 6}, None),
+        ({REVISION: "a" * 40 + "\n"}, None),
+        ({REVISION: ""}, None),
+        ({}, None),
+    ],
+)
+def test_named_commit(stated: dict[str, str], commit: str | None) -> None:
+    """A chart names its commit where its revision is the id of one, as its history needs it."""
+    assert named_commit(annotated(stated).manifest) == commit
 
 
 @given(
@@ -209,6 +260,9 @@ def test_position_of_charts_not_annotated_for_stable(found: Published, expected:
                 "x-s3-v1-stable-20260101T000000Z-0000000",
                 "s3-v1-stable-latest",
                 "s3-v1-stable-20260101T000000Z-xyz0000",
+                "s3-v1-stable-20261301T000000Z-0000000",
+                "s3-v1-stable-2026010\u0661T000000Z-0000000",
+                "s3-v1-stable-20260101T000000Z-0000000\n",
             ]
         )
     )

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from semver import Version
 
 from runner.config.load import parse_config
 from runner.errors import ChartDisagrees, ChartMissing, ReleaseError, VersionTaken
 from runner.run.presubmit.decide import Chart, Judged, Tag, propose, read_version, tag_of, version_there
 from runner.run.selection import LeftOut, Selected
+from runner.versions import LARGEST_NUMBER, ReleaseVersion
 
 [SERVICE] = parse_config(b"registry: registry.example/ack\nservices: {s3: {}}\n", Path("jobs.yaml")).services.values()
 COMMIT = "1" * 40
@@ -35,7 +35,7 @@ tags = st.builds(
 
 
 def judge(version: str, tag: Tag | None = None, *, touched: bool = True, released: tuple[str, ...] = ()) -> Judged:
-    return propose(Chart(SERVICE, version, touched), tag, released)
+    return propose(Chart(SERVICE, version, touched), tag, map(ReleaseVersion.parse, released))
 
 
 def tagged(version: str, *, merged: bool = True, same_chart: bool = False) -> Tag:
@@ -76,7 +76,8 @@ def test_a_change_that_leaves_the_chart_alone_is_never_refused(version: str, tag
 def test_a_version_below_a_released_one_is_warned_of(version: str, released: list[str]) -> None:
     """A new version is warned of exactly when a higher one is in the history."""
     one = judge(version, released=tuple(released))
-    lower = [other for other in released if Version.parse(other) > Version.parse(version.removeprefix("v"))]
+    mine, *others = ([int(number) for number in one.removeprefix("v").split(".")] for one in (version, *released))
+    lower = [other for other in others if other > mine]
     assert isinstance(one.row, Selected)
     assert bool(one.warnings) == bool(lower)
 
@@ -101,6 +102,24 @@ def test_a_pre_release_releases_nothing(version: str) -> None:
 def test_a_version_that_nothing_has_is_refused(version: str) -> None:
     """A version that neither a release nor stable has is refused with the file and what it should be."""
     with pytest.raises(ChartDisagrees, match=r"helm/Chart\.yaml: version is .*MAJOR\.MINOR\.PATCH"):
+        judge(version)
+
+
+@pytest.mark.parametrize("version", ["111111111111111111111.0.0", f"v1.2.{LARGEST_NUMBER + 1}", f"{'9' * 5000}.0.0"])
+def test_a_version_with_too_large_a_number(version: str) -> None:
+    """A version with a number that Helm cannot read is refused with the file and the limit."""
+    with pytest.raises(
+        ChartDisagrees, match=r"helm/Chart\.yaml: version is .*: a number in it is above 1844"
+    ) as caught:
+        judge(version)
+    assert "Chart.yaml" in caught.value.remedy
+    assert tag_of(version) is None
+
+
+@pytest.mark.parametrize("version", [f"v{LARGEST_NUMBER + 1}-stable", f"{LARGEST_NUMBER + 1}.0.0-rc.1", "1.2.\u0663"])
+def test_what_helm_cannot_read_is_refused(version: str) -> None:
+    """What would be a channel, a pre-release or a version, but for a number that Helm cannot read, is refused."""
+    with pytest.raises(ChartDisagrees, match=r"it should be MAJOR\.MINOR\.PATCH"):
         judge(version)
 
 
