@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runner.oci.artifact import Blob
-    from runner.oci.auth import Credentials
+    from runner.oci.credentials import Credentials
     from runner.oci.manifest import Descriptor
     from runner.oci.name import Repository
     from runner.oci.transport import Response, Transport

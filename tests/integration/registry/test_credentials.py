@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runner.errors import CredentialsRefused, RegistryAnswerWrong, ReleaseError
-from runner.oci.auth import DockerConfig, Login
+from runner.oci.credentials import DockerConfig, Login
 from testbed.faults.proxy import FaultProxy
 from tests.integration.registry.operations import read_manifest, read_tags, send_blob
 from tests.integration.registry.sample import CONTENT, LAYER, MANIFEST, at, publish
