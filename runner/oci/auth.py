@@ -6,23 +6,16 @@ configured for it (ECR Public answers 400 to any Basic header).
 
 from __future__ import annotations
 
-import re
 import threading
 from typing import TYPE_CHECKING
 
 from runner.errors import CredentialsRefused
+from runner.oci.challenge import read_challenges
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from runner.oci.credentials import Credentials
-
-
-def challenge_schemes(headers: Iterable[str]) -> frozenset[str]:
-    """The authentication schemes that WWW-Authenticate headers offer, in lower case (RFC 9110, 11.6.1)."""
-    parts = ",".join(re.sub(r'"(?:[^"\\]|\\.)*"', "", header) for header in headers).split(",")
-    found = (re.match(r"\s*([A-Za-z][A-Za-z0-9._~-]*)(?=\s+[^=\s]|\s*$)", part) for part in parts)
-    return frozenset(match[1].lower() for match in found if match)
 
 
 class Authorization:
@@ -52,7 +45,7 @@ class Authorization:
         Raises:
             CredentialsRefused: there is no login for this host, or it asks for something else than Basic.
         """
-        schemes = challenge_schemes(challenges)
+        schemes = {challenge.scheme for challenge in read_challenges(challenges)}
         login = self._credentials.login(host)
         if "basic" not in schemes:
             offered = " or ".join(sorted(schemes)) or "nothing that its answer names"

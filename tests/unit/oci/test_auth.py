@@ -3,11 +3,9 @@ from __future__ import annotations
 import base64
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from runner.errors import CredentialsRefused
-from runner.oci.auth import Authorization, challenge_schemes
+from runner.oci.auth import Authorization
 from runner.oci.credentials import Anonymous, Login
 
 HOST = "registry.example:5000"
@@ -20,31 +18,6 @@ class Fixed:
     def login(self, host: str) -> Login | None:
         """The login, for that host only."""
         return Login("me", SECRET) if host == HOST else None
-
-
-@pytest.mark.parametrize(
-    ("headers", "expected"),
-    [
-        (['Basic realm="tests"'], {"basic"}),
-        (['Bearer realm="https://a/token",service="a",scope="repository:b:pull,push"'], {"bearer"}),
-        (['Bearer realm="x, Basic y",service="a", Basic realm="z"'], {"bearer", "basic"}),
-        (["BASIC realm=tests", "Negotiate"], {"basic", "negotiate"}),
-        (["Basic"], {"basic"}),
-        (['Digest realm="a\\", Basic b"'], {"digest"}),
-        (["realm=Basic"], set()),
-        ([""], set()),
-        ([], set()),
-    ],
-)
-def test_challenges_are_read(headers: list[str], expected: set[str]) -> None:
-    """The schemes of all challenges are found, however many stand in one header and whatever is quoted."""
-    assert challenge_schemes(headers) == expected
-
-
-@given(st.lists(st.text(max_size=40), max_size=3))
-def test_any_challenge_can_be_read(headers: list[str]) -> None:
-    """No header makes reading the challenges fail."""
-    assert all(scheme == scheme.lower() for scheme in challenge_schemes(headers))
 
 
 def test_nothing_is_sent_before_a_host_asks() -> None:
