@@ -24,10 +24,14 @@ DOCKER_HUB_HOSTS = frozenset({"docker.io", "index.docker.io", "registry-1.docker
 
 @dataclass(frozen=True)
 class Login:
-    """A user name and password; neither shows in its representation."""
+    """A user name and password, neither of which shows in its representation.
+
+    ``expires`` is when they are no longer valid, in seconds since the epoch; None for never.
+    """
 
     username: str = field(repr=False)
     password: str = field(repr=False)
+    expires: float | None = None
 
     @property
     def basic(self) -> str:
@@ -50,6 +54,21 @@ class Anonymous:
     def login(self, host: str) -> Login | None:  # noqa: ARG002  # the protocol's argument; no host has a login
         """None."""
         return None
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Several sources of logins, asked in order; the first that has one for a host wins.
+
+    A source that cannot be read ends the search: the next one could have credentials that were not meant to be used.
+    """
+
+    sources: tuple[Credentials, ...]
+
+    def login(self, host: str) -> Login | None:
+        """The first login for this host, or None where no source has one; CredentialsRefused as ``Credentials``."""
+        found = (source.login(host) for source in self.sources)
+        return next((login for login in found if login is not None), None)
 
 
 class DockerConfig:

@@ -95,7 +95,7 @@ def open_tools(request: Request, session: Session) -> Tools:
     """Open what the run works with."""
     from runner.builders.go import GoBuilder  # noqa: PLC0415 - after the first log line, as all here
     from runner.chart.helm import Helm  # noqa: PLC0415
-    from runner.oci.credentials import DockerConfig  # noqa: PLC0415
+    from runner.oci.credentials import Chain, DockerConfig  # noqa: PLC0415
     from runner.oci.registry import Registry  # noqa: PLC0415
     from runner.oci.transport import Transport  # noqa: PLC0415
     from runner.run.publish import FolderDestination, RegistryDestination  # noqa: PLC0415
@@ -103,7 +103,7 @@ def open_tools(request: Request, session: Session) -> Tools:
     children = child_environment(session.environment, session.folder, [request.checkout.folder])
     registry = Registry(
         Transport(session.lifetime, session.environment, observe=Exchanges(session.log).tell),
-        DockerConfig.find(session.environment),
+        Chain((DockerConfig.find(session.environment),)),
     )
     build, settings = request.config.build, request.settings
     session.record.update(layout_folder=str(settings.to_layout) if settings.to_layout else None)

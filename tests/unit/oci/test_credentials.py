@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.errors import CredentialsRefused
-from runner.oci.credentials import DockerConfig, Login, hostname
+from runner.oci.credentials import Anonymous, Chain, DockerConfig, Login, hostname
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -153,6 +153,45 @@ def test_a_hostname_stays_as_it_is(key: str) -> None:
     assert hostname(f"https://{once}/v1/") == hostname(once)
 
 
+class Source:
+    """Logins for named hosts, and for whom it was asked."""
+
+    def __init__(self, **logins: Login) -> None:
+        self.logins = logins
+        self.asked: list[str] = []
+
+    def login(self, host: str) -> Login | None:
+        """The login that is named for this host."""
+        self.asked.append(host)
+        return self.logins.get(host)
+
+
+def test_the_order_of_a_chain() -> None:
+    """The first source with a login for the host wins, and those after it are not asked."""
+    first, second, third = Source(a=Login("me", "1")), Source(a=Login("me", "2"), b=Login("me", "3")), Source()
+    chain = Chain((first, second, third))
+    assert [chain.login(host) for host in ("a", "b", "c")] == [Login("me", "1"), Login("me", "3"), None]
+    assert [source.asked for source in (first, second, third)] == [["a", "b", "c"], ["b", "c"], ["c"]]
+
+
+@given(st.lists(st.sets(st.sampled_from("ab")), max_size=4), st.sampled_from("abc"))
+def test_any_chain(sources: list[set[str]], host: str) -> None:
+    """A chain has what its first source with a login for that host has, and nothing where none has one."""
+    chain = Chain(tuple(Source(**{h: Login(h, str(i)) for h in hosts}) for i, hosts in enumerate(sources)))
+    having = [i for i, hosts in enumerate(sources) if host in hosts]
+    assert chain.login(host) == (Login(host, str(having[0])) if having else None)
+
+
+def test_a_source_that_cannot_be_read(tmp_path: Path) -> None:
+    """A source that cannot be read ends the search: nothing that comes after it is used in its place."""
+    broken, after = configured(tmp_path, {"credsStore": "desktop"}), Source(**{HOST: Login("me", SECRET)})
+    with pytest.raises(CredentialsRefused, match="desktop"):
+        Chain((Anonymous(), broken, after)).login(HOST)
+    assert not after.asked
+
+
 def test_a_login_does_not_show() -> None:
-    """Neither user name nor password stand in a login's representation."""
-    assert repr(Login("me", SECRET)) == "Login()"
+    """Neither user name nor password stand in the representation of a login, or of a chain that has it."""
+    login = Login("me", SECRET, 1_800_000_000.0)
+    assert repr(login) == "Login(expires=1800000000.0)"
+    assert SECRET not in repr(Chain((Source(a=login),)))
