@@ -126,6 +126,17 @@ def base_url(host: str) -> str:
     return f"{'http' if is_loopback(host) else 'https'}://{host}"
 
 
+def origin(url: str) -> tuple[str, str, int]:
+    """Scheme, host and port of a URL, the scheme's own port where it names none; ValueError when it is no URL."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def same_host(url: str, host: str) -> bool:
+    """Whether a URL leads to this host, at its port and with its encryption."""
+    return origin(url) == origin(base_url(host))
+
+
 def proxy_for(host: str, environment: Mapping[str, str]) -> str | None:
     """The proxy that the environment names for TLS to this host, if any."""
     named = {key.lower(): value for key, value in sorted(environment.items()) if value}

@@ -78,6 +78,16 @@ class Response:
                 raise RegistryAnswerWrong(f"the answer to {self.request} is longer than {limit} bytes")
         return b"".join(parts)
 
+    def read_error(self) -> bytes:
+        """As much of an error's body as arrives, up to 64 KiB: the status is known, so a body that is cut is enough."""
+        parts: list[bytes] = []
+        with contextlib.suppress(TransientFailure):
+            for chunk in self.chunks():
+                parts.append(chunk)
+                if self.received > ERROR_LIMIT:
+                    break
+        return b"".join(parts)
+
 
 class Transport:
     """Sends requests; thread-safe; a context manager that closes its connections.
@@ -222,16 +232,5 @@ def _sending(body: Body, sent: _Count, check: Callable[[], object]) -> Generator
 def _refuse_transient(response: Response) -> None:
     if response.status in RETRIED_STATUSES or response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         retry_after = read_retry_after(response.headers.get("Retry-After"), time.time())
-        problem = describe_status(response.status, _beginning(response))
+        problem = describe_status(response.status, response.read_error())
         raise TransientFailure(response.request, problem, retry_after=retry_after)
-
-
-def _beginning(response: Response) -> bytes:
-    """What can be had of an error's body: the status is known already, so nothing that goes wrong here matters."""
-    parts: list[bytes] = []
-    with contextlib.suppress(TransientFailure):
-        for chunk in response.chunks():
-            parts.append(chunk)
-            if response.received > ERROR_LIMIT:
-                break
-    return b"".join(parts)

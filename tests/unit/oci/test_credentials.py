@@ -91,7 +91,7 @@ def test_each_form_of_an_entry_is_read(tmp_path: Path, entry: object, expected: 
     ],
     ids=["helper", "helper before auths", "store", "store and empty entry", "no base64", "no colon", "number", "token"],
 )
-def test_a_login_that_cannot_be_had_says_why(tmp_path: Path, document: object, words: str) -> None:
+def test_an_entry_that_cannot_be_used(tmp_path: Path, document: object, words: str) -> None:
     """Helpers, stores, tokens and broken entries are refused with the file's name, and without the secret."""
     with pytest.raises(CredentialsRefused, match=words) as raised:
         configured(tmp_path, document).login(HOST)
