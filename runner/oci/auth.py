@@ -181,10 +181,10 @@ class Authorization:
                     self._chosen[scope.host] = scheme, challenge
                     return
         offered = " or ".join(sorted({challenge.scheme for challenge in challenges}))
+        kind = f"the kind {offered}" if offered else "a kind that it does not name"
         supported = " or ".join(scheme.name for scheme in self._schemes)
         raise CredentialsRefused(
-            f"{scope.host} asks for credentials of the kind {offered or 'nothing that its answer names'}; "
-            f"only {supported} is supported",
+            f"{scope.host} asks for credentials of {kind}; only {supported} is supported",
             remedy=f"Use a registry that takes {supported} credentials, or let {scope.host} take this request without "
             "any.",
         )

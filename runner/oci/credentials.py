@@ -75,7 +75,7 @@ class DockerConfig:
     """The logins in a Docker config file, read when a registry first asks for one.
 
     Args:
-        path: the file, which may be absent; None where no place is known for it.
+        path: the file, which need not exist; None when there is no known location for it.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -162,13 +162,13 @@ def _object(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def hostname(key: str) -> str:
-    """The host that a key of the config file is about: without scheme and path, all names of Docker Hub as one."""
+    """The host that a key of the config file refers to, without scheme and path; Docker Hub under one of its names."""
     host = re.sub(r"^https?://", "", key.strip(), flags=re.IGNORECASE).split("/", 1)[0].lower()
     return DOCKER_HUB if host in DOCKER_HUB_HOSTS else host
 
 
 def _entry(entries: Mapping[str, Any], host: str) -> object:
-    """The entry for a host: the key that is exactly it, else the first that names the same host."""
+    """The entry for a host: that of the key equal to it, else the first whose key refers to the same host."""
     if host in entries:
         return entries[host]
     wanted = hostname(host)

@@ -24,7 +24,7 @@ Value = TypeVar("Value", bound="Expiring | None")
 
 
 class ExpiringStore(Generic[Key, Value]):
-    """Keeps one value per key until it expires; None, which says that there is no value, never does. Thread-safe.
+    """Keeps one value per key until it expires; None, which stands for no value, never does. Thread-safe.
 
     Args:
         clock: the present time, in seconds since the epoch.

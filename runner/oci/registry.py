@@ -1,8 +1,8 @@
-"""What the runner asks of a registry, by the OCI distribution-spec 1.1 and by what real registries do.
+"""The registry client, written to the OCI distribution-spec 1.1 and to what real registries do.
 
-Every method repeats itself within the transport's retries; a write is repeated only after a look at what is there,
-since an answer that was lost says nothing about what happened. Nothing counts as absent but a GET that is answered
-404 with one of ``ABSENT_CODES``.
+Every operation is retried within the transport's limits. Before a write is retried, the registry is read: when an
+answer is lost, the write may still have taken effect. Only a GET that is answered 404 with one of ``ABSENT_CODES``
+counts as absent.
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ REL_NEXT = re.compile(r';\s*rel\s*=\s*(?:"(?:[^"]*\s)?next(?:\s[^"]*)?"|next(?=\
 
 
 class Registry:
-    """All registries, by the host that a repository names; thread-safe.
+    """A client for any registry: a repository names its host. Thread-safe.
 
     Each method may raise RegistryFailed, RegistryAnswerWrong, CredentialsRefused and RunEnded.
 
     Args:
-        transport: how requests are sent and repeated.
-        credentials: asked when a host answers 401.
+        transport: sends and repeats requests.
+        credentials: asked for a login when a host answers 401.
     """
 
     def __init__(self, transport: Transport, credentials: Credentials) -> None:
@@ -71,7 +71,7 @@ class Registry:
         return self._transport.retrying(lambda _: self._manifest(repository, reference))
 
     def tags(self, repository: Repository) -> tuple[str, ...]:
-        """Return all tags of a repository, as the registry orders them; none when the repository is absent."""
+        """Return all tags of a repository in the registry's order; none when the repository is absent."""
         tags: dict[str, None] = {}
         seen: set[str] = set()
         url: str | None = f"{_repository_url(repository)}/tags/list"
@@ -84,19 +84,19 @@ class Registry:
         return tuple(tags)
 
     def has_blob(self, repository: Repository, digest: str) -> bool:
-        """Whether the repository has this blob. A redirect says yes: it is never followed."""
+        """Whether the repository has this blob. A redirect means that it does, and is not followed."""
         return self._transport.retrying(lambda _: self._has_blob(repository, digest))
 
     def read_blob(self, repository: Repository, descriptor: Descriptor) -> bytes:
-        """Return a blob, verified; for small ones, such as configs: at most 4 MiB."""
+        """Return a blob, verified, of at most 4 MiB, such as a config."""
         if descriptor.size > ANSWER_LIMIT:
             raise RegistryAnswerWrong(
-                f"{repository}@{descriptor.digest} has {descriptor.size} bytes, where at most {ANSWER_LIMIT} are read"
+                f"{repository}@{descriptor.digest} has {descriptor.size} bytes, and at most {ANSWER_LIMIT} are read"
             )
         return self._transport.retrying(lambda _: b"".join(self._blob(repository, descriptor)))
 
     def download_blob(self, repository: Repository, descriptor: Descriptor, path: Path) -> None:
-        """Write a blob, verified, to ``path``, which is there only once it is whole."""
+        """Write a blob, verified, to ``path``, which appears only once it is complete."""
 
         def step(_: int) -> None:
             partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
@@ -110,13 +110,13 @@ class Registry:
         self._transport.retrying(step)
 
     def send_blob(self, repository: Repository, blob: Blob) -> Sent:
-        """Make a blob present in a repository.
+        """Make sure that a repository has a blob.
 
-        One that is there is left alone; one that another repository of the same host has is mounted, where the
-        registry does that; all else is streamed, from its file or from the registry it is in.
+        If the repository has it, nothing is sent. A blob of another repository on the same host is mounted, if the
+        registry does that. Otherwise it is streamed, from its file or from the registry that has it.
 
         Returns:
-            What was done.
+            Which of these was done.
         """
         self._be_writable(repository.host)
         begun: list[Sent] = []
@@ -142,16 +142,16 @@ class Registry:
     ) -> None:
         """Write these exact bytes under a tag or under their digest.
 
-        Before it is written again after a failure, the reference is read: what is there already is not sent twice.
+        After a failure the reference is read before another attempt, and nothing is sent if it holds them already.
 
         Args:
-            repository: where to.
+            repository: where to write.
             reference: a tag, or the manifest's digest.
-            manifest: what to write.
-            replacing: the digest that the tag may hold until then; None when it should hold nothing.
+            manifest: the bytes, and their media type.
+            replacing: the digest that the tag is expected to hold before; None when it should hold none.
 
         Raises:
-            TagChanged: between two attempts somebody else wrote the tag.
+            TagChanged: somebody else wrote the tag between two attempts.
         """
         if DIGEST.fullmatch(reference) and reference != manifest.digest:
             raise ValueError(f"the manifest's digest is {manifest.digest}, not {reference}")
@@ -180,7 +180,7 @@ class Registry:
         stated = answer.headers.get("Docker-Content-Digest", "")
         for wanted in (reference, stated):
             if DIGEST.fullmatch(wanted) and wanted != digest:
-                problem = f"the manifest that came has the digest {digest}, not {wanted}"
+                problem = f"the manifest received has the digest {digest}, not {wanted}"
                 raise TransientFailure(answer.request, problem, error=RegistryAnswerWrong)
         try:
             return Manifest.read(answer.headers.get("Content-Type", ""), answer.body)
@@ -230,7 +230,7 @@ class Registry:
             yield from verified(response.chunks(), descriptor, wrong)
 
     def _mount(self, repository: Repository, source: Repository, digest: str) -> str | None:
-        """Mount a blob; None when it is done, else where to upload it instead."""
+        """Mount a blob; None when that succeeded, else the location to upload it to instead."""
         query = f"mount={quote(digest, safe=':')}&from={quote(source.path, safe='/')}"
         request = Request("POST", f"{_uploads_url(repository)}?{query}", body=EMPTY)
         answer = self._exchange(request, Scope.push(repository, source=source))
@@ -270,14 +270,14 @@ class Registry:
         _expect_digest(answer, manifest.digest)
 
     def _be_writable(self, host: str) -> None:
-        """Have the credentials before the first body is sent: a registry may refuse and close before it has read it."""
+        """Authenticate before the first body is sent: a registry may refuse it and close without reading all of it."""
         with self._probing:
             if host not in self._writable:
                 request = Request("GET", f"{base_url(host)}/v2/")
                 self._transport.retrying(lambda _: self._exchange(request, Scope(host)))
                 self._writable.add(host)
 
-    # --- requests with credentials ----------------------------------------------------------------------------------
+    # --- authorised requests ----------------------------------------------------------------------------------------
 
     def _exchange(self, request: Request, scope: Scope) -> Answer:
         opened = self._get(request, scope) if request.method == "GET" else self._open(request, scope)
@@ -342,9 +342,9 @@ def _uploads_url(repository: Repository) -> str:
 
 
 def _resolve(request: Request, host: str, location: str | None) -> str:
-    """Where an answer points: an absolute URL, encrypted unless it is on this machine.
+    """The absolute URL that an answer points to, which must use TLS unless it is on this machine.
 
-    A registry behind something that ends TLS may write ``http://`` with its own name; that is mended.
+    A registry behind a proxy that terminates TLS may answer ``http://`` and its own name; that becomes ``https://``.
     """
     if not location:
         raise RegistryAnswerWrong(f"{request}: the answer names no location")
@@ -366,18 +366,18 @@ def _codes(answer: Answer) -> frozenset[str]:
 
 
 def _refusal(answer: Answer, host: str) -> Exception:
-    """The error to raise for an answer 401 or 403 to a request that was made for ``host``."""
+    """The error for a 401 or 403 in answer to a request that was made on behalf of ``host``."""
     request = answer.request
     if not same_host(request.url, host):
-        # The address that the registry gave is good for a while only; asked again, it gives another.
-        return TransientFailure(request, f"HTTP {answer.status}, to an address that {host} gave")
+        # Such an address is valid for a short time; the registry gives another when it is asked again.
+        return TransientFailure(request, f"HTTP {answer.status} from an address that {host} gave")
     said = describe_status(answer.status, answer.body)
     sent = "the configured credentials" if AUTHORIZATION in request.headers else "a request without credentials"
     return CredentialsRefused(f"{host} refused {sent}: {request.method} {request.path}: {said}")
 
 
 def _expect(answer: Answer, statuses: Iterable[int]) -> Answer:
-    """Return the answer, or raise RegistryFailed when its status is none of these."""
+    """Return the answer; raise RegistryFailed when its status is not one of these."""
     if answer.status in statuses:
         return answer
     writing = answer.request.method not in {"GET", "HEAD"}
@@ -388,7 +388,7 @@ def _expect(answer: Answer, statuses: Iterable[int]) -> Answer:
 
 
 def _expect_digest(answer: Answer, digest: str) -> None:
-    """Raise RegistryAnswerWrong when the registry says that it has stored something else."""
+    """Raise RegistryAnswerWrong when the registry states another digest for what it stored."""
     stated = answer.headers.get("Docker-Content-Digest", "")
     if DIGEST.fullmatch(stated) and stated != digest:
         raise RegistryAnswerWrong(f"{answer.request}: the registry says it stored {stated}, not {digest}")

@@ -360,7 +360,7 @@ def test_the_choice_of_a_scheme(challenges: list[str], expected: str) -> None:
             ["Negotiate", 'Bearer realm="r"', "Negotiate"],
             "asks for credentials of the kind bearer or negotiate; only Basic is supported",
         ),
-        ([], "asks for credentials of the kind nothing that its answer names; only Basic is supported"),
+        ([], "asks for credentials of a kind that it does not name; only Basic is supported"),
     ],
 )
 def test_a_challenge_without_an_answer(challenges: list[str], cause: str) -> None:
