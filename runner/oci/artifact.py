@@ -1,6 +1,6 @@
-"""What every builder and the chart packager give: manifests, and where each blob can be read.
+"""What every builder and the chart packager produce: manifests, and where to read each blob.
 
-Nothing downstream knows who made an artifact.
+Nothing downstream knows which of them made an artifact.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ CHUNK = 256 * 1024
 
 @dataclass(frozen=True)
 class FileSource:
-    """The blob is a file on this machine."""
+    """A blob that is a file on this machine."""
 
     path: Path
 
 
 @dataclass(frozen=True)
 class RemoteSource:
-    """The blob is in a registry already, under its digest in this repository."""
+    """A blob that is already in a registry, under its digest in this repository."""
 
     repository: Repository
 
@@ -53,12 +53,12 @@ class Artifact:
 def verified(
     chunks: Iterable[bytes], descriptor: Descriptor, wrong: Callable[[str], Exception]
 ) -> Generator[bytes, None, None]:
-    """Pass content on, its last piece only once the whole has the size and digest that it should have.
+    """Pass content on, and hold its last piece back until the whole is known to have the right size and digest.
 
     Args:
-        chunks: the content.
-        descriptor: what it should be.
-        wrong: makes the error to raise, from what is wrong in words.
+        chunks: the content, piece by piece.
+        descriptor: the size and digest that it must have.
+        wrong: makes the error to raise from a description of what is wrong.
     """
     hashed = hashlib.sha256()
     size = 0
@@ -72,7 +72,7 @@ def verified(
         hashed.update(chunk)
         held = chunk
     if size != descriptor.size:
-        raise wrong(f"the blob was cut: {size} of {descriptor.size} bytes")
+        raise wrong(f"the blob was cut short: {size} of {descriptor.size} bytes")
     digest = f"sha256:{hashed.hexdigest()}"
     if digest != descriptor.digest:
         raise wrong(f"the blob has the digest {digest}, not {descriptor.digest}")
@@ -81,7 +81,7 @@ def verified(
 
 
 def read_file(source: FileSource, descriptor: Descriptor) -> Generator[bytes, None, None]:
-    """The content of a file, piece by piece; ValueError where it is not what the descriptor says."""
+    """The content of a file, piece by piece; ValueError when it does not match the descriptor."""
 
     def wrong(problem: str) -> ValueError:
         return ValueError(f"{source.path}: {problem}")

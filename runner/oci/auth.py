@@ -1,210 +1,212 @@
-"""Who a registry is told we are: Docker's config file, and how a 401 is answered.
+"""Authorising requests to registries, and deciding whether a request that was refused is sent again.
 
-The first request to a host is anonymous. Only a host that answers 401 is sent credentials, and only those that the
-config file has for it (ECR Public answers 400 to any Basic header). Format of the file: docker/cli
-``cli/config/configfile`` and ``cli/config/credentials``.
+The first request to a host is anonymous. Only a host that answers 401 is sent credentials, and only those that are
+configured for it (ECR Public answers 400 to any Basic header). Which header that is, a ``Scheme`` decides: the first
+that the host offers in its challenges.
 """
 
 from __future__ import annotations
 
-import base64
-import json
-import re
-import threading
-from dataclasses import dataclass, field
-from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+import time
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Protocol
 
 from runner.errors import CredentialsRefused
+from runner.oci.challenge import read_challenges
+from runner.oci.connections import same_host
+from runner.oci.expiring import ExpiringStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
-DOCKER_HUB = "index.docker.io"
-DOCKER_HUB_HOSTS = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
+    from runner.oci.challenge import Challenge
+    from runner.oci.credentials import Credentials, Login
+    from runner.oci.messages import Answer, Request
+    from runner.oci.name import Repository
+
+AUTHORIZATION = "Authorization"
 
 
 @dataclass(frozen=True)
-class Login:
-    """A user name and password; neither shows in its representation."""
+class Scope:
+    """What a request needs to be allowed.
 
-    username: str = field(repr=False)
-    password: str = field(repr=False)
+    Args:
+        host: the registry that decides; no other host is sent what it accepts.
+        resources: resource scopes by the grammar of distribution's token authentication (``docs/spec/auth/scope.md``),
+            such as ``repository:PATH:pull,push``; none for requests that are about no repository.
+    """
+
+    host: str
+    resources: tuple[str, ...] = ()
+
+    @classmethod
+    def pull(cls, repository: Repository) -> Scope:
+        """To read a repository."""
+        return cls(repository.host, (f"repository:{repository.path}:pull",))
+
+    @classmethod
+    def push(cls, repository: Repository, *, source: Repository | None = None) -> Scope:
+        """To read and write a repository, and to read the one of the same host from which a blob is mounted."""
+        mounted = () if source is None else cls.pull(source).resources
+        return cls(repository.host, (f"repository:{repository.path}:pull,push", *mounted))
+
+    def __str__(self) -> str:
+        return " ".join(self.resources)
+
+
+@dataclass(frozen=True)
+class Header:
+    """The value of an Authorization header, which does not show in its representation.
+
+    ``expires`` is when it is no longer valid, in seconds since the epoch; None for never. A header that expires is
+    renewed when a host refuses it; one that never expires is not.
+    """
+
+    value: str = field(repr=False)
+    expires: float | None = None
+
+
+class Scheme(Protocol):
+    """One authentication scheme (RFC 9110, 11.1): how the requests to a host that offers it are authorised."""
 
     @property
-    def basic(self) -> str:
-        """The value of a Basic Authorization header."""
-        pair = f"{self.username}:{self.password}".encode()
-        return f"Basic {base64.b64encode(pair).decode()}"
+    def name(self) -> str:
+        """Its name in challenges, written as in IANA's registry; compared in any case."""
+        ...
 
+    def key(self, scope: Scope) -> Scope:
+        """The scope under which the header for this scope is kept: the part of it that the header depends on."""
+        ...
 
-class Credentials(Protocol):
-    """Where logins come from."""
+    def header(self, scope: Scope, challenge: Challenge, login: Login | None) -> Header:
+        """Make the header for a scope; called when none is kept for its key, or the one that is kept has expired.
 
-    def login(self, host: str) -> Login | None:
-        """The login for this host, or None where there is none; CredentialsRefused where it cannot be read."""
+        Args:
+            scope: what the request needs.
+            challenge: what the host answered to the first request that it refused.
+            login: the login that is configured for the host, if there is one.
+
+        Raises:
+            CredentialsRefused: there is none that could be made.
+        """
         ...
 
 
-class Anonymous:
-    """No credentials for any host."""
+class Basic:
+    """User name and password in each request (RFC 7617): one header for all requests to a host."""
 
-    def login(self, host: str) -> Login | None:  # noqa: ARG002  # the protocol's argument; no host has a login
-        """None."""
-        return None
+    name = "Basic"
 
+    def key(self, scope: Scope) -> Scope:
+        """The host alone."""
+        return Scope(scope.host)
 
-class DockerConfig:
-    """The logins in a Docker config file, read when a registry first asks for one.
-
-    Args:
-        path: the file, which may be absent; None where no place is known for it.
-    """
-
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
-
-    @classmethod
-    def find(cls, environment: Mapping[str, str]) -> DockerConfig:
-        """``$DOCKER_CONFIG/config.json``, else ``$HOME/.docker/config.json``, else none."""
-        if folder := environment.get("DOCKER_CONFIG"):
-            return cls(Path(folder) / "config.json")
-        if home := environment.get("HOME"):
-            return cls(Path(home) / ".docker" / "config.json")
-        return cls(None)
-
-    def login(self, host: str) -> Login | None:
-        """Return the login for this host.
-
-        Raises:
-            CredentialsRefused: the file cannot be read, or keeps this host's login with a credential helper.
-        """
-        document = self._document
-        helper = _entry(_object(document, "credHelpers"), host)
-        if helper:
-            raise self._in_helper(host, helper)
-        entry = _entry(_object(document, "auths"), host)
-        login = self._read(host, entry) if isinstance(entry, dict) else None
-        if login is None and document.get("credsStore"):
-            raise self._in_helper(host, document["credsStore"])
-        return login
-
-    @cached_property
-    def _document(self) -> dict[str, Any]:
-        if self._path is None:
-            return {}
-        try:
-            document = json.loads(self._path.read_bytes())
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError) as error:
-            problem = error.strerror if isinstance(error, OSError) else "it is not JSON"
+    def header(self, scope: Scope, challenge: Challenge, login: Login | None) -> Header:  # noqa: ARG002 - the protocol's
+        """The login, for as long as it lasts; CredentialsRefused where there is none."""
+        if login is None:
             raise CredentialsRefused(
-                f"the credentials in {self._path} cannot be read: {problem}",
-                remedy=f"Repair {self._path}, then rerun.",
-            ) from None
-        return document if isinstance(document, dict) else {}
-
-    def _read(self, host: str, entry: dict[str, Any]) -> Login | None:
-        if auth := entry.get("auth"):
-            try:
-                username, colon, password = base64.b64decode(auth, validate=True).decode().partition(":")
-            except (ValueError, TypeError):
-                colon = ""
-                username = password = ""
-            if not colon or not username:
-                raise CredentialsRefused(
-                    f"auth of {host} in {self._path} is not the base64 form of USERNAME:PASSWORD",
-                    remedy=f"Log in to {host} anew, so that {self._path} is written again, then rerun.",
-                )
-            return Login(username, password.rstrip("\0"))
-        match entry:
-            case {"username": str(username), "password": str(password)} if username:
-                return Login(username, password)
-        if entry.get("identitytoken") or entry.get("registrytoken"):
-            raise CredentialsRefused(
-                f"{self._path} has a token for {host}, where only a user name and password can be used",
-                remedy=f"Put auth (base64 of USERNAME:PASSWORD) for {host} into {self._path}, then rerun.",
+                f"{scope.host} asks for credentials, and none are configured for it",
+                remedy=f"Log in to {scope.host} so that the Docker config file (DOCKER_CONFIG) has it, then rerun.",
             )
-        return None
-
-    def _in_helper(self, host: str, helper: object) -> CredentialsRefused:
-        return CredentialsRefused(
-            f"{host} asks for credentials, and {self._path} keeps them with the credential helper {helper!r}: "
-            "helpers are not supported",
-            remedy=f"Put auth (base64 of USERNAME:PASSWORD) for {host} into {self._path}, then rerun.",
-        )
-
-    def __str__(self) -> str:
-        return str(self._path) if self._path else "no Docker config file (neither DOCKER_CONFIG nor HOME is set)"
+        return Header(login.basic, login.expires)
 
 
-def _object(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    found = document.get(key)
-    return found if isinstance(found, dict) else {}
-
-
-def hostname(key: str) -> str:
-    """The host that a key of the config file is about: without scheme and path, all names of Docker Hub as one."""
-    host = re.sub(r"^https?://", "", key.strip(), flags=re.IGNORECASE).split("/", 1)[0].lower()
-    return DOCKER_HUB if host in DOCKER_HUB_HOSTS else host
-
-
-def _entry(entries: Mapping[str, Any], host: str) -> object:
-    """The entry for a host: the key that is exactly it, else the first that names the same host."""
-    if host in entries:
-        return entries[host]
-    wanted = hostname(host)
-    return next((entry for key, entry in entries.items() if hostname(key) == wanted), None)
-
-
-def challenge_schemes(headers: Iterable[str]) -> frozenset[str]:
-    """The authentication schemes that WWW-Authenticate headers offer, in lower case (RFC 9110, 11.6.1)."""
-    parts = ",".join(re.sub(r'"(?:[^"\\]|\\.)*"', "", header) for header in headers).split(",")
-    found = (re.match(r"\s*([A-Za-z][A-Za-z0-9._~-]*)(?=\s+[^=\s]|\s*$)", part) for part in parts)
-    return frozenset(match[1].lower() for match in found if match)
+SCHEMES: tuple[Scheme, ...] = (Basic(),)
 
 
 class Authorization:
-    """What each host is sent as Authorization header; thread-safe.
+    """Authorises requests; thread-safe.
 
     Args:
-        credentials: asked once per host, when it has answered 401.
+        credentials: asked once per host when it has answered 401, and again once the login that they gave expires.
+        schemes: which are supported; of several that a host offers, the first one here is used.
+        clock: the present time, in seconds since the epoch.
     """
 
-    def __init__(self, credentials: Credentials) -> None:
+    def __init__(
+        self, credentials: Credentials, schemes: Iterable[Scheme] = SCHEMES, *, clock: Callable[[], float] = time.time
+    ) -> None:
         self._credentials = credentials
-        self._lock = threading.Lock()
-        self._headers: dict[str, str] = {}
+        self._schemes = tuple(schemes)
+        self._logins = ExpiringStore[str, "Login | None"](clock)
+        self._headers = ExpiringStore[Scope, Header](clock)
+        self._chosen: dict[str, tuple[Scheme, Challenge]] = {}
 
-    def header(self, host: str) -> str | None:
-        """The header that this host has asked for, or None while it has asked for none."""
-        with self._lock:
-            return self._headers.get(host)
+    def authorize(self, request: Request, scope: Scope) -> Request:
+        """Return the request with the header that its host asks for.
 
-    def answer(self, host: str, challenges: Iterable[str]) -> str:
-        """Choose and remember the header that answers a 401.
-
-        Args:
-            host: who answered 401.
-            challenges: its WWW-Authenticate headers.
+        It is returned as it is while the host has not asked for any, and whenever it goes to another host than the
+        scope's.
 
         Raises:
-            CredentialsRefused: there is no login for this host, or it asks for something else than Basic.
+            CredentialsRefused: the header expired, and no other could be made.
         """
-        schemes = challenge_schemes(challenges)
-        login = self._credentials.login(host)
-        if "basic" not in schemes:
-            offered = " or ".join(sorted(schemes)) or "nothing that its answer names"
-            raise CredentialsRefused(
-                f"{host} asks for credentials of the kind {offered}; only Basic is supported",
-                remedy=f"Use a registry that takes Basic credentials, or let {host} take this request without any.",
-            )
-        if login is None:
-            raise CredentialsRefused(
-                f"{host} asks for credentials, and none are configured for it",
-                remedy=f"Log in to {host} so that the Docker config file (DOCKER_CONFIG) has it, then rerun.",
-            )
-        with self._lock:
-            return self._headers.setdefault(host, login.basic)
+        chosen = self._chosen.get(scope.host)
+        if chosen is None or not same_host(request.url, scope.host):
+            return request
+        header = self._header(scope, *chosen)
+        return replace(request, headers={**request.headers, AUTHORIZATION: header.value})
+
+    def rejected(self, answer: Answer, scope: Scope) -> bool:
+        """Return whether a request that was refused should be authorised anew and sent again, once.
+
+        So it is where the host has asked for credentials that the request did not carry, where the header that it
+        carried can expire, and where another request has renewed that header meanwhile.
+
+        Args:
+            answer: the refusal, with the request as it was sent.
+            scope: what it was authorised for.
+
+        Raises:
+            CredentialsRefused: the host asks for credentials, and there are none for it, or of another kind only.
+        """
+        if answer.status != HTTPStatus.UNAUTHORIZED or not same_host(answer.request.url, scope.host):
+            return False
+        sent = answer.request.headers.get(AUTHORIZATION)
+        if sent is not None:
+            return self._forget(sent, scope)
+        self._choose(answer, scope)
+        return True
+
+    def _choose(self, answer: Answer, scope: Scope) -> None:
+        """Choose the scheme for a host, and make its first header; nothing is remembered where that fails."""
+        challenges = read_challenges(answer.headers.getlist("WWW-Authenticate"))
+        self._login(scope.host)  # one that cannot be read is reported first, whatever the host asks for
+        for scheme in self._schemes:
+            for challenge in challenges:
+                if challenge.scheme == scheme.name.lower():
+                    self._header(scope, scheme, challenge)
+                    self._chosen[scope.host] = scheme, challenge
+                    return
+        offered = " or ".join(sorted({challenge.scheme for challenge in challenges}))
+        kind = f"the kind {offered}" if offered else "a kind that it does not name"
+        supported = " or ".join(scheme.name for scheme in self._schemes)
+        raise CredentialsRefused(
+            f"{scope.host} asks for credentials of {kind}; only {supported} is supported",
+            remedy=f"Use a registry that takes {supported} credentials, or let {scope.host} take this request without "
+            "any.",
+        )
+
+    def _forget(self, sent: str, scope: Scope) -> bool:
+        """Drop a header that was refused, so that another is made; False where it is one that never expires."""
+        scheme, _ = self._chosen[scope.host]
+        key = scheme.key(scope)
+        # Read and dropped before the header, so that no header is made of a login that is about to be dropped.
+        login = self._logins.held(scope.host)
+        header = self._headers.held(key)
+        if header is None or header.value != sent:
+            return True
+        if header.expires is None:
+            return False
+        if login is not None and login.expires is not None:
+            self._logins.drop(scope.host, login)
+        self._headers.drop(key, header)
+        return True
+
+    def _header(self, scope: Scope, scheme: Scheme, challenge: Challenge) -> Header:
+        return self._headers.get(scheme.key(scope), lambda: scheme.header(scope, challenge, self._login(scope.host)))
+
+    def _login(self, host: str) -> Login | None:
+        return self._logins.get(host, lambda: self._credentials.login(host))

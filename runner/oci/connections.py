@@ -1,4 +1,4 @@
-"""Connections to registries: one pool, in plain text to this machine only, through a proxy where there is one."""
+"""Connections to registries: TLS to every host but this machine, and through a proxy where one is configured."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Connections:
             pool.clear()
 
     def cut(self) -> None:
-        """Cut every connection off, whoever waits for an answer on it; those made from now on, too."""
+        """Shut down every connection, even one with a request in flight, and every connection opened from now on."""
         with self._lock:
             self._are_cut = True
             sockets = tuple(self._sockets)
@@ -57,7 +57,7 @@ class Connections:
             _cut(one)
 
     def pool(self, host: str) -> urllib3.PoolManager:
-        """Return the pool through which this host is spoken to."""
+        """Return the pool of connections to this host."""
         if is_loopback(host):
             return self._plain
         proxy = proxy_for(host, self._environment)
@@ -83,7 +83,7 @@ class Connections:
 
 
 def _pool_classes(opened: Callable[[HTTPConnection], None]) -> dict[str, type[HTTPConnectionPool]]:
-    """urllib3's pools, by scheme; each of their connections is told once it is open."""
+    """urllib3's pools by URL scheme, made to call ``opened`` with each connection once it is open."""
 
     class Plain(HTTPConnection):
         def connect(self) -> None:
@@ -105,7 +105,7 @@ def _pool_classes(opened: Callable[[HTTPConnection], None]) -> dict[str, type[HT
 
 
 def _cut(one: socket.socket) -> None:
-    """Shut a socket down beneath TLS, whose own end could wait for the other side."""
+    """Shut the socket itself down: closing TLS properly could wait for the other side."""
     with contextlib.suppress(OSError):
         socket.socket.shutdown(one, socket.SHUT_RDWR)
 
@@ -126,6 +126,17 @@ def base_url(host: str) -> str:
     return f"{'http' if is_loopback(host) else 'https'}://{host}"
 
 
+def origin(url: str) -> tuple[str, str, int]:
+    """Scheme, host and port of a URL, which may leave the port to the scheme; ValueError when it is malformed."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def same_host(url: str, host: str) -> bool:
+    """Whether a URL leads to this host: the same port, and TLS exactly where the host is spoken to in TLS."""
+    return origin(url) == origin(base_url(host))
+
+
 def proxy_for(host: str, environment: Mapping[str, str]) -> str | None:
     """The proxy that the environment names for TLS to this host, if any."""
     named = {key.lower(): value for key, value in sorted(environment.items()) if value}
@@ -136,7 +147,7 @@ def proxy_for(host: str, environment: Mapping[str, str]) -> str | None:
 
 
 def _bypasses(host: str, no_proxy: str) -> bool:
-    """Whether NO_PROXY has this host or a domain that it is in, with or without the port."""
+    """Whether NO_PROXY lists this host, with or without its port, or a domain that it belongs to."""
     entries = [entry.strip().lower().removeprefix("*").removeprefix(".") for entry in no_proxy.split(",")]
     names = {host, urlsplit(f"//{host}").hostname or ""}
     return "*" in no_proxy.split(",") or any(
@@ -145,7 +156,7 @@ def _bypasses(host: str, no_proxy: str) -> bool:
 
 
 def _trust(environment: Mapping[str, str]) -> ssl.SSLContext:
-    """The certificates to trust: those that the environment names, else the system's, else certifi's."""
+    """The certificates to trust: those named in the environment, else the system's, else certifi's."""
     file = environment.get("SSL_CERT_FILE") or environment.get("REQUESTS_CA_BUNDLE") or None
     folder = environment.get("SSL_CERT_DIR") or None
     if file or folder:

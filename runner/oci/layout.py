@@ -34,15 +34,15 @@ def blob_path(folder: Path, digest: str) -> Path:
 def write_layout_folder(folder: Path, entries: Iterable[tuple[Name, Artifact]], registry: Registry) -> None:
     """Write artifacts into a layout folder: blobs and manifests first, the index that names them last.
 
-    The same entries give the same bytes. What the folder held under other names is no longer listed.
+    The same entries give the same bytes. Names that an earlier ``index.json`` listed are dropped from it.
 
     Args:
-        folder: made when it is not there.
-        entries: each becomes an entry of ``index.json``, in this order, with its full name as reference name.
-        registry: where blobs that are not files are fetched.
+        folder: created if it does not exist.
+        entries: each becomes an entry of ``index.json``, in this order, with its full name as its reference name.
+        registry: where blobs that are not files are fetched from.
 
     Raises:
-        ValueError: a file is not what its descriptor says.
+        ValueError: a file does not match its descriptor.
         RegistryFailed, RegistryAnswerWrong, CredentialsRefused, RunEnded: a blob could not be fetched.
     """
     blob_path(folder, "sha256:").mkdir(parents=True, exist_ok=True)
@@ -85,7 +85,7 @@ def _json(document: dict[str, Any]) -> bytes:
 
 
 def _replace(path: Path, chunks: Iterable[bytes]) -> None:
-    """Write a file so that it is there only as a whole."""
+    """Write a file atomically: it appears only once it is complete."""
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with partial.open("xb") as file:
@@ -97,14 +97,14 @@ def _replace(path: Path, chunks: Iterable[bytes]) -> None:
 
 @dataclass(frozen=True)
 class LayoutFolder:
-    """The one image of a layout folder: its root, an index or a manifest, and the index's children in its order."""
+    """The one image in a layout folder: its root, an index or a manifest, and the index's children in order."""
 
     folder: Path
     root: Manifest
     children: tuple[Manifest, ...]
 
     def blob(self, descriptor: Descriptor) -> Blob:
-        """A config or layer as a file, verified; BaseImageUnusable when it is missing or not what it should be."""
+        """A config or layer as a file, verified; BaseImageUnusable when it is missing or damaged."""
         source = FileSource(blob_path(self.folder, descriptor.digest))
         try:
             with contextlib.closing(read_file(source, descriptor)) as chunks:
@@ -120,7 +120,7 @@ class LayoutFolder:
 def read_layout_folder(folder: Path) -> LayoutFolder:
     """Read the image in a layout folder.
 
-    ``index.json`` may have one entry, which is the image; several that are one and the same image; or one per
+    ``index.json`` may have one entry, which is the image; several entries for the same image; or one entry per
     platform, in which case it is itself the image's index.
 
     Raises:
@@ -144,13 +144,11 @@ def _root(folder: Path, index: Manifest) -> Manifest:
     if entries and len(set(platforms)) == len(entries):
         return index
     found = ", ".join(entry.annotations.get(REF_NAME, entry.digest) for entry in entries)
-    raise _unusable(
-        folder, f"it holds several images ({found}), where one is wanted" if entries else "it holds no image"
-    )
+    raise _unusable(folder, f"it holds several images ({found}) and must hold one" if entries else "it holds no image")
 
 
 def _stored(folder: Path, descriptor: Descriptor) -> Manifest:
-    """The manifest that a descriptor points at."""
+    """The manifest that a descriptor points to."""
     manifest = _manifest(folder, blob_path(folder, descriptor.digest), descriptor.media_type)
     if manifest.digest != descriptor.digest:
         raise _unusable(folder, f"the manifest {descriptor.digest} has the digest {manifest.digest}")

@@ -1,4 +1,4 @@
-"""Manifests, indexes and descriptors as values, and the media types that they have.
+"""Manifests, indexes and descriptors as values, and their media types.
 
 Sources: OCI image-spec and distribution-spec 1.1; Helm's media types from ``pkg/registry/constants.go``.
 """
@@ -56,7 +56,7 @@ class Platform:
 
     @classmethod
     def parse(cls, text: str) -> Platform:
-        """Read ``os/architecture[/variant]``; ValueError when it is neither."""
+        """Read ``os/architecture[/variant]``; ValueError when it is malformed."""
         parts = text.split("/")
         if len(parts) not in (2, 3) or not all(re.fullmatch(r"[a-z0-9]+", part) for part in parts):
             raise ValueError(f"{text!r} is not a platform such as linux/amd64")
@@ -83,7 +83,7 @@ class Platform:
 
 @dataclass(frozen=True)
 class Descriptor:
-    """Points at content by digest; ``size`` in bytes."""
+    """Points to content by its digest; ``size`` in bytes."""
 
     media_type: str
     digest: str
@@ -92,7 +92,7 @@ class Descriptor:
     annotations: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def document(self) -> dict[str, Any]:
-        """The descriptor as it stands in a manifest; absent parts are left out."""
+        """The descriptor as a manifest contains it; parts without a value are left out."""
         document: dict[str, Any] = {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
         if self.platform is not None:
             document["platform"] = self.platform.document()
@@ -121,7 +121,7 @@ class Descriptor:
 class Manifest:
     """A manifest or index: its exact bytes and the media type it is served with.
 
-    The bytes are never serialised again: the digest is theirs.
+    It is never serialised again, because the digest is that of these bytes.
     """
 
     media_type: str
@@ -129,20 +129,20 @@ class Manifest:
 
     @classmethod
     def write(cls, media_type: str, document: Mapping[str, Any]) -> Manifest:
-        """Serialise compactly, keys in the order given, non-ASCII as UTF-8."""
+        """Serialise a document compactly, with its keys in the order given and non-ASCII characters as UTF-8."""
         return cls(media_type, json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode())
 
     @classmethod
     def read(cls, content_type: str, body: bytes) -> Manifest:
-        """Make a manifest of what was served, or stored, under a media type.
+        """Make a manifest from what was served or stored under a media type.
 
         Args:
             content_type: the Content-Type header; where that is generic, the body's own ``mediaType`` decides, and
-                without one its shape: an index lists manifests.
+                where there is none, its shape: an index lists manifests.
             body: the exact bytes.
 
         Raises:
-            ValueError: it is no manifest, a part of it is malformed, or it says of itself to be something else.
+            ValueError: it is not a manifest, part of it is malformed, or its own ``mediaType`` is another one.
         """
         manifest = cls(content_type.partition(";")[0].strip().lower(), body)
         stated = manifest.document.get("mediaType")
@@ -150,7 +150,7 @@ class Manifest:
             shape = OCI_INDEX if "manifests" in manifest.document else OCI_MANIFEST
             manifest = cls(str(stated or shape), body)
         elif stated is not None and stated != manifest.media_type:
-            raise ValueError(f"the manifest is served as {manifest.media_type} and says {stated!r} of itself")
+            raise ValueError(f"the manifest is served as {manifest.media_type}, but its mediaType is {stated!r}")
         if manifest.media_type not in MANIFEST_TYPES:
             raise ValueError(f"{manifest.media_type!r} is not the media type of an image, chart or index")
         _ = manifest.annotations, manifest.children, manifest.blobs
@@ -163,11 +163,11 @@ class Manifest:
 
     @cached_property
     def document(self) -> Mapping[str, Any]:
-        """The parsed JSON object; ValueError when it is none."""
+        """The parsed JSON object; ValueError when it is not one."""
         try:
             parsed = json.loads(self.body)
         except RecursionError:
-            raise ValueError("a manifest is not that deep") from None
+            raise ValueError("a manifest is not nested that deeply") from None
         if not isinstance(parsed, dict):
             raise ValueError("a manifest is a JSON object")
         return parsed
@@ -179,7 +179,7 @@ class Manifest:
 
     @property
     def annotations(self) -> Mapping[str, str]:
-        """The manifest's own annotations, possibly none; ValueError when they are malformed."""
+        """The manifest's own annotations, if any; ValueError when they are malformed."""
         return _annotations(self.document)
 
     @property
@@ -195,7 +195,7 @@ class Manifest:
         return tuple(Descriptor.read(blob) for blob in (self.document.get("config"), *_list(self.document, "layers")))
 
     def descriptor(self, platform: Platform | None = None) -> Descriptor:
-        """A descriptor that points at this manifest."""
+        """A descriptor that points to this manifest."""
         return Descriptor(self.media_type, self.digest, len(self.body), platform)
 
 
@@ -204,7 +204,7 @@ def _annotations(document: Mapping[str, Any]) -> Mapping[str, str]:
     if found is None:
         return {}
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
-        raise ValueError(f"annotations map words to words, not {found!r}")
+        raise ValueError(f"annotations map strings to strings, not {found!r}")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Requests to registries and what comes of them, as values that say nothing secret."""
+"""Requests to registries and their outcomes, as values whose representation shows nothing secret."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Body:
-    """A request's body that can be sent again: ``chunks`` begins anew each time; ``size`` in bytes."""
+    """The body of a request, which can be sent again: ``chunks`` starts over each time; ``size`` in bytes."""
 
     size: int
     chunks: Callable[[], Generator[bytes, None, None]]
 
     @classmethod
     def of(cls, content: bytes) -> Body:
-        """A body that is in memory."""
+        """A body that is held in memory."""
 
         def chunks() -> Generator[bytes, None, None]:
             if content:
@@ -57,7 +57,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Exchange:
-    """What was seen of one request, for logs and counts. ``status`` is None when no answer came."""
+    """What was observed of one request, for logs and counts. ``status`` is None when there was no answer."""
 
     method: str
     host: str
@@ -71,7 +71,7 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer that was read as a whole; the names of ``headers`` are matched in any case."""
+    """An answer that was read to its end; the names of ``headers`` are case-insensitive."""
 
     request: Request
     status: int
@@ -80,13 +80,13 @@ class Answer:
 
 
 class TransientFailure(Exception):
-    """A step failed in a way that another attempt may mend.
+    """A step failed in a way that may not happen again on another attempt.
 
     Args:
         request: the request that failed.
-        problem: what happened, in words.
-        retry_after: seconds that the registry asked to wait.
-        error: what the failure is for the person once the retries are used up.
+        problem: a description of what happened.
+        retry_after: how many seconds the registry asked to wait.
+        error: the class of the error that is raised once the retries are used up.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What went wrong with a request, in words: without addresses and queries, which may be secret."""
+"""Descriptions of what went wrong with a request, without URLs, whose queries may be secret."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WORDS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     ((urllib3.exceptions.IncompleteRead, http.client.IncompleteRead), "the answer was cut short"),
     ((http.client.RemoteDisconnected,), "the connection was closed without an answer"),
 )
-"""What an error is called in which, or in what it came from, the system says nothing itself; the first that fits."""
+"""How an error is described when neither it nor its causes carry a message from the system; the first match counts."""
 
 
 def read_errors(body: bytes) -> tuple[tuple[str, str], ...]:
@@ -36,14 +36,14 @@ def read_errors(body: bytes) -> tuple[tuple[str, str], ...]:
 
 
 def describe_status(status: int, body: bytes) -> str:
-    """Say in one line what an error answer says, e.g. ``HTTP 400 (TAG_INVALID: …)``."""
+    """Describe an error answer in one line, such as ``HTTP 400 (TAG_INVALID: …)``."""
     said = "; ".join(f"{code}: {message}".strip(": ") for code, message in read_errors(body))
     printable = "".join(c if c.isprintable() else " " for c in said)[:SAID_LIMIT]
     return f"HTTP {status} ({printable})" if printable else f"HTTP {status}"
 
 
 def describe(error: BaseException) -> str:
-    """Say in words what went wrong with a connection."""
+    """Describe what went wrong with a connection."""
     found = tuple(_causes(error))
     at = "at the proxy: " if any(isinstance(one, urllib3.exceptions.ProxyError) for one in found) else ""
     for one in found:
@@ -57,12 +57,12 @@ def describe(error: BaseException) -> str:
 
 
 def is_untrusted(error: BaseException) -> bool:
-    """Whether the other side's certificate is not trusted, which no further attempt mends."""
+    """Whether the server's certificate is not trusted, which another attempt would not change."""
     return any(isinstance(one, ssl.SSLCertVerificationError) for one in _causes(error))
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An error, and the errors that it carries or came from."""
+    """An error, the errors among its arguments, and those that caused it."""
     pending = [error]
     seen: set[int] = set()
     while pending:

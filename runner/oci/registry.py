@@ -1,8 +1,8 @@
-"""What the runner asks of a registry, by the OCI distribution-spec 1.1 and by what real registries do.
+"""The registry client, written to the OCI distribution-spec 1.1 and to what real registries do.
 
-Every method repeats itself within the transport's retries; a write is repeated only after a look at what is there,
-since an answer that was lost says nothing about what happened. Nothing counts as absent but a GET that is answered
-404 with one of ``ABSENT_CODES``.
+Every operation is retried within the transport's limits. Before a write is retried, the registry is read: when an
+answer is lost, the write may still have taken effect. Only a GET that is answered 404 with one of ``ABSENT_CODES``
+counts as absent.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from runner.errors import CredentialsRefused, RegistryAnswerWrong, RegistryFailed, TagChanged
 from runner.oci.artifact import RemoteSource, read_file, verified
-from runner.oci.auth import Authorization
-from runner.oci.connections import base_url, is_loopback
+from runner.oci.auth import AUTHORIZATION, Authorization, Scope
+from runner.oci.connections import base_url, is_loopback, origin, same_host
 from runner.oci.manifest import MANIFEST_TYPES, Manifest, digest_of
 from runner.oci.messages import Answer, Body, Request, TransientFailure
 from runner.oci.name import DIGEST, TAG
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runner.oci.artifact import Blob
-    from runner.oci.auth import Credentials
+    from runner.oci.credentials import Credentials
     from runner.oci.manifest import Descriptor
     from runner.oci.name import Repository
     from runner.oci.transport import Response, Transport
@@ -51,13 +51,13 @@ REL_NEXT = re.compile(r';\s*rel\s*=\s*(?:"(?:[^"]*\s)?next(?:\s[^"]*)?"|next(?=\
 
 
 class Registry:
-    """All registries, by the host that a repository names; thread-safe.
+    """A client for any registry: a repository names its host. Thread-safe.
 
     Each method may raise RegistryFailed, RegistryAnswerWrong, CredentialsRefused and RunEnded.
 
     Args:
-        transport: how requests are sent and repeated.
-        credentials: asked when a host answers 401.
+        transport: sends and repeats requests.
+        credentials: asked for a login when a host answers 401.
     """
 
     def __init__(self, transport: Transport, credentials: Credentials) -> None:
@@ -71,7 +71,7 @@ class Registry:
         return self._transport.retrying(lambda _: self._manifest(repository, reference))
 
     def tags(self, repository: Repository) -> tuple[str, ...]:
-        """Return all tags of a repository, as the registry orders them; none when the repository is absent."""
+        """Return all tags of a repository in the registry's order; none when the repository is absent."""
         tags: dict[str, None] = {}
         seen: set[str] = set()
         url: str | None = f"{_repository_url(repository)}/tags/list"
@@ -84,19 +84,19 @@ class Registry:
         return tuple(tags)
 
     def has_blob(self, repository: Repository, digest: str) -> bool:
-        """Whether the repository has this blob. A redirect says yes: it is never followed."""
+        """Whether the repository has this blob. A redirect means that it does, and is not followed."""
         return self._transport.retrying(lambda _: self._has_blob(repository, digest))
 
     def read_blob(self, repository: Repository, descriptor: Descriptor) -> bytes:
-        """Return a blob, verified; for small ones, such as configs: at most 4 MiB."""
+        """Return a blob, verified, of at most 4 MiB, such as a config."""
         if descriptor.size > ANSWER_LIMIT:
             raise RegistryAnswerWrong(
-                f"{repository}@{descriptor.digest} has {descriptor.size} bytes, where at most {ANSWER_LIMIT} are read"
+                f"{repository}@{descriptor.digest} has {descriptor.size} bytes, and at most {ANSWER_LIMIT} are read"
             )
         return self._transport.retrying(lambda _: b"".join(self._blob(repository, descriptor)))
 
     def download_blob(self, repository: Repository, descriptor: Descriptor, path: Path) -> None:
-        """Write a blob, verified, to ``path``, which is there only once it is whole."""
+        """Write a blob, verified, to ``path``, which appears only once it is complete."""
 
         def step(_: int) -> None:
             partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
@@ -110,13 +110,13 @@ class Registry:
         self._transport.retrying(step)
 
     def send_blob(self, repository: Repository, blob: Blob) -> Sent:
-        """Make a blob present in a repository.
+        """Make sure that a repository has a blob.
 
-        One that is there is left alone; one that another repository of the same host has is mounted, where the
-        registry does that; all else is streamed, from its file or from the registry it is in.
+        If the repository has it, nothing is sent. A blob of another repository on the same host is mounted, if the
+        registry does that. Otherwise it is streamed, from its file or from the registry that has it.
 
         Returns:
-            What was done.
+            Which of these was done.
         """
         self._be_writable(repository.host)
         begun: list[Sent] = []
@@ -142,16 +142,16 @@ class Registry:
     ) -> None:
         """Write these exact bytes under a tag or under their digest.
 
-        Before it is written again after a failure, the reference is read: what is there already is not sent twice.
+        After a failure the reference is read before another attempt, and nothing is sent if it holds them already.
 
         Args:
-            repository: where to.
+            repository: where to write.
             reference: a tag, or the manifest's digest.
-            manifest: what to write.
-            replacing: the digest that the tag may hold until then; None when it should hold nothing.
+            manifest: the bytes, and their media type.
+            replacing: the digest that the tag is expected to hold before; None when it should hold none.
 
         Raises:
-            TagChanged: between two attempts somebody else wrote the tag.
+            TagChanged: somebody else wrote the tag between two attempts.
         """
         if DIGEST.fullmatch(reference) and reference != manifest.digest:
             raise ValueError(f"the manifest's digest is {manifest.digest}, not {reference}")
@@ -172,7 +172,7 @@ class Registry:
 
     def _manifest(self, repository: Repository, reference: str) -> Manifest | None:
         request = Request("GET", _manifest_url(repository, reference), {"Accept": ", ".join(MANIFEST_TYPES)})
-        answer = self._exchange(repository.host, request)
+        answer = self._exchange(request, Scope.pull(repository))
         if answer.status == HTTPStatus.NOT_FOUND and _codes(answer) & ABSENT_CODES:
             return None
         _expect(answer, {HTTPStatus.OK})
@@ -180,7 +180,7 @@ class Registry:
         stated = answer.headers.get("Docker-Content-Digest", "")
         for wanted in (reference, stated):
             if DIGEST.fullmatch(wanted) and wanted != digest:
-                problem = f"the manifest that came has the digest {digest}, not {wanted}"
+                problem = f"the manifest received has the digest {digest}, not {wanted}"
                 raise TransientFailure(answer.request, problem, error=RegistryAnswerWrong)
         try:
             return Manifest.read(answer.headers.get("Content-Type", ""), answer.body)
@@ -191,7 +191,7 @@ class Registry:
         """One page of tags, and the URL of the next."""
 
         def step(_: int) -> Answer:
-            answer = self._exchange(repository.host, request)
+            answer = self._exchange(request, Scope.pull(repository))
             if answer.status == HTTPStatus.NOT_FOUND and _codes(answer) & ABSENT_CODES:
                 return answer
             return _expect(answer, {HTTPStatus.OK})
@@ -209,12 +209,12 @@ class Registry:
         if following is None:
             return tuple(tags), None
         url = _resolve(request, repository.host, following)
-        if not _same_host(url, repository.host):
+        if not same_host(url, repository.host):
             raise RegistryAnswerWrong(f"{request}: the next page of tags is on another host")
         return tuple(tags), url
 
     def _has_blob(self, repository: Repository, digest: str) -> bool:
-        answer = self._exchange(repository.host, Request("HEAD", _blob_url(repository, digest)))
+        answer = self._exchange(Request("HEAD", _blob_url(repository, digest)), Scope.pull(repository))
         _expect(answer, {HTTPStatus.OK, HTTPStatus.NOT_FOUND, *REDIRECTS})
         return answer.status != HTTPStatus.NOT_FOUND
 
@@ -224,20 +224,22 @@ class Registry:
         def wrong(problem: str) -> TransientFailure:
             return TransientFailure(request, problem, error=RegistryAnswerWrong)
 
-        with self._get(repository.host, request) as response:
+        with self._get(request, Scope.pull(repository)) as response:
             if response.status != HTTPStatus.OK:
                 _expect(Answer(request, response.status, response.headers, response.read(ANSWER_LIMIT)), set())
             yield from verified(response.chunks(), descriptor, wrong)
 
     def _mount(self, repository: Repository, source: Repository, digest: str) -> str | None:
-        """Mount a blob; None when it is done, else where to upload it instead."""
+        """Mount a blob; None when that succeeded, else the location to upload it to instead."""
         query = f"mount={quote(digest, safe=':')}&from={quote(source.path, safe='/')}"
-        answer = self._exchange(repository.host, Request("POST", f"{_uploads_url(repository)}?{query}", body=EMPTY))
+        request = Request("POST", f"{_uploads_url(repository)}?{query}", body=EMPTY)
+        answer = self._exchange(request, Scope.push(repository, source=source))
         _expect(answer, {HTTPStatus.CREATED, HTTPStatus.ACCEPTED})
         return None if answer.status == HTTPStatus.CREATED else self._location(repository, answer)
 
     def _begin_upload(self, repository: Repository) -> str:
-        answer = self._exchange(repository.host, Request("POST", _uploads_url(repository), body=EMPTY))
+        request = Request("POST", _uploads_url(repository), body=EMPTY)
+        answer = self._exchange(request, Scope.push(repository))
         _expect(answer, {HTTPStatus.ACCEPTED})
         return self._location(repository, answer)
 
@@ -250,7 +252,7 @@ class Registry:
         url = f"{location}{joiner}digest={quote(blob.descriptor.digest, safe=':')}"
         headers = {"Content-Type": "application/octet-stream"}
         body = Body(blob.descriptor.size, lambda: self._content(blob))
-        answer = self._exchange(repository.host, Request("PUT", url, headers, body))
+        answer = self._exchange(Request("PUT", url, headers, body), Scope.push(repository))
         if answer.status >= HTTPStatus.BAD_REQUEST and _codes(answer) & UPLOAD_LOST:
             raise TransientFailure(answer.request, describe_status(answer.status, answer.body))
         _expect(answer, BLOB_WRITTEN)
@@ -264,60 +266,52 @@ class Registry:
     def _put_manifest(self, repository: Repository, reference: str, manifest: Manifest) -> None:
         headers = {"Content-Type": manifest.media_type}
         request = Request("PUT", _manifest_url(repository, reference), headers, Body.of(manifest.body))
-        answer = _expect(self._exchange(repository.host, request), MANIFEST_WRITTEN)
+        answer = _expect(self._exchange(request, Scope.push(repository)), MANIFEST_WRITTEN)
         _expect_digest(answer, manifest.digest)
 
     def _be_writable(self, host: str) -> None:
-        """Have the credentials before the first body is sent: a registry may refuse and close before it has read it."""
+        """Authenticate before the first body is sent: a registry may refuse it and close without reading all of it."""
         with self._probing:
             if host not in self._writable:
                 request = Request("GET", f"{base_url(host)}/v2/")
-                self._transport.retrying(lambda _: self._exchange(host, request))
+                self._transport.retrying(lambda _: self._exchange(request, Scope(host)))
                 self._writable.add(host)
 
-    # --- requests with credentials ----------------------------------------------------------------------------------
+    # --- authorised requests ----------------------------------------------------------------------------------------
 
-    def _exchange(self, host: str, request: Request) -> Answer:
-        opened = self._get(host, request) if request.method == "GET" else self._open(host, request)
+    def _exchange(self, request: Request, scope: Scope) -> Answer:
+        opened = self._get(request, scope) if request.method == "GET" else self._open(request, scope)
         with opened as response:
             return Answer(request, response.status, response.headers, response.read(ANSWER_LIMIT))
 
     @contextlib.contextmanager
-    def _get(self, host: str, request: Request) -> Iterator[Response]:
+    def _get(self, request: Request, scope: Scope) -> Iterator[Response]:
         """Open, and follow redirects."""
         with contextlib.ExitStack() as stack:
             for _ in range(REDIRECTS_FOLLOWED + 1):
-                response = stack.enter_context(self._open(host, request))
+                response = stack.enter_context(self._open(request, scope))
                 if response.status not in REDIRECTS:
                     yield response
                     return
-                request = Request("GET", _resolve(request, host, response.headers.get("Location")), request.headers)
+                location = _resolve(request, scope.host, response.headers.get("Location"))
+                request = Request("GET", location, request.headers)
                 stack.close()
         raise RegistryAnswerWrong(f"{request}: more than {REDIRECTS_FOLLOWED} redirects")
 
     @contextlib.contextmanager
-    def _open(self, host: str, request: Request) -> Iterator[Response]:
-        """Open with the credentials of ``host``, where the request goes there; no other host is sent any."""
-        if not _same_host(request.url, host):
-            with self._transport.open(request) as response:
-                if response.status in REFUSED:
-                    # The address that the registry gave is good for a while only; asked again, it gives another.
-                    raise TransientFailure(request, f"HTTP {response.status}, to an address that {host} gave")
-                yield response
-            return
-        header = self._authorization.header(host)
+    def _open(self, request: Request, scope: Scope) -> Iterator[Response]:
+        """Open, authorised for ``scope``; a request that is refused is authorised anew at most once."""
         with contextlib.ExitStack() as stack:
-            response = stack.enter_context(self._transport.open(_authorized(request, header)))
-            if response.status == HTTPStatus.UNAUTHORIZED and header is None:
-                challenges = response.headers.getlist("WWW-Authenticate")
+            for last in (False, True):
+                sent = self._authorization.authorize(request, scope)
+                response = stack.enter_context(self._transport.open(sent))
+                if response.status not in REFUSED:
+                    yield response
+                    return
+                answer = Answer(sent, response.status, response.headers, response.read_error())
                 stack.close()
-                header = self._authorization.answer(host, challenges)
-                response = stack.enter_context(self._transport.open(_authorized(request, header)))
-            if response.status in REFUSED:
-                said = describe_status(response.status, response.read(ANSWER_LIMIT))
-                sent = "the configured credentials" if header else "a request without credentials"
-                raise CredentialsRefused(f"{host} refused {sent}: {request.method} {request.path}: {said}")
-            yield response
+                if last or not self._authorization.rejected(answer, scope):
+                    raise _refusal(answer, scope.host)
 
 
 EMPTY = Body.of(b"")
@@ -327,12 +321,6 @@ def next_link(headers: Iterable[str]) -> str | None:
     """The target of the Link header with ``rel="next"`` (RFC 8288), or None."""
     links = (match for header in headers for match in LINK.finditer(header))
     return next((link["target"] for link in links if REL_NEXT.search(link["parameters"])), None)
-
-
-def _authorized(request: Request, header: str | None) -> Request:
-    if header is None:
-        return request
-    return Request(request.method, request.url, {**request.headers, "Authorization": header}, request.body)
 
 
 def _repository_url(repository: Repository) -> str:
@@ -353,25 +341,16 @@ def _uploads_url(repository: Repository) -> str:
     return f"{_repository_url(repository)}/blobs/uploads/"
 
 
-def _origin(url: str) -> tuple[str, str, int]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-
-
-def _same_host(url: str, host: str) -> bool:
-    return _origin(url) == _origin(base_url(host))
-
-
 def _resolve(request: Request, host: str, location: str | None) -> str:
-    """Where an answer points: an absolute URL, encrypted unless it is on this machine.
+    """The absolute URL that an answer points to, which must use TLS unless it is on this machine.
 
-    A registry behind something that ends TLS may write ``http://`` with its own name; that is mended.
+    A registry behind a proxy that terminates TLS may answer ``http://`` and its own name; that becomes ``https://``.
     """
     if not location:
         raise RegistryAnswerWrong(f"{request}: the answer names no location")
     try:
         url = urljoin(request.url, location)
-        scheme, name, _ = _origin(url)
+        scheme, name, _ = origin(url)
     except ValueError:
         raise RegistryAnswerWrong(f"{request}: the answer's location is not a URL") from None
     own = base_url(host)
@@ -386,8 +365,19 @@ def _codes(answer: Answer) -> frozenset[str]:
     return frozenset(code for code, _ in read_errors(answer.body))
 
 
+def _refusal(answer: Answer, host: str) -> Exception:
+    """The error for a 401 or 403 in answer to a request that was made on behalf of ``host``."""
+    request = answer.request
+    if not same_host(request.url, host):
+        # Such an address is valid for a short time; the registry gives another when it is asked again.
+        return TransientFailure(request, f"HTTP {answer.status} from an address that {host} gave")
+    said = describe_status(answer.status, answer.body)
+    sent = "the configured credentials" if AUTHORIZATION in request.headers else "a request without credentials"
+    return CredentialsRefused(f"{host} refused {sent}: {request.method} {request.path}: {said}")
+
+
 def _expect(answer: Answer, statuses: Iterable[int]) -> Answer:
-    """Return the answer, or raise RegistryFailed when its status is none of these."""
+    """Return the answer; raise RegistryFailed when its status is not one of these."""
     if answer.status in statuses:
         return answer
     writing = answer.request.method not in {"GET", "HEAD"}
@@ -398,7 +388,7 @@ def _expect(answer: Answer, statuses: Iterable[int]) -> Answer:
 
 
 def _expect_digest(answer: Answer, digest: str) -> None:
-    """Raise RegistryAnswerWrong when the registry says that it has stored something else."""
+    """Raise RegistryAnswerWrong when the registry states another digest for what it stored."""
     stated = answer.headers.get("Docker-Content-Digest", "")
     if DIGEST.fullmatch(stated) and stated != digest:
         raise RegistryAnswerWrong(f"{answer.request}: the registry says it stored {stated}, not {digest}")

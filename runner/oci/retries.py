@@ -1,4 +1,4 @@
-"""How often a step is repeated that a registry did not answer as it should, and how long it is waited in between."""
+"""How often a step that failed is tried again, and how long the pauses between the attempts are."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How long a step is repeated. All times in seconds.
+    """How often, and for how long, a step is repeated. All times are in seconds.
 
     Args:
-        attempts: how often it is tried at most.
+        attempts: the greatest number of attempts, the first one included.
         seconds: how long after its first failure another attempt may still begin.
-        first_pause: the pause after the first failure; each further one is twice as long, less a random part.
-        longest_pause: where the doubling ends.
-        longest_retry_after: what a Retry-After header may ask for at most.
+        first_pause: the pause after the first failure; each later one is twice as long, less a random part.
+        longest_pause: the limit of that doubling.
+        longest_retry_after: the longest pause that a Retry-After header can ask for.
     """
 
     attempts: int = 8
@@ -40,19 +40,19 @@ class RetryPolicy:
     longest_retry_after: float = 30.0
 
     def pause(self, failures: int, retry_after: float | None, chance: float) -> float:
-        """Seconds to wait after so many failures; ``chance`` in [0, 1) makes up to half of the pause random."""
+        """Seconds to wait after this many failures; ``chance`` in [0, 1) shortens the pause by up to half."""
         if retry_after is not None:
             return min(retry_after, self.longest_retry_after)
         doubled = self.first_pause * 2.0 ** min(failures - 1, 60)
         return min(doubled, self.longest_pause) * (1.0 - chance / 2.0)
 
     def gives_up(self, failures: int, since_first_failure: float, pause: float) -> bool:
-        """Whether no further attempt is made after so many failures and the pause that would follow."""
+        """Whether to stop after this many failures, rather than to pause and try again."""
         return failures >= self.attempts or since_first_failure + pause > self.seconds
 
 
 def read_retry_after(value: str | None, now: float) -> float | None:
-    """Read a Retry-After header: seconds or an HTTP date (RFC 9110, 10.2.3); None where it is neither.
+    """Read a Retry-After header, which is seconds or an HTTP date (RFC 9110, 10.2.3); None when it is neither.
 
     Args:
         value: the header, if there was one.

@@ -1,8 +1,8 @@
-"""HTTP to registries: one way to send a request and to read its answer, nothing secret in what it says.
+"""HTTP to registries: the one way to send a request and read its answer. No message shows anything secret.
 
 A *step* is one or more requests that may be repeated as a whole; ``Transport.retrying`` repeats it while it raises
-``TransientFailure``. What is retried: no connection, no or half an answer, 408, 429 and 5xx. Every wait ends with the
-run.
+``TransientFailure``: for a connection that fails, an answer that is missing or incomplete, 408, 429 and 5xx. When the
+run ends, so does every wait.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 ANSWER_LIMIT = 4 * 1024 * 1024
-"""Bytes of an answer that is read as a whole; the size of manifest that registries must take (distribution-spec)."""
+"""The most bytes that are read into memory; the size of manifest that registries must accept (distribution-spec)."""
 ERROR_LIMIT = 64 * 1024
 RETRIED_STATUSES = frozenset({408, 429})
 
 
 @dataclass(frozen=True)
 class Timeouts:
-    """Seconds to wait for a connection, and for each next part of an answer."""
+    """Seconds to wait for a connection, and for each further part of an answer."""
 
     connect: float = 10.0
     read: float = 60.0
 
 
 class Response:
-    """An answer whose body is still to be read, once."""
+    """An answer whose body has not been read yet, and can be read once."""
 
     def __init__(self, request: Request, response: urllib3.BaseHTTPResponse, check: Callable[[], object]) -> None:
         self.request = request
@@ -56,7 +56,7 @@ class Response:
         self._check = check
 
     def chunks(self) -> Iterator[bytes]:
-        """The body, piece by piece; TransientFailure where it ends early."""
+        """The body, piece by piece; TransientFailure when it ends early."""
         try:
             for chunk in self._response.stream(CHUNK, decode_content=False):
                 self._check()
@@ -78,14 +78,24 @@ class Response:
                 raise RegistryAnswerWrong(f"the answer to {self.request} is longer than {limit} bytes")
         return b"".join(parts)
 
+    def read_error(self) -> bytes:
+        """As much of an error's body as arrives, up to 64 KiB; as the status is known, it may be cut short."""
+        parts: list[bytes] = []
+        with contextlib.suppress(TransientFailure):
+            for chunk in self.chunks():
+                parts.append(chunk)
+                if self.received > ERROR_LIMIT:
+                    break
+        return b"".join(parts)
+
 
 class Transport:
-    """Sends requests; thread-safe; a context manager that closes its connections.
+    """Sends requests. Thread-safe; a context manager that closes its connections.
 
     Args:
-        lifetime: what ends every wait, and every request that is under way.
+        lifetime: when it ends, every wait ends, and every request in flight.
         environment: proxy and certificate variables.
-        retries: how long a step is repeated.
+        retries: how often, and for how long, a step is repeated.
         timeouts: per request.
         observe: called after each request, from the thread that made it.
     """
@@ -127,16 +137,16 @@ class Transport:
         return repeat(step, self._retries, self._lifetime)
 
     def exchange(self, request: Request, *, limit: int = ANSWER_LIMIT) -> Answer:
-        """Send once and read the whole answer; errors as ``open``."""
+        """Send once and read the whole answer; raises what ``open`` raises."""
         with self.open(request) as response:
             return Answer(request, response.status, response.headers, response.read(limit))
 
     @contextlib.contextmanager
     def open(self, request: Request) -> Iterator[Response]:
-        """Send once; redirects are not followed; the connection is given back or closed at the end of the block.
+        """Send once, without following redirects; the block's end returns the connection to its pool or closes it.
 
         Raises:
-            TransientFailure: no connection, no or half an answer, 408, 429 or 5xx.
+            TransientFailure: the connection failed, the answer is missing or incomplete, or it is 408, 429 or 5xx.
             RegistryFailed: the host's certificate is not trusted.
             RunEnded: the run was ended.
         """
@@ -215,23 +225,12 @@ def _sending(body: Body, sent: _Count, check: Callable[[], object]) -> Generator
                 yield chunk
                 sent.value += len(chunk)
     except OSError as error:
-        # The connection's own errors are raised where the chunk is sent; this is the source, which no retry mends.
-        raise RuntimeError(f"what was to be sent cannot be read: {error}") from error
+        # Errors of the connection are raised where it sends a chunk; this one is the source's, which no retry helps.
+        raise RuntimeError(f"the content to send cannot be read: {error}") from error
 
 
 def _refuse_transient(response: Response) -> None:
     if response.status in RETRIED_STATUSES or response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         retry_after = read_retry_after(response.headers.get("Retry-After"), time.time())
-        problem = describe_status(response.status, _beginning(response))
+        problem = describe_status(response.status, response.read_error())
         raise TransientFailure(response.request, problem, retry_after=retry_after)
-
-
-def _beginning(response: Response) -> bytes:
-    """What can be had of an error's body: the status is known already, so nothing that goes wrong here matters."""
-    parts: list[bytes] = []
-    with contextlib.suppress(TransientFailure):
-        for chunk in response.chunks():
-            parts.append(chunk)
-            if response.received > ERROR_LIMIT:
-                break
-    return b"".join(parts)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from runner.builders.go import GoBuilder
 from runner.chart.helm import Helm
 from runner.errors import UsageInvalid
-from runner.oci.auth import DockerConfig
+from runner.oci.credentials import Chain, DockerConfig
 from runner.oci.registry import Registry
 from runner.oci.transport import Transport
 from runner.run.publish import FolderDestination, RegistryDestination
@@ -48,7 +48,7 @@ def open_tools(inputs: Inputs, session: Session) -> Tools:
     build, settings, environment = inputs.config.build, inputs.settings, inputs.clone.environment
     registry = Registry(
         Transport(session.lifetime, session.environment, observe=Exchanges(session.log).tell),
-        DockerConfig.find(session.environment),
+        Chain((DockerConfig.find(session.environment),)),
     )
     session.record.update(layout_folder=str(settings.to_layout) if settings.to_layout else None)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import pytest
 
 from runner.errors import RunEnded
-from runner.oci.auth import DockerConfig
+from runner.oci.credentials import DockerConfig
 from runner.oci.layout import INDEX
 from runner.oci.manifest import digest_of
 from runner.oci.name import Repository

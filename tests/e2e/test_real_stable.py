@@ -12,7 +12,7 @@ import pytest
 
 from runner.builders.archive import Member, write_layer
 from runner.builders.elf import MACHINES, Elf
-from runner.oci.auth import DockerConfig
+from runner.oci.credentials import DockerConfig
 from runner.oci.name import Repository
 from runner.oci.registry import Registry
 from runner.oci.transport import Transport

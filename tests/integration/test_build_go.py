@@ -19,7 +19,7 @@ from runner.builders.elf import Elf
 from runner.builders.go import SCRATCH_WARNING, GoBuilder
 from runner.errors import BinaryWrong, BuildFailed, GoTooOld, ReleaseError, ToolUnusable
 from runner.oci.artifact import FileSource
-from runner.oci.auth import Anonymous
+from runner.oci.credentials import Anonymous
 from runner.oci.manifest import Platform, digest_of
 from runner.oci.name import Repository
 from runner.oci.registry import Registry

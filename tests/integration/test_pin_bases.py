@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hack.pin_bases import NotPinned, default_files, main, pin, registry_digest
-from runner.oci.auth import DockerConfig
+from runner.oci.credentials import DockerConfig
 from runner.oci.name import Repository
 from runner.oci.registry import Registry
 from runner.oci.transport import Transport

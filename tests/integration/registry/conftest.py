@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from runner.oci.auth import Anonymous
+from runner.oci.credentials import Anonymous
 from runner.oci.manifest import OCI_CONFIG, OCI_LAYER
 from runner.oci.registry import Registry
 from runner.oci.retries import RetryPolicy
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runner.oci.artifact import Blob
-    from runner.oci.auth import Credentials
+    from runner.oci.credentials import Credentials
     from testbed.registries import LocalRegistry
     from tests.integration.registry.sample import Connect
 

@@ -1,14 +1,22 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from runner.errors import CredentialsRefused, RegistryAnswerWrong, ReleaseError
-from runner.oci.auth import DockerConfig, Login
+from runner.oci.credentials import DockerConfig, Login
 from testbed.faults.proxy import FaultProxy
-from tests.integration.registry.operations import read_manifest, read_tags, send_blob
+from tests.integration.registry.operations import (
+    find_blob,
+    put_manifest,
+    read_blob,
+    read_manifest,
+    read_tags,
+    send_blob,
+)
 from tests.integration.registry.sample import CONTENT, LAYER, MANIFEST, at, publish
 from tests.support.registry import PASSWORD, USERNAME, docker_registry
 
@@ -83,6 +91,69 @@ def test_credentials_that_do_not_serve_are_refused(
             assert proxy.host in raised.value.cause
             assert PASSWORD not in raised.value.cause
         assert not proxy.writes
+
+
+def test_a_refusal_that_is_cut(
+    closed: LocalRegistry, connect: Connect, login: Callable[..., DockerConfig], layer: Blob
+) -> None:
+    """A 401 counts as one even if half of its body is missing: it is not asked for again."""
+    with FaultProxy(closed.host) as proxy:
+        proxy.cut(times=1)
+        connect(login(proxy.host)).send_blob(at(proxy.host), layer)
+        proxy.cut()
+        with pytest.raises(CredentialsRefused, match="refused the configured credentials: GET /v2/: HTTP 401"):
+            connect(login(proxy.host, "wrong")).send_blob(at(proxy.host), layer)
+        assert [seen.status for seen in proxy.requests].count(401) == 3
+
+
+class Renewed:
+    """The right login, which expires long after the test, and how often it was asked for."""
+
+    asked = 0
+
+    def login(self, _: str) -> Login | None:
+        """The login, once more."""
+        self.asked += 1
+        return Login(USERNAME, PASSWORD, time.time() + 3600)
+
+
+@pytest.mark.parametrize("operation", [read_manifest, read_tags, read_blob, find_blob, send_blob, put_manifest])
+def test_a_login_that_ends_early(
+    closed: LocalRegistry, connect: Connect, layer: Blob, config: Blob, operation: Callable[..., None]
+) -> None:
+    """A login that can expire is renewed when it is refused in the middle of an operation, which then succeeds."""
+    with FaultProxy(closed.host) as proxy:
+        credentials = Renewed()
+        registry = connect(credentials)
+        publish(registry, at(proxy.host), layer, config)
+        proxy.clear()
+        proxy.fail(401, times=1)
+        operation(registry, at(proxy.host), layer)
+        assert [seen.status for seen in proxy.requests].count(401) == 1
+        assert credentials.asked == 2
+
+
+def test_an_upload_that_outlives_its_login(closed: LocalRegistry, connect: Connect, layer: Blob) -> None:
+    """A body that is refused because the login has ended is sent again as a whole with the next one."""
+    with FaultProxy(closed.host) as proxy:
+        proxy.fail(401, method="PUT", times=1)
+        assert connect(Renewed()).send_blob(at(proxy.host, "outlived"), layer) == "uploaded"
+        assert [seen.status for seen in proxy.writes] == [202, 401, 201]
+        assert connect(Renewed()).read_blob(at(proxy.host, "outlived"), LAYER) == CONTENT
+
+
+def test_a_login_that_is_never_accepted(closed: LocalRegistry, connect: Connect, layer: Blob) -> None:
+    """A login that can expire is renewed once for a request, then the refusal counts."""
+    with FaultProxy(closed.host) as proxy:
+        credentials = Renewed()
+        registry = connect(credentials)
+        send_blob(registry, at(proxy.host), layer)
+        proxy.clear()
+        proxy.fail(401)
+        with pytest.raises(CredentialsRefused, match="refused the configured credentials"):
+            registry.tags(at(proxy.host))
+        assert [seen.status for seen in proxy.requests] == [401, 401]
+        assert credentials.asked == 2
 
 
 def test_an_upload_elsewhere_gets_no_credentials(

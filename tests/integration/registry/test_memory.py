@@ -17,7 +17,7 @@ SENDER = """
 import re, sys
 from pathlib import Path
 from runner.runtime.lifetime import Lifetime
-from runner.oci.auth import Anonymous
+from runner.oci.credentials import Anonymous
 from runner.oci.artifact import Blob, FileSource, RemoteSource
 from runner.oci.manifest import OCI_LAYER, Descriptor
 from runner.oci.name import Repository

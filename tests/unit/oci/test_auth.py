@@ -1,208 +1,402 @@
 from __future__ import annotations
 
 import base64
-import json
-from typing import TYPE_CHECKING, Any
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from urllib3 import HTTPHeaderDict
 
 from runner.errors import CredentialsRefused
-from runner.oci.auth import Anonymous, Authorization, DockerConfig, Login, challenge_schemes, hostname
+from runner.oci.auth import SCHEMES, Authorization, Basic, Header, Scope
+from runner.oci.challenge import Challenge
+from runner.oci.connections import base_url
+from runner.oci.credentials import Anonymous, Chain, Login
+from runner.oci.messages import Answer, Body, Request
+from runner.oci.name import Repository
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
+
+    from runner.oci.auth import Scheme
 
 HOST = "registry.example:5000"
 SECRET = "s3cr:et é"  # noqa: S105  # what must never show
+BASIC = ['Basic realm="r"']
+TOKEN = ['Token realm="https://tokens.example/"']
+TEAM = Repository(HOST, "team/image")
+PULL, PUSH = Scope.pull(TEAM), Scope.push(TEAM)
+PATHS = st.lists(st.from_regex(r"[a-z0-9]+(-[a-z0-9]+)?", fullmatch=True), min_size=1, max_size=3).map("/".join)
+GET = Request("GET", f"https://{HOST}/v2/team/image/manifests/v1", {"Accept": "a"})
 
 
-def encoded(username: str = "me", password: str = SECRET) -> str:
-    return base64.b64encode(f"{username}:{password}".encode()).decode()
+class Clock:
+    """A clock that stands still until it is set."""
+
+    now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        """The time it is set to."""
+        return self.now
 
 
-def configured(folder: Path, document: object) -> DockerConfig:
-    (folder / "config.json").write_text(json.dumps(document))
-    return DockerConfig.find({"DOCKER_CONFIG": str(folder)})
+class Issuer:
+    """Credentials for every host: the passwords are numbered, and good for so many seconds each."""
+
+    def __init__(self, clock: Clock, seconds: float | None = None) -> None:
+        self.clock = clock
+        self.seconds = seconds
+        self.asked: list[str] = []
+        self.meanwhile: Callable[[], object] = lambda: None
+
+    def login(self, host: str) -> Login | None:
+        """The next password."""
+        self.asked.append(host)
+        self.meanwhile()
+        expires = None if self.seconds is None else self.clock.now + self.seconds
+        return Login("me", f"{SECRET} {len(self.asked)}", expires)
+
+
+class Token:
+    """A scheme with a header for each scope that is good for so many seconds."""
+
+    name = "Token"
+
+    def __init__(self, clock: Clock, seconds: float = 60) -> None:
+        self.clock = clock
+        self.seconds = seconds
+        self.issued: list[tuple[str, Challenge]] = []
+
+    def key(self, scope: Scope) -> Scope:
+        """The whole scope."""
+        return scope
+
+    def header(self, scope: Scope, challenge: Challenge, login: Login | None) -> Header:
+        """The next token, which says for what and for whom it is."""
+        self.issued.append((str(scope), challenge))
+        number, secret = len(self.issued), login.password if login else "nobody"
+        return Header(f"Token {number} {scope} {secret}", self.clock.now + self.seconds)
+
+
+def refusal(request: Request, challenges: Sequence[str], status: int = 401) -> Answer:
+    headers = HTTPHeaderDict()
+    for challenge in challenges:
+        headers.add("WWW-Authenticate", challenge)
+    return Answer(request, status, headers, b"")
+
+
+def sent(authorization: Authorization, scope: Scope = PULL, request: Request = GET) -> str | None:
+    """The header that the next request carries."""
+    return authorization.authorize(request, scope).headers.get("Authorization")
+
+
+def refuse(
+    authorization: Authorization, scope: Scope = PULL, challenges: Sequence[str] = BASIC, status: int = 401
+) -> bool:
+    """Refuse the next request as it is sent, and say whether it is to be sent again."""
+    return authorization.rejected(refusal(authorization.authorize(GET, scope), challenges, status), scope)
+
+
+def password(header: str | None) -> str:
+    assert header is not None
+    return base64.b64decode(header.removeprefix("Basic ")).decode().removeprefix("me:")
+
+
+@given(PATHS, PATHS)
+def test_scopes_in_words(path: str, source: str) -> None:
+    """A scope reads as the token scheme writes it: the repository with its actions, and what is mounted from."""
+    repository = Repository(HOST, path)
+    assert str(Scope.pull(repository)) == f"repository:{path}:pull"
+    assert str(Scope.push(repository)) == f"repository:{path}:pull,push"
+    mounting = Scope.push(repository, source=Repository(HOST, source))
+    assert str(mounting) == f"repository:{path}:pull,push repository:{source}:pull"
+    assert str(Scope(HOST)) == ""
+
+
+def test_anonymous_until_asked() -> None:
+    """A host gets no header until it has answered 401, and the login from then on, in every scope."""
+    issuer = Issuer(Clock())
+    authorization = Authorization(issuer)
+    assert authorization.authorize(GET, PULL) is GET
+    assert not issuer.asked
+    assert refuse(authorization)
+    assert password(sent(authorization)) == f"{SECRET} 1"
+    assert {sent(authorization, scope) for scope in (PULL, PUSH, Scope(HOST))} == {sent(authorization)}
+    assert issuer.asked == [HOST]
+
+
+def test_the_rest_of_a_request() -> None:
+    """A request gets one more header and keeps all else; the one that was given stays without it."""
+    authorization = Authorization(Issuer(Clock()))
+    refuse(authorization)
+    request = Request("PUT", f"{GET.url}?_state=x", {"Content-Type": "a/b"}, Body.of(b"{}"))
+    authorized = authorization.authorize(request, PUSH)
+    assert (authorized.method, authorized.url, authorized.body) == (request.method, request.url, request.body)
+    assert authorized.headers == {"Content-Type": "a/b", "Authorization": sent(authorization)}
+    assert request.headers == {"Content-Type": "a/b"}
 
 
 @pytest.mark.parametrize(
-    "key",
-    [HOST, f"https://{HOST}", f"http://{HOST}/", f"https://{HOST}/v1/", f"{HOST}/v2/", "REGISTRY.example:5000"],
-)
-def test_keys_are_matched_by_host(tmp_path: Path, key: str) -> None:
-    """A key counts for its host, whatever scheme and path older tools wrote around it."""
-    login = configured(tmp_path, {"auths": {"other.example": {}, key: {"auth": encoded()}}}).login(HOST)
-    assert login == Login("me", SECRET)
-
-
-def test_an_exact_key_goes_first(tmp_path: Path) -> None:
-    """Of two keys for one host, the one that is exactly the host is used, whatever their order."""
-    auths = {f"https://{HOST}/v1/": {"auth": encoded("old")}, HOST: {"auth": encoded("new")}}
-    assert configured(tmp_path, {"auths": auths}).login(HOST) == Login("new", SECRET)
-
-
-@pytest.mark.parametrize("host", ["docker.io", "index.docker.io", "registry-1.docker.io"])
-def test_docker_hub_is_known_by_all_its_names(tmp_path: Path, host: str) -> None:
-    """Docker's own key for Docker Hub serves each host name that Docker Hub has."""
-    auths = {"https://index.docker.io/v1/": {"auth": encoded()}}
-    assert configured(tmp_path, {"auths": auths}).login(host) == Login("me", SECRET)
-
-
-@pytest.mark.parametrize(
-    "host", ["registry.example", "registry.example:5001", "example:5000", "x.registry.example:5000", "public.ecr.aws"]
-)
-def test_no_other_host_gets_a_login(tmp_path: Path, host: str) -> None:
-    """A login counts for its exact host and port only."""
-    assert configured(tmp_path, {"auths": {HOST: {"auth": encoded()}}}).login(host) is None
-
-
-@pytest.mark.parametrize(
-    ("entry", "expected"),
+    "url",
     [
-        ({"auth": encoded()}, Login("me", SECRET)),
-        ({"auth": encoded(password="x\0")}, Login("me", "x")),  # noqa: S106  # a padded entry, as docker writes it
-        ({"username": "me", "password": SECRET}, Login("me", SECRET)),
-        ({"auth": encoded("auth"), "username": "me", "password": "x"}, Login("auth", SECRET)),
-        ({}, None),
-        ({"username": "me"}, None),
-        ({"auth": ""}, None),
-        ("text", None),
-    ],
-    ids=["auth", "padded auth", "username and password", "auth goes first", "empty", "half", "empty auth", "no object"],
-)
-def test_each_form_of_an_entry_is_read(tmp_path: Path, entry: object, expected: Login | None) -> None:
-    """An entry has auth, or username and password; one that has neither is no login."""
-    assert configured(tmp_path, {"auths": {HOST: entry}}).login(HOST) == expected
-
-
-@pytest.mark.parametrize(
-    ("document", "words"),
-    [
-        ({"credHelpers": {HOST: "ecr-login"}}, "ecr-login"),
-        ({"credHelpers": {f"https://{HOST}": "ecr-login"}, "auths": {HOST: {"auth": encoded()}}}, "ecr-login"),
-        ({"credsStore": "desktop"}, "desktop"),
-        ({"credsStore": "desktop", "auths": {HOST: {}}}, "desktop"),
-        ({"auths": {HOST: {"auth": "%%%"}}}, "base64"),
-        ({"auths": {HOST: {"auth": base64.b64encode(b"nocolon").decode()}}}, "base64"),
-        ({"auths": {HOST: {"auth": 7}}}, "base64"),
-        ({"auths": {HOST: {"identitytoken": SECRET}}}, "token"),
-    ],
-    ids=["helper", "helper before auths", "store", "store and empty entry", "no base64", "no colon", "number", "token"],
-)
-def test_a_login_that_cannot_be_had_says_why(tmp_path: Path, document: object, words: str) -> None:
-    """Helpers, stores, tokens and broken entries are refused with the file's name, and without the secret."""
-    with pytest.raises(CredentialsRefused, match=words) as raised:
-        configured(tmp_path, document).login(HOST)
-    assert str(tmp_path / "config.json") in raised.value.cause
-    assert SECRET not in raised.value.cause + raised.value.remedy
-    assert encoded() not in raised.value.cause + raised.value.remedy
-
-
-def test_another_hosts_helper_is_no_matter(tmp_path: Path) -> None:
-    """A credential helper of another host does not stand in the way."""
-    document = {"credHelpers": {"public.ecr.aws": "ecr-login"}, "auths": {HOST: {"auth": encoded()}}}
-    assert configured(tmp_path, document).login(HOST) == Login("me", SECRET)
-
-
-def test_the_store_is_only_asked_for_what_the_file_lacks(tmp_path: Path) -> None:
-    """A login that stands in the file is used though a credential store is configured."""
-    document = {"credsStore": "desktop", "auths": {HOST: {"auth": encoded()}}}
-    assert configured(tmp_path, document).login(HOST) == Login("me", SECRET)
-
-
-@pytest.mark.parametrize(
-    ("environment", "expected"),
-    [
-        ({"DOCKER_CONFIG": "/a", "HOME": "/home/b"}, "/a/config.json"),
-        ({"HOME": "/home/b"}, "/home/b/.docker/config.json"),
-        ({"DOCKER_CONFIG": "", "HOME": "/home/b"}, "/home/b/.docker/config.json"),
-        ({}, "no Docker config file (neither DOCKER_CONFIG nor HOME is set)"),
-    ],
-)
-def test_the_file_is_where_docker_looks(environment: dict[str, str], expected: str) -> None:
-    """DOCKER_CONFIG goes before HOME; with neither there is no file and no login."""
-    found = DockerConfig.find(environment)
-    assert str(found) == expected
-    assert found.login(HOST) is None
-
-
-@pytest.mark.parametrize("content", [b"{", b"\xff", b"nonsense"], ids=repr)
-def test_a_broken_file_matters_only_when_a_login_is_asked_for(tmp_path: Path, content: bytes) -> None:
-    """A config file that is not JSON is an error with its path once a registry wants a login, and not before."""
-    (tmp_path / "config.json").write_bytes(content)
-    config = DockerConfig.find({"DOCKER_CONFIG": str(tmp_path)})
-    with pytest.raises(CredentialsRefused, match="it is not JSON"):
-        config.login(HOST)
-
-
-@given(st.dictionaries(st.text(max_size=8), st.none() | st.text(max_size=8) | st.lists(st.integers(), max_size=2)))
-def test_odd_documents_hold_no_login(document: dict[str, Any]) -> None:
-    """Unknown keys and parts of the wrong type are passed over."""
-    config = DockerConfig(None)
-    config.__dict__["_document"] = {**document, "auths": document.get("auths"), "credsStore": None, "credHelpers": []}
-    assert config.login(HOST) is None
-
-
-@pytest.mark.parametrize(
-    ("headers", "expected"),
-    [
-        (['Basic realm="tests"'], {"basic"}),
-        (['Bearer realm="https://a/token",service="a",scope="repository:b:pull,push"'], {"bearer"}),
-        (['Bearer realm="x, Basic y",service="a", Basic realm="z"'], {"bearer", "basic"}),
-        (["BASIC realm=tests", "Negotiate"], {"basic", "negotiate"}),
-        (["Basic"], {"basic"}),
-        (['Digest realm="a\\", Basic b"'], {"digest"}),
-        (["realm=Basic"], set()),
-        ([""], set()),
-        ([], set()),
+        "https://store.example/blob",
+        "https://registry.example/v2/",
+        "https://registry.example:5001/v2/",
+        "http://registry.example:5000/v2/",
+        "https://x.registry.example:5000/v2/",
+        "https://registry.example:5000@store.example/v2/",
+        "https://store.example/?registry.example:5000",
+        "https://127.0.0.1:5000/v2/",
     ],
 )
-def test_challenges_are_read(headers: list[str], expected: set[str]) -> None:
-    """The schemes of all challenges are found, however many stand in one header and whatever is quoted."""
-    assert challenge_schemes(headers) == expected
+def test_other_hosts(url: str) -> None:
+    """A request that leads away from its registry carries no header, and what refuses it asks for no login."""
+    issuer = Issuer(Clock())
+    authorization = Authorization(issuer)
+    refuse(authorization)
+    elsewhere = Request("GET", url)
+    assert authorization.authorize(elsewhere, PULL) is elsewhere
+    assert not authorization.rejected(refusal(elsewhere, BASIC), PULL)
+    assert issuer.asked == [HOST]
 
 
-@given(st.lists(st.text(max_size=40), max_size=3))
-def test_any_challenge_can_be_read(headers: list[str]) -> None:
-    """No header makes reading the challenges fail."""
-    assert all(scheme == scheme.lower() for scheme in challenge_schemes(headers))
+@given(
+    st.lists(st.sampled_from(["a.example", "b.example", "b.example:444", "127.0.0.1:5000", "localhost"]), min_size=2)
+)
+def test_no_login_of_another_host(hosts: list[str]) -> None:
+    """In any order of hosts, each is sent its own login only, and none before it has refused a request."""
+    issuer = Issuer(Clock())
+    authorization = Authorization(issuer)
+    first: dict[str, str | None] = {}
+    for host in hosts:
+        request, scope = Request("GET", f"{base_url(host)}/v2/"), Scope(host)
+        assert sent(authorization, scope, request) == first.get(host)
+        if host not in first:
+            assert authorization.rejected(refusal(request, BASIC), scope)
+            first[host] = sent(authorization, scope, request)
+            assert password(first[host]) == f"{SECRET} {len(issuer.asked)}"
+    assert issuer.asked == list(first)
+    assert len(set(first.values())) == len(first)
 
 
-@given(st.text(max_size=20))
-def test_a_hostname_stays_as_it_is(key: str) -> None:
-    """Normalising a key twice gives what normalising it once gives."""
-    once = hostname(key)
-    assert "/" not in once
-    assert hostname(f"https://{once}/v1/") == hostname(once)
+def test_a_refused_login() -> None:
+    """A login that never expires is refused for good: it is not asked for again, and the request not sent again."""
+    issuer = Issuer(Clock())
+    authorization = Authorization(issuer)
+    assert refuse(authorization)
+    assert not refuse(authorization)
+    assert not refuse(authorization, PUSH)
+    assert issuer.asked == [HOST]
 
 
-def test_nothing_is_sent_before_a_host_asks(tmp_path: Path) -> None:
-    """A host gets no header until it has answered 401 with a Basic challenge, and the same one from then on."""
-    authorization = Authorization(configured(tmp_path, {"auths": {HOST: {"auth": encoded()}}}))
-    assert authorization.header(HOST) is None
-    header = authorization.answer(HOST, ['Basic realm="r"'])
-    assert base64.b64decode(header.removeprefix("Basic ")).decode() == f"me:{SECRET}"
-    assert authorization.header(HOST) == header
-    assert authorization.header("other.example") is None
+@pytest.mark.parametrize("status", [400, 403, 404, 407, 500])
+def test_other_statuses(status: int) -> None:
+    """Only 401 asks for credentials, whatever headers another answer has."""
+    clock = Clock()
+    issuer = Issuer(clock, seconds=60)
+    authorization = Authorization(issuer, clock=clock)
+    assert not refuse(authorization, status=status)
+    assert not issuer.asked
+    assert refuse(authorization)
+    assert not refuse(authorization, status=status)
+    assert issuer.asked == [HOST]
+
+
+def test_an_expired_login() -> None:
+    """A login is used until it expires; then the credentials are asked for another, without a refusal."""
+    clock = Clock()
+    issuer = Issuer(clock, seconds=60)
+    authorization = Authorization(issuer, clock=clock)
+    refuse(authorization)
+    clock.now += 59
+    assert password(sent(authorization)) == f"{SECRET} 1"
+    clock.now += 1
+    assert password(sent(authorization)) == f"{SECRET} 2"
+    assert issuer.asked == [HOST, HOST]
+
+
+def test_an_expiring_login_that_is_refused() -> None:
+    """A login that can expire is renewed when it is refused before its time, and then used in every scope."""
+    clock = Clock()
+    issuer = Issuer(clock, seconds=60)
+    authorization = Authorization(issuer, clock=clock)
+    refuse(authorization)
+    assert [password(sent(authorization, scope)) for scope in (PULL, PUSH)] == [f"{SECRET} 1"] * 2
+    assert refuse(authorization)
+    assert [password(sent(authorization, scope)) for scope in (PULL, PUSH)] == [f"{SECRET} 2"] * 2
+
+
+def test_a_refusal_that_comes_late() -> None:
+    """Requests that are refused with a header that was renewed meanwhile are sent again, and renew nothing."""
+    clock = Clock()
+    issuer = Issuer(clock, seconds=60)
+    authorization = Authorization(issuer, clock=clock)
+    under_way = [authorization.authorize(GET, PULL)]
+    refuse(authorization)
+    under_way.append(authorization.authorize(GET, PULL))
+    refuse(authorization)
+    for request in under_way:
+        assert authorization.rejected(refusal(request, BASIC), PULL)
+    assert password(sent(authorization)) == f"{SECRET} 2"
+    assert issuer.asked == [HOST, HOST]
+
+
+def test_a_header_for_each_scope() -> None:
+    """A scheme that keeps a header for each scope makes it before a request of a new scope is sent."""
+    clock = Clock()
+    token = Token(clock)
+    authorization = Authorization(Anonymous(), [token], clock=clock)
+    assert refuse(authorization, PULL, TOKEN)
+    challenge = Challenge("token", {"realm": "https://tokens.example/"})
+    for _ in range(2):
+        assert sent(authorization, PULL) == "Token 1 repository:team/image:pull nobody"
+        assert sent(authorization, PUSH) == "Token 2 repository:team/image:pull,push nobody"
+    assert token.issued == [(str(PULL), challenge), (str(PUSH), challenge)]
+
+
+def test_renewal_in_one_scope() -> None:
+    """A header that is refused is renewed from the same login, if that does not expire; other scopes keep theirs."""
+    clock = Clock()
+    issuer, token = Issuer(clock), Token(clock)
+    authorization = Authorization(issuer, [token], clock=clock)
+    refuse(authorization, PULL, TOKEN)
+    kept = sent(authorization, PUSH)
+    assert refuse(authorization, PULL, [])
+    assert sent(authorization, PULL) == f"Token 3 {PULL} {SECRET} 1"
+    assert sent(authorization, PUSH) == kept
+    assert issuer.asked == [HOST]
+
+
+@given(st.lists(st.tuples(st.sampled_from([PULL, PUSH]), st.floats(0, 100), st.booleans()), max_size=20))
+def test_any_course_of_time(steps: list[tuple[Scope, float, bool]]) -> None:
+    """No header is sent from when it expires or is refused on, and none is made while there is a good one."""
+    clock = Clock()
+    token = Token(clock)
+    authorization = Authorization(Anonymous(), [token], clock=clock)
+    refuse(authorization, PULL, TOKEN)
+    good: dict[Scope, tuple[str | None, float]] = {PULL: (sent(authorization, PULL), clock.now + 60)}
+    for scope, passed, refused in steps:
+        clock.now += passed
+        made = len(token.issued)
+        header, expires = good.get(scope, (None, 0.0))
+        if clock.now < expires:
+            assert sent(authorization, scope) == header
+            assert len(token.issued) == made
+        else:
+            good[scope] = sent(authorization, scope), clock.now + 60
+            assert good[scope][0] != header
+            assert len(token.issued) == made + 1
+        if refused:
+            assert refuse(authorization, scope, TOKEN)
+            good[scope] = sent(authorization, scope), clock.now + 60
+
+
+@pytest.mark.parametrize("scopes", [(PULL, PULL), (PULL, PUSH)], ids=["one scope", "two scopes"])
+@pytest.mark.parametrize("scheme", ["Basic", "Token"])
+def test_two_threads_and_one_refusal(scheme: str, scopes: tuple[Scope, Scope]) -> None:
+    """Of two threads that meet the same 401, one asks the credentials, and the other waits for what they give."""
+    clock = Clock()
+    issuer = Issuer(clock)
+    both = threading.Barrier(2)
+
+    def meanwhile() -> None:
+        try:
+            both.wait(timeout=0.2)  # passes only if the other thread asks the credentials, too
+        except threading.BrokenBarrierError:
+            return
+
+    issuer.meanwhile = meanwhile
+    authorization = Authorization(issuer, [Token(clock), Basic()], clock=clock)
+    challenges = TOKEN if scheme == "Token" else BASIC
+    with ThreadPoolExecutor(2) as pool:
+        again = pool.map(lambda scope: authorization.rejected(refusal(GET, challenges), scope), scopes)
+        assert list(again) == [True, True]
+    assert issuer.asked == [HOST]
+    assert sent(authorization)
+
+
+def test_two_threads_and_two_hosts() -> None:
+    """A host whose credentials take long holds up no other host."""
+    issuer = Issuer(Clock())
+    both = threading.Barrier(2)
+    issuer.meanwhile = lambda: both.wait(timeout=20)  # an error unless both are asked for at the same time
+    authorization = Authorization(issuer)
+
+    def meet(host: str) -> bool:
+        return authorization.rejected(refusal(Request("GET", f"https://{host}/v2/"), BASIC), Scope(host))
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(meet, ["a.example", "b.example"])) == [True, True]
 
 
 @pytest.mark.parametrize(
-    ("challenges", "words"),
+    ("challenges", "expected"),
     [
-        (['Basic realm="r"'], "none are configured"),
-        (['Bearer realm="r"'], "kind bearer"),
-        ([], "nothing that its answer names"),
+        ([*BASIC, *TOKEN], "Token"),
+        ([f"{BASIC[0]}, {TOKEN[0]}"], "Token"),
+        (["Negotiate", *BASIC], "Basic"),
+        (["bAsIc"], "Basic"),
     ],
 )
-def test_a_challenge_that_cannot_be_answered_says_why(challenges: list[str], words: str) -> None:
-    """Without a login, or asked for something else than Basic, the error names the host and what it asked for."""
-    with pytest.raises(CredentialsRefused, match=words) as raised:
-        Authorization(Anonymous()).answer(HOST, challenges)
-    assert raised.value.cause.startswith(HOST)
+def test_the_choice_of_a_scheme(challenges: list[str], expected: str) -> None:
+    """Of the schemes that a host offers, the first that is supported is used, however it is spelled."""
+    clock = Clock()
+    authorization = Authorization(Issuer(clock), [Token(clock), Basic()], clock=clock)
+    refuse(authorization, PULL, challenges)
+    header = sent(authorization)
+    assert header is not None
+    assert header.startswith(f"{expected} ")
 
 
-def test_a_login_does_not_show() -> None:
-    """Neither user name nor password stand in a login's representation."""
-    assert repr(Login("me", SECRET)) == "Login()"
+@pytest.mark.parametrize(
+    ("challenges", "cause"),
+    [
+        (BASIC, "asks for credentials, and none are configured for it"),
+        (['Bearer realm="r"'], "asks for credentials of the kind bearer; only Basic is supported"),
+        (
+            ["Negotiate", 'Bearer realm="r"', "Negotiate"],
+            "asks for credentials of the kind bearer or negotiate; only Basic is supported",
+        ),
+        ([], "asks for credentials of a kind that it does not name; only Basic is supported"),
+    ],
+)
+def test_a_challenge_without_an_answer(challenges: list[str], cause: str) -> None:
+    """Without a login, or asked for another scheme, the error says what the host wants; it stays anonymous."""
+    authorization = Authorization(Anonymous())
+    for _ in range(2):
+        with pytest.raises(CredentialsRefused) as raised:
+            refuse(authorization, PULL, challenges)
+        assert raised.value.cause == f"{HOST} {cause}"
+        assert authorization.authorize(GET, PULL) is GET
+
+
+def test_credentials_that_cannot_be_read() -> None:
+    """Credentials that cannot be read are the error, whatever scheme the host asks for."""
+
+    class Broken:
+        def login(self, host: str) -> Login | None:
+            raise CredentialsRefused(f"no reading of {host}")
+
+    for challenges in (BASIC, ["Bearer"], []):
+        with pytest.raises(CredentialsRefused, match="no reading"):
+            refuse(Authorization(Broken()), PULL, challenges)
+
+
+@pytest.mark.parametrize("schemes", [SCHEMES, (Token(Clock()), Basic())], ids=["basic", "token"])
+def test_representations(schemes: tuple[Scheme, ...]) -> None:
+    """No value that holds a secret shows it."""
+    clock = Clock()
+    issuer = Issuer(clock)
+    authorization = Authorization(issuer, schemes, clock=clock)
+    refuse(authorization, PULL, BASIC + TOKEN)
+    request = authorization.authorize(GET, PULL)
+    header = request.headers["Authorization"]
+    login = issuer.login(HOST)
+    assert login is not None
+    values = (login, Header(header), request, refusal(request, BASIC), authorization, Chain((issuer,)), *schemes)
+    shown = f"{values!r} {[str(value) for value in values]} {vars(authorization)}"
+    for secret in (SECRET, header, header.partition(" ")[2], login.basic):
+        assert secret not in shown

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from runner.errors import UsageInvalid
-from runner.oci.connections import Connections, base_url, is_loopback, proxy_for
+from runner.oci.connections import Connections, base_url, is_loopback, proxy_for, same_host
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,30 @@ def test_only_this_machine_is_spoken_to_in_plain_text(host: str, *, expected: bo
     """Plain HTTP is for localhost, 127.0.0.0/8 and ::1; every other host gets TLS."""
     assert is_loopback(host) is expected
     assert base_url(host) == f"{'http' if expected else 'https'}://{host}"
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "expected"),
+    [
+        ("https://a.example/v2/", "a.example", True),
+        ("https://A.example:443/v2/", "a.example", True),
+        ("https://a.example/v2/", "A.Example:443", True),
+        ("https://me:secret@a.example/", "a.example", True),
+        ("http://127.0.0.1:5000/v2/", "127.0.0.1:5000", True),
+        ("http://[::1]:5000/", "[::1]:5000", True),
+        ("http://a.example/v2/", "a.example", False),
+        ("http://a.example:443/v2/", "a.example", False),
+        ("https://127.0.0.1:5000/v2/", "127.0.0.1:5000", False),
+        ("https://a.example:444/", "a.example", False),
+        ("https://b.a.example/", "a.example", False),
+        ("https://a.example@b.example/", "a.example", False),
+        ("https://b.example/a.example", "a.example", False),
+        ("/v2/", "a.example", False),
+    ],
+)
+def test_urls_of_a_host(url: str, host: str, *, expected: bool) -> None:
+    """A URL leads to a host when scheme, name and port are those with which the host is spoken to."""
+    assert same_host(url, host) is expected
 
 
 @pytest.mark.parametrize(
