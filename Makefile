@@ -24,7 +24,7 @@ tools: ## build the pinned tools that tests need: crane, both helms, Prow's prog
 demo: setup ## release a sample controller to a registry on this machine, and show what was published
 	@$(BIN)/python -m hack.demo
 
-prow: setup ## run a whole Prow on this machine, with a release in it, until it is interrupted (needs root)
+prow: setup ## run a whole Prow on this machine and release through it, until interrupted (needs root)
 	@hack/build-tool crane prow kube-apiserver
 	@hack/build-environment moto_server
 	@hack/build-deck-pages
@@ -33,30 +33,30 @@ prow: setup ## run a whole Prow on this machine, with a release in it, until it 
 picture: setup ## draw what the demo prints, for the README
 	@$(BIN)/python -m hack.demo_picture
 
-pages: setup tools ## take the pictures of release.html in docs/pages, of runs that are really made (needs Chromium)
+pages: setup tools ## take the pictures of release.html in docs/pages from real runs (needs Chromium)
 	@$(BIN)/python -m hack.page_pictures
 
-deck-pictures: setup tools ## draw Prow's pages of real runs, for the documentation
+deck-pictures: setup tools ## take the pictures of Prow's pages in docs/pages from real runs (needs Chromium)
 	@$(BIN)/python -m hack.deck_pictures
 
-bench: setup tools ## measure how long runs take, beside a bare start of Python
+bench: setup tools ## measure how long runs take, compared with a bare start of Python
 	@$(BIN)/python -m hack.bench $(BENCH)
 
 image: setup ## build the runner's own image: make image [TAG=NAME] [BASE=IMAGE] [JOBS=FILE]
 	@$(BIN)/python -m hack.image $(if $(TAG),--tag $(TAG)) $(if $(BASE),--base $(BASE)) $(if $(JOBS),--jobs $(JOBS))
 
-pin-bases: setup ## write which digest the tag of each base image has now into the files that name it
+pin-bases: setup ## write the current digest of each base image into the files that name it
 	@hack/build-tool crane
 	@$(BIN)/python -m hack.pin_bases
 
-image-figures: setup ## measure the runner's image: its size, and what a start of it costs (needs root)
+image-figures: setup ## measure the runner's image: its size, and how long it takes to start (needs root)
 	@$(BIN)/python -m hack.image_figures
 
 test: setup check tools ## check the code, then run all tests that this machine can run
 	$(BIN)/pytest -q -rs -n $(WORKERS) -m "not exclusive"
 	$(BIN)/pytest -q -rs -m exclusive || [ $$? -eq 5 ] # 5: there are none
 
-check: setup ## formatting, lint, types, the direction of imports, generated files
+check: setup ## check formatting, lint, types, the direction of imports and generated files
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
@@ -68,6 +68,6 @@ format: setup ## format the code and apply the fixes that lint can make
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-clean: ## remove all that these commands made in this folder
+clean: ## remove everything that these commands made in this folder
 	rm -rf .venv .tools artifacts dist .demo .prow .mypy_cache .ruff_cache .import_linter_cache .hypothesis .pytest_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
