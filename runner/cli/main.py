@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from runner import __version__
-from runner.config.settings import BUILDERS, Options, config_file
+from runner.builders.table import BUILDERS
+from runner.config.settings import Options, config_file
 from runner.errors import ExitCode, UsageInvalid
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from runner.builders.table import BUILDERS
 from runner.config.naming import RegistryAddress
 from runner.errors import UsageInvalid
 from runner.oci.name import Name, Repository
@@ -24,7 +25,6 @@ T = TypeVar("T")
 BAKED_CONFIG = Path("/etc/ack-release/jobs.yaml")
 DEFAULT_CONFIG = Path("config/jobs.yaml")
 DEFAULT_ARTIFACTS = Path("artifacts")
-BUILDERS = ("go",)
 
 
 @dataclass(frozen=True)
