@@ -6,7 +6,7 @@ The first log line says what is released. Nothing that comes after it is importe
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,14 +31,12 @@ from runner.source.route import (
     propose_route,
     read_as_tag,
 )
-from runner.tools import Session
+from runner.tools import Session, open_builder, open_helm, open_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from runner.oci.messages import Exchange
     from runner.oci.name import Name
-    from runner.report.console import Log
     from runner.source.clone import Checkout
     from runner.source.event import Event
 
@@ -93,18 +91,10 @@ def read_request(options: Options, session: Session) -> Request:
 
 def open_tools(request: Request, session: Session) -> Tools:
     """Open what the run works with."""
-    from runner.builders.go import GoBuilder  # noqa: PLC0415 - after the first log line, as all here
-    from runner.chart.helm import Helm  # noqa: PLC0415
-    from runner.oci.auth import DockerConfig  # noqa: PLC0415
-    from runner.oci.registry import Registry  # noqa: PLC0415
-    from runner.oci.transport import Transport  # noqa: PLC0415
-    from runner.run.publish import FolderDestination, RegistryDestination  # noqa: PLC0415
+    from runner.run.publish import FolderDestination, RegistryDestination  # noqa: PLC0415 - after the first log line
 
     children = child_environment(session.environment, session.folder, [request.checkout.folder])
-    registry = Registry(
-        Transport(session.lifetime, session.environment, observe=Exchanges(session.log).tell),
-        DockerConfig.find(session.environment),
-    )
+    registry = open_registry(session)
     build, settings = request.config.build, request.settings
     session.record.update(layout_folder=str(settings.to_layout) if settings.to_layout else None)
 
@@ -121,8 +111,8 @@ def open_tools(request: Request, session: Session) -> Tools:
         children=children,
         source=session.folder / "source",
         registry=registry,
-        helm=Helm(build.helm, session.run, children, _tool_log(session, "helm")),
-        builder=GoBuilder(build.go, session.run, children, _tool_log(session, "go")),
+        helm=open_helm(session, build.helm, children),
+        builder=open_builder(session, settings.builder, build.programs, children),
         destination=destination,
     )
 
@@ -208,26 +198,3 @@ def _check_proposal(route: ReleasePath | ProposedPath, event: Event, checkout: C
     tag = f"refs/tags/v{route.version}^{{commit}}" if isinstance(route, ReleasePath) else None
     found = resolve(checkout, [tag], session.run, children)[tag] if tag else None
     check_proposal(route, event, checkout, contained, found)
-
-
-class Exchanges:
-    """Logs requests: each for programs, and for people the first that a host does not answer as it should.
-
-    Args:
-        log: where to.
-    """
-
-    def __init__(self, log: Log) -> None:
-        self._log = log
-        self._told: set[str] = set()
-
-    def tell(self, exchange: Exchange) -> None:
-        """Log one request."""
-        self._log.debug("request", **asdict(exchange))
-        if exchange.problem and exchange.host not in self._told:
-            self._told.add(exchange.host)
-            self._log.warning("trying again", host=exchange.host, problem=exchange.problem)
-
-
-def _tool_log(session: Session, tool: str) -> Path | None:
-    return None if session.artifacts is None else session.artifacts / f"{tool}-build-log.txt"
