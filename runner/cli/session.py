@@ -8,29 +8,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from runner import __version__
+from runner.cli.limits import read_limits
 from runner.config.settings import Options, artifacts_folder, is_quiet
-from runner.errors import ExitCode, ReleaseError, RunEnded
+from runner.errors import ExitCode, RunEnded
 from runner.report.console import Log, Outlet, error_lines, open_log, released_line
 from runner.report.files import PROGRESS, REPORTS, write_reports
 from runner.report.record import Record, RecordDocument, StepDocument, summary
 from runner.run.pipeline import release
 from runner.runtime.lifetime import Lifetime
 from runner.runtime.process import Children
-from runner.runtime.supervisor import DEFAULT_GRACE_SECONDS, supervise
+from runner.runtime.supervisor import supervise
 from runner.runtime.workspace import open_workspace, remove_folder
-from runner.source.event import read_event
 from runner.tools import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from runner.report.files import Report
-
-MARGIN_SECONDS = 15.0
-"""How long before Prow's own timeout a run ends itself, so that it ends with reports and exit code 9."""
-
-PROW_TIMEOUT_SECONDS = 7200.0
-"""Prow's default where the job's decoration names no timeout (pkg/entrypoint/options.go)."""
 
 CHILDREN_SHARE, REPORTS_SHARE, UNWINDING_SHARE, REMOVAL_SHARE = 1 / 3, 1 / 3, 1 / 12, 1 / 8
 """What of the grace period an ended run gives its children, its reports, its workers, and the work folder's removal."""
@@ -56,8 +50,9 @@ def launch(
         only_plan: stop before anything is built or written.
         show: given the finished record, after everything else.
     """
-    seconds, grace = _limits(environment, proposal=options.as_tag is not None)
-    lifetime = Lifetime(seconds)
+    limits = read_limits(environment)
+    grace = limits.grace
+    lifetime = Lifetime(limits.seconds)
     children = Children(lifetime)
     artifacts, lines, problem = _open_artifacts(Path(artifacts_folder(options, environment).value))
     outlet = Outlet(out)
@@ -224,23 +219,6 @@ def _within(seconds: float, work: Callable[[], object]) -> None:
 def _tell(log: Log, step: StepDocument) -> None:
     say = log.debug if step.name in TOLD_BY_STARTED else log.info
     say(f"step {step.outcome}", step=step.name, service=step.service, reason=step.reason, seconds=step.seconds)
-
-
-def _limits(environment: Mapping[str, str], *, proposal: bool) -> tuple[float | None, float]:
-    """Return the seconds after which the run ends itself, and how many its end may take.
-
-    The latter is Prow's grace period, but never more than its default, since what does not end by then will not end at
-    all, and not more than is left between deadline and timeout.
-    """
-    try:
-        event = read_event(environment, proposal=proposal)
-    except ReleaseError:
-        return None, DEFAULT_GRACE_SECONDS
-    default = PROW_TIMEOUT_SECONDS if environment.get("JOB_SPEC") else None
-    timeout = event.timeout or default
-    seconds = None if timeout is None else max(timeout / 2, timeout - MARGIN_SECONDS)
-    grace = min(event.grace_period or DEFAULT_GRACE_SECONDS, DEFAULT_GRACE_SECONDS)
-    return seconds, grace if timeout is None or seconds is None else min(grace, timeout - seconds)
 
 
 def _open_artifacts(folder: Path) -> tuple[Path | None, TextIO | None, str | None]:
