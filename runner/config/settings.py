@@ -56,7 +56,7 @@ class Declared:
     """A value that steers a run: all the ways in which it can be given, and what it is called.
 
     Attributes:
-        flag: the option of the command line, e.g. ``--registry``.
+        flag: the option of the command line, e.g. ``--registry``; empty where there is none.
         kind: what the option takes.
         metavar: what the option's help shows in the place of a value; by its kind where it is left out.
         choices: the values that the option takes; any where it is empty.
@@ -69,7 +69,7 @@ class Declared:
         row: what the record's ``settings`` call it; None where they leave it out.
     """
 
-    flag: str | None = None
+    flag: str = ""
     kind: Kind = "text"
     metavar: str | None = None
     choices: tuple[str, ...] = ()
