@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -145,3 +146,18 @@ def test_a_report_that_cannot_be_kept_is_told_once(tmp_path: Path) -> None:
     lines = out.getvalue().splitlines()
     assert [line.partition(" report=")[2].split()[0] for line in lines] == ["record.json", "metadata.json"]
     assert all("level=warning" in line for line in lines)
+
+
+def test_reports_that_cannot_be_rendered_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where what renders the last reports cannot be loaded, the record is written all the same, and a warning."""
+    monkeypatch.setitem(sys.modules, "runner.report.table", None)
+    out = io.StringIO()
+    outlet = Outlet(out)
+    log = open_log(outlet, None)
+    finish = Finish(new_record(), log, outlet, tmp_path, patience=5.0, conclude=say_done, show=None)
+    assert finish() == 0
+    warning, last = out.getvalue().splitlines()
+    assert "level=warning" in warning
+    assert "report=reports" in warning
+    assert "event=done" in last
+    assert json.loads((tmp_path / "record.json").read_text("utf-8"))["exit"] == 0
