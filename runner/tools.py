@@ -1,14 +1,23 @@
-"""What a run works with: the effects, opened once and handed to the stations that need them."""
+"""What a command works with: its session, and the tools that are opened in it, each on its own.
+
+A tool's module is loaded when the tool is opened, and not before: the first log line waits for none of them.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
+
+from runner.builders.table import BUILDERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from runner.builders.builder import Builder
+    from runner.chart.helm import Helm
+    from runner.oci.messages import Exchange
+    from runner.oci.registry import Registry
     from runner.report.console import Log
     from runner.report.record import Record
     from runner.runtime.lifetime import Lifetime
@@ -17,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Session:
-    """What is there before anything is known of the release.
+    """What every command has, before it has read or opened anything.
 
     ``environment`` is the process's own; ``folder`` the work folder, removed at the end; ``artifacts`` the folder for
     reports, None when it cannot be written.
@@ -30,3 +39,62 @@ class Session:
     log: Log
     folder: Path
     artifacts: Path | None
+
+
+def open_registry(session: Session) -> Registry:
+    """Return a client of registries, with the credentials of Docker's configuration; its requests are logged."""
+    from runner.oci.credentials import Chain, DockerConfig
+    from runner.oci.registry import Registry
+    from runner.oci.transport import Transport
+
+    transport = Transport(session.lifetime, session.environment, observe=Exchanges(session.log).tell)
+    return Registry(transport, Chain((DockerConfig.find(session.environment),)))
+
+
+def open_helm(session: Session, program: str, children: Mapping[str, str]) -> Helm:
+    """Return what calls helm.
+
+    Args:
+        session: what helm is started in; its output goes into ``helm-build-log.txt`` of the artifacts folder.
+        program: a name on PATH, or a path.
+        children: helm's whole environment.
+    """
+    from runner.chart.helm import Helm
+
+    return Helm(program, session.run, children, _output_file(session, "helm"))
+
+
+def open_builder(session: Session, name: str, programs: Mapping[str, str], children: Mapping[str, str]) -> Builder:
+    """Return the builder of this name, one of ``BUILDERS``.
+
+    Args:
+        session: what its programs are started in; their output goes into ``NAME-build-log.txt`` of the artifacts
+            folder.
+        name: as in the settings.
+        programs: the programs that jobs.yaml names under ``build``, by key.
+        children: the whole environment of those programs.
+    """
+    return BUILDERS[name](programs, session.run, children, _output_file(session, name))
+
+
+class Exchanges:
+    """Logs requests: each for programs, and for people the first that a host does not answer as it should.
+
+    Args:
+        log: where to.
+    """
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._told: set[str] = set()
+
+    def tell(self, exchange: Exchange) -> None:
+        """Log one request."""
+        self._log.debug("request", **asdict(exchange))
+        if exchange.problem and exchange.host not in self._told:
+            self._told.add(exchange.host)
+            self._log.warning("trying again", host=exchange.host, problem=exchange.problem)
+
+
+def _output_file(session: Session, tool: str) -> Path | None:
+    return None if session.artifacts is None else session.artifacts / f"{tool}-build-log.txt"

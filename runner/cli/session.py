@@ -1,36 +1,37 @@
-"""Opens what a run needs, lets it go on under supervision, and ends it with its reports and its exit code."""
+"""A supervised session of any command: deadline, signals, children, log, record and reports, and the exit code.
+
+What the command does is handed in, and so is how its success is told; nothing here knows of events, checkouts or
+releases.
+"""
 
 from __future__ import annotations
 
 import threading
 from contextlib import ExitStack, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from runner import __version__
-from runner.config.settings import Options, artifacts_folder, is_quiet
-from runner.errors import ExitCode, ReleaseError, RunEnded
-from runner.report.console import Log, Outlet, error_lines, open_log, released_line
-from runner.report.files import PROGRESS, REPORTS, write_reports
-from runner.report.record import Record, RecordDocument, StepDocument, summary
-from runner.run.pipeline import release
+from runner.cli.limits import read_limits
+from runner.config.settings import is_quiet
+from runner.errors import ExitCode, RunEnded
+from runner.report.console import Log, Outlet, error_lines, open_log
+from runner.report.files import PROGRESS, write_reports
+from runner.report.record import Record, RecordDocument, StepDocument
 from runner.runtime.lifetime import Lifetime
 from runner.runtime.process import Children
-from runner.runtime.supervisor import DEFAULT_GRACE_SECONDS, supervise
+from runner.runtime.supervisor import supervise
 from runner.runtime.workspace import open_workspace, remove_folder
-from runner.source.event import read_event
 from runner.tools import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
 
+    from runner.cli.limits import Limits
     from runner.report.files import Report
 
-MARGIN_SECONDS = 15.0
-"""How long before Prow's own timeout a run ends itself, so that it ends with reports and exit code 9."""
-
-PROW_TIMEOUT_SECONDS = 7200.0
-"""Prow's default where the job's decoration names no timeout (pkg/entrypoint/options.go)."""
+    Conclude = Callable[[RecordDocument, Outlet, Log], None]
+    """Tells of a success in the last line: given the finished record, what people read, and the log."""
 
 CHILDREN_SHARE, REPORTS_SHARE, UNWINDING_SHARE, REMOVAL_SHARE = 1 / 3, 1 / 3, 1 / 12, 1 / 8
 """What of the grace period an ended run gives its children, its reports, its workers, and the work folder's removal."""
@@ -39,45 +40,60 @@ TOLD_BY_STARTED = frozenset({"event", "configuration", "checkout", "route", "sel
 """Steps whose outcome is in the line ``started``, or in the error."""
 
 
-def launch(
-    options: Options,
+def say_done(document: RecordDocument, _: Outlet, log: Log) -> None:
+    """Log that the command is done: how a success is told where the command says nothing else."""
+    log.info("done", seconds=document.timings["total"])
+
+
+def run_session(
+    command: str,
+    work: Callable[[Session], object],
+    *,
     environment: Mapping[str, str],
     out: TextIO,
-    *,
-    only_plan: bool = False,
+    artifacts: Path,
+    limits: Limits | None = None,
+    conclude: Conclude = say_done,
     show: Callable[[RecordDocument], None] | None = None,
 ) -> int:
-    """Run the road and return the process's exit code.
+    """Do a command's work under supervision and return the process's exit code.
+
+    Of what the work raises, a ReleaseError has its own exit code; anything else is a bug, 1. A signal or the deadline
+    ends it with 9. The caller leaves the process without waiting for threads. Only the main thread may call this, and
+    only once: signals are answered here.
 
     Args:
-        options: what the command line gave.
+        command: its name in the record.
+        work: what it does; failures of parts of it, which stop nothing else, are put into the session's record.
         environment: the process's environment.
         out: where the log goes.
-        only_plan: stop before anything is built or written.
+        artifacts: the folder for the reports, made where it is not there; one that cannot be written stops nothing.
+        limits: how long it may go on; what Prow allows the job where left out.
+        conclude: tells of a success.
         show: given the finished record, after everything else.
     """
-    seconds, grace = _limits(environment, proposal=options.as_tag is not None)
-    lifetime = Lifetime(seconds)
+    limits = limits or read_limits(environment)
+    grace = limits.grace
+    lifetime = Lifetime(limits.seconds)
     children = Children(lifetime)
-    artifacts, lines, problem = _open_artifacts(Path(artifacts_folder(options, environment).value))
+    reports, lines, problem = _open_artifacts(artifacts)
     outlet = Outlet(out)
     log = open_log(outlet, lines, quiet=is_quiet(environment))
     if problem:
         log.warning("reports are not written", reason=problem)
-    record = Record(Reports(artifacts, log).save, tell=lambda step: _tell(log, step))
-    record.update(command="plan" if only_plan else "run", runner=__version__)
+    record = Record(Reports(reports, log).save, tell=lambda step: _tell(log, step))
+    record.update(command=command, runner=__version__)
     patience = grace * REPORTS_SHARE / 2
-    finish = Finish(record, log, outlet, artifacts, patience=patience, only_plan=only_plan, show=show)
+    finish = Finish(record, log, outlet, reports, patience=patience, conclude=conclude, show=show)
     folders: list[Path] = []
     unwound = threading.Event()
 
-    def work() -> int:
+    def go_on() -> int:
         with ExitStack() as stack:
             stack.callback(unwound.set)
             try:
                 folders.append(stack.enter_context(open_workspace(environment)))
-                session = Session(environment, lifetime, children.run, record, log, folders[0], artifacts)
-                release(options, session, only_plan=only_plan)
+                work(Session(environment, lifetime, children.run, record, log, folders[0], reports))
             except RunEnded:
                 # Whoever ended the run finishes it: the main thread, in ``end``.
                 return int(ExitCode.ENDED)
@@ -96,7 +112,7 @@ def launch(
         _within(grace * REMOVAL_SHARE, lambda: _remove(folders))
         return int(ExitCode.ENDED) if finish.code is None else finish.code
 
-    return supervise(work, lifetime, end)
+    return supervise(go_on, lifetime, end)
 
 
 class Reports:
@@ -131,7 +147,7 @@ class Finish:
         out: where the last lines go.
         folder: where the reports go; None for none.
         patience: seconds for which the last lines wait, so that what is said of reports stands before them.
-        only_plan: whether nothing was to be published.
+        conclude: tells of a success, unless there is an error to tell of.
         show: given the record at the end.
 
     ``code`` is the exit code once the record is closed: what is told then is how the run ended, even where a report is
@@ -146,7 +162,7 @@ class Finish:
         folder: Path | None,
         *,
         patience: float,
-        only_plan: bool,
+        conclude: Conclude,
         show: Callable[[RecordDocument], None] | None,
     ) -> None:
         self._record = record
@@ -154,7 +170,7 @@ class Finish:
         self._out = out
         self._folder = folder
         self._patience = patience
-        self._only_plan = only_plan
+        self._conclude = conclude
         self._show = show
         self._lock = threading.Lock()
         self.code: int | None = None
@@ -172,7 +188,7 @@ class Finish:
                 reports.join(self._patience)
                 for name, reason in tuple(problems):
                     self._log.warning("report is not written", report=name, reason=reason)
-                for part in (self._conclude, self._show or _nothing):
+                for part in (self._say_last, self._show or _nothing):
                     # A closed stdout does not change how the run ended.
                     with suppress(OSError, ValueError):
                         part(document)
@@ -180,29 +196,32 @@ class Finish:
             return self.code
 
     def _report(self, document: RecordDocument, problems: list[tuple[str, str]]) -> None:
-        if self._folder is not None:
-            self._record.wait_for_save()
-            problems.extend(write_reports(self._folder, document, REPORTS))
+        if self._folder is None:
+            return
+        self._record.wait_for_save()
+        problems.extend(write_reports(self._folder, document, PROGRESS))
+        try:
+            from runner.report.table import LAST  # noqa: PLC0415 - the first log line does not wait for their libraries
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with these, the others are written
+            problems.append(("reports", repr(error)))
+        else:
+            problems.extend(write_reports(self._folder, document, LAST))
 
-    def _conclude(self, document: RecordDocument) -> None:
-        self._say_last(document)
+    def _say_last(self, document: RecordDocument) -> None:
+        if document.errors:
+            self._say_errors(document)
+        else:
+            self._conclude(document, self._out, self._log)
         # Workers that have not noticed the end yet say nothing after the last line.
         self._out.close()
 
-    def _say_last(self, document: RecordDocument) -> None:
+    def _say_errors(self, document: RecordDocument) -> None:
         for error in document.errors:
             for line in error_lines(error):
                 self._out.write(f"{line}\n")
         # The log's file comes after what people read: its disk may hang.
         for error in document.errors:
             self._log.debug("failed", service=error.service, code=error.code, cause=error.cause, remedy=error.remedy)
-        if document.errors:
-            return
-        if self._only_plan:
-            self._log.info(summary(document))
-        else:
-            self._out.write(f"{released_line(document)}\n")
-            self._log.debug("released", summary=summary(document))
 
 
 def _nothing(_: RecordDocument) -> None:
@@ -224,23 +243,6 @@ def _within(seconds: float, work: Callable[[], object]) -> None:
 def _tell(log: Log, step: StepDocument) -> None:
     say = log.debug if step.name in TOLD_BY_STARTED else log.info
     say(f"step {step.outcome}", step=step.name, service=step.service, reason=step.reason, seconds=step.seconds)
-
-
-def _limits(environment: Mapping[str, str], *, proposal: bool) -> tuple[float | None, float]:
-    """Return the seconds after which the run ends itself, and how many its end may take.
-
-    The latter is Prow's grace period, but never more than its default, since what does not end by then will not end at
-    all, and not more than is left between deadline and timeout.
-    """
-    try:
-        event = read_event(environment, proposal=proposal)
-    except ReleaseError:
-        return None, DEFAULT_GRACE_SECONDS
-    default = PROW_TIMEOUT_SECONDS if environment.get("JOB_SPEC") else None
-    timeout = event.timeout or default
-    seconds = None if timeout is None else max(timeout / 2, timeout - MARGIN_SECONDS)
-    grace = min(event.grace_period or DEFAULT_GRACE_SECONDS, DEFAULT_GRACE_SECONDS)
-    return seconds, grace if timeout is None or seconds is None else min(grace, timeout - seconds)
 
 
 def _open_artifacts(folder: Path) -> tuple[Path | None, TextIO | None, str | None]:

@@ -11,7 +11,7 @@ import posixpath
 from dataclasses import dataclass
 from difflib import get_close_matches
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from runner.config.collisions import Use, find_collisions, find_overlong
 from runner.config.naming import PRESETS, TAG_LENGTH, RegistryAddress, Scheme
@@ -77,11 +77,16 @@ class Service:
 class BuildConfig:
     """How images are built: with what, on which base; ``parallel`` services at once."""
 
-    builder: Literal["go"]
+    builder: str
     base_image: str
     go: str
     helm: str
     parallel: int
+
+    @property
+    def programs(self) -> Mapping[str, str]:
+        """The programs that are named, by their key: each a name on PATH, or a path."""
+        return {"go": self.go, "helm": self.helm}
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args, get_
 from pydantic import AfterValidator, BaseModel, Discriminator, Field, Tag, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
+from runner.builders.table import BUILDERS
 from runner.config.naming import PRESETS, SERVICE, RegistryAddress, TemplateKind, check_fields, check_template
 from runner.config.prow import ProwSection, ServiceProwSection  # noqa: TC001 - pydantic reads the annotations
 from runner.config.section import Listed, Section, nearest
@@ -145,12 +146,17 @@ _Naming = Annotated[
 ]
 _Path = Annotated[str, AfterValidator(_path)]
 _Program = Annotated[str, AfterValidator(_program)]
+if TYPE_CHECKING:
+    _Builder = str
+else:
+    # A type checker takes no names from a table; pydantic, which reads this line, does.
+    _Builder = Literal[tuple(BUILDERS)]
 
 
 class BuildSection(Section):
     """How images are built."""
 
-    builder: Literal["go"] = Field("go", description="What builds images; only go so far, which needs no daemon.")
+    builder: _Builder = Field("go", description="What builds images; only go so far, which needs no daemon.")
     base_image: Annotated[str, AfterValidator(_base_image)] = Field(
         DEFAULT_BASE_IMAGE,
         description="What the binary is put on: HOST/REPOSITORY:TAG, HOST/REPOSITORY@sha256:…, oci:DIR or scratch.",

@@ -1,4 +1,7 @@
-"""Which value steers what, and where it came from: option, then environment, then jobs.yaml, then default.
+"""Every value that steers a run: how it is given, which source wins, and where it came from.
+
+An option of ``run`` and ``plan`` is declared once, as a field of ``Options``; the command line's options, the value
+that wins and its row in the record's ``settings`` are made from that. The order of sources stands in ``find``.
 
 The environment variables kept from the former job (DOCKER_REPOSITORY, AWS_SERVICE_DOCKER_IMG, CONTROLLER_ECR_REGISTRY,
 HELM_REGISTRY, QUIET) mean here what they meant there.
@@ -6,16 +9,18 @@ HELM_REGISTRY, QUIET) mean here what they meant there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from runner.builders.table import BUILDERS
 from runner.config.naming import RegistryAddress
 from runner.errors import UsageInvalid
 from runner.oci.name import Name, Repository
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Hashable, Mapping, Sequence
 
     from runner.config.load import Config
 
@@ -24,22 +29,9 @@ T = TypeVar("T")
 BAKED_CONFIG = Path("/etc/ack-release/jobs.yaml")
 DEFAULT_CONFIG = Path("config/jobs.yaml")
 DEFAULT_ARTIFACTS = Path("artifacts")
-BUILDERS = ("go",)
 
-
-@dataclass(frozen=True)
-class Options:
-    """What the command line gave; None or empty where it gave nothing."""
-
-    config: Path | None = None
-    workspace: Path | None = None
-    registry: str | None = None
-    artifacts: Path | None = None
-    builder: str | None = None
-    base_image: str | None = None
-    to_layout: Path | None = None
-    services: tuple[str, ...] = ()
-    as_tag: str | None = None
+Kind = Literal["text", "texts", "file", "folder", "flag"]
+"""What an option takes: text; text, and it may be repeated; the path of a file or of a folder; nothing."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +40,201 @@ class Setting:
 
     value: str
     origin: str
+
+
+NOTHING = Setting("", "default")
+
+
+def _default_config() -> Setting:
+    if BAKED_CONFIG.exists():
+        return Setting(str(BAKED_CONFIG), "the runner's image")
+    return Setting(str(DEFAULT_CONFIG), "default")
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A value that steers a run: all the ways in which it can be given, and what it is called.
+
+    Attributes:
+        flag: the option of the command line, e.g. ``--registry``; empty where there is none.
+        kind: what the option takes.
+        metavar: what the option's help shows in the place of a value; by its kind where it is left out.
+        choices: the values that the option takes; any where it is empty.
+        help: what the option's help says.
+        commands: the commands that have the option.
+        variables: the environment's variables, at most two; the first counts, and if both are set they must agree.
+        key: the key of jobs.yaml, as in ``Config.given``.
+        default: what it is where nothing gives it: empty, unless said otherwise.
+        parse: reads the value; raises ValueError where it is malformed.
+        row: what the record's ``settings`` call it; None where they leave it out.
+    """
+
+    flag: str = ""
+    kind: Kind = "text"
+    metavar: str | None = None
+    choices: tuple[str, ...] = ()
+    help: str = ""
+    commands: tuple[str, ...] = ("run", "plan")
+    variables: tuple[str, ...] = ()
+    key: str | None = None
+    default: Callable[[], Setting] = lambda: NOTHING
+    parse: Callable[[str], Hashable] = str
+    row: str | None = None
+
+
+def _option(declared: Declared, *, nothing: object = None) -> Any:  # noqa: ANN401 - a field of any type
+    """Declare an option; ``nothing`` is what it is where the command line does not give it."""
+    return field(default=nothing, metadata={"declared": declared})
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line gave; None, False or empty where it gave nothing."""
+
+    config: Path | None = _option(
+        Declared(
+            flag="--config",
+            kind="file",
+            help="jobs.yaml. [default: the image's own, else config/jobs.yaml]",
+            default=_default_config,
+            row="config",
+        )
+    )
+    workspace: Path | None = _option(
+        Declared(
+            flag="--workspace",
+            kind="folder",
+            help="Folder that holds the checkouts. [default: from JOB_SPEC]",
+            row="workspace",
+        )
+    )
+    registry: str | None = _option(
+        Declared(
+            flag="--registry",
+            metavar="HOST/NAMESPACE",
+            help="Publish here: a staging release.",
+            variables=("CONTROLLER_ECR_REGISTRY", "HELM_REGISTRY"),
+            key="registry",
+            parse=RegistryAddress.parse,
+            row="registry",
+        )
+    )
+    artifacts: Path | None = _option(
+        Declared(
+            flag="--artifacts",
+            kind="folder",
+            help="Folder for the reports. [default: $ARTIFACTS, ./artifacts]",
+            variables=("ARTIFACTS",),
+            default=lambda: Setting(str(DEFAULT_ARTIFACTS), "default"),
+            row="artifacts",
+        )
+    )
+    builder: str | None = _option(
+        Declared(
+            flag="--builder",
+            choices=tuple(BUILDERS),
+            help="How the image is built.",
+            key="build.builder",
+            row="builder",
+        )
+    )
+    base_image: str | None = _option(
+        Declared(
+            flag="--base-image",
+            metavar="REF|oci:DIR|scratch",
+            help="What the image is built on.",
+            key="build.base_image",
+            row="base image",
+        )
+    )
+    to_layout: Path | None = _option(
+        Declared(
+            flag="--to-layout",
+            kind="folder",
+            help="Publish nothing: write an OCI layout folder, replacing its index.",
+            row="layout folder",
+        )
+    )
+    services: tuple[str, ...] = _option(
+        Declared(
+            flag="--service",
+            kind="texts",
+            metavar="NAME",
+            help="Only this one; repeatable.",
+            row="services",
+        ),
+        nothing=(),
+    )
+    as_tag: str | None = _option(
+        Declared(
+            flag="--as-tag",
+            metavar="VERSION|from-chart",
+            help="Plan HEAD as if it were tagged, also in a presubmit; from-chart: by each chart's version, or as what"
+            " it would make of stable.",
+            commands=("plan",),
+            row="as tag",
+        )
+    )
+    as_json: bool = _option(
+        Declared(
+            flag="--json",
+            kind="flag",
+            help="Print one JSON document on stdout; the log goes to stderr.",
+            commands=("plan",),
+        ),
+        nothing=False,
+    )
+
+
+OPTIONS: Mapping[str, Declared] = {one.name: one.metadata["declared"] for one in fields(Options)}
+"""Every option of ``run`` and ``plan``, by its field of ``Options``, in the order of their help."""
+
+DECLARED: Mapping[str, Declared] = {
+    **OPTIONS,
+    "production": Declared(key="registry", row="production registry"),
+    "platforms": Declared(key="platforms", row="platforms"),
+    "image_repository": Declared(variables=("DOCKER_REPOSITORY",), parse=Repository.parse, row="image repository"),
+    "image": Declared(variables=("AWS_SERVICE_DOCKER_IMG",), parse=Name.parse, row="image"),
+}
+"""Every value that steers a run, with or without an option."""
+
+DIGEST_ROW = "config digest"
+FIRST_ROWS = (
+    *("config", "registry", "production registry", DIGEST_ROW, "builder", "base image", "platforms", "artifacts"),
+    *("image repository", "image"),
+)
+"""The rows with which the record's ``settings`` begin; the others follow, in the order in which they are declared."""
+
+
+def find(name: str, options: Options, environment: Mapping[str, str], config: Config | None = None) -> Setting:
+    """Return a value and where it came from: the option, else the environment, else jobs.yaml, else the default.
+
+    An empty variable counts as absent, and an empty option as given. What nothing gives, and has no default, is empty.
+
+    Args:
+        name: one of ``DECLARED``.
+        options: what the command line gave.
+        environment: the process's environment.
+        config: what jobs.yaml says, its own defaults filled in; None before it is read.
+
+    Raises:
+        UsageInvalid: the value is malformed, or two variables that must agree do not.
+    """
+    declared = DECLARED[name]
+    given = getattr(options, name, None)
+    if not (given is None or given is False or given == ()):
+        return _checked(declared, Setting(_text(given), f"option {declared.flag}"))
+    in_environment = [
+        _checked(declared, Setting(environment[variable], f"environment {variable}"))
+        for variable in declared.variables
+        if environment.get(variable)
+    ]
+    if in_environment:
+        return _agreed(in_environment, declared)
+    if config is not None and declared.key is not None:
+        origin = str(config.path) if declared.key in config.given else "default"
+        return Setting(_text(attrgetter(declared.key)(config)), origin)
+    return declared.default()
 
 
 @dataclass(frozen=True)
@@ -94,20 +281,12 @@ class Settings:
 
 def config_file(options: Options) -> Setting:
     """Return which jobs.yaml is read: the option's, else the one baked into the runner's image, else the default."""
-    if options.config is not None:
-        return Setting(str(options.config), "option --config")
-    if BAKED_CONFIG.exists():
-        return Setting(str(BAKED_CONFIG), "the runner's image")
-    return Setting(str(DEFAULT_CONFIG), "default")
+    return find("config", options, {})
 
 
 def artifacts_folder(options: Options, environment: Mapping[str, str]) -> Setting:
     """Return where reports go."""
-    if options.artifacts is not None:
-        return Setting(str(options.artifacts), "option --artifacts")
-    if environment.get("ARTIFACTS"):
-        return Setting(environment["ARTIFACTS"], "environment ARTIFACTS")
-    return Setting(str(DEFAULT_ARTIFACTS), "default")
+    return find("artifacts", options, environment)
 
 
 def is_quiet(environment: Mapping[str, str]) -> bool:
@@ -121,89 +300,52 @@ def resolve_settings(options: Options, environment: Mapping[str, str], config: C
     Raises:
         UsageInvalid: a value is malformed, or two that must agree do not.
     """
-    registry, registry_setting = _registry(options, environment, config)
-    repository = _parse(environment, "DOCKER_REPOSITORY", Repository.parse)
-    image = _parse(environment, "AWS_SERVICE_DOCKER_IMG", Name.parse)
+    found = {name: find(name, options, environment, config) for name in DECLARED}
+    repository = _parsed(found["image_repository"], Repository.parse)
+    image = _parsed(found["image"], Name.parse)
     if repository is not None and image is not None and image.repository != repository:
         raise UsageInvalid(f"AWS_SERVICE_DOCKER_IMG is {image}, which is not in DOCKER_REPOSITORY {repository}")
-    builder = (
-        Setting(options.builder, "option --builder")
-        if options.builder
-        else _configured(config, "build.builder", config.build.builder)
-    )
+    builder = found["builder"]
     if builder.value not in BUILDERS:
         raise UsageInvalid(f"{builder.origin} says {builder.value}; this runner builds with {', '.join(BUILDERS)}")
-    base = (
-        Setting(options.base_image, "option --base-image")
-        if options.base_image
-        else _configured(config, "build.base_image", config.build.base_image)
-    )
-    table = {
-        "registry": registry_setting,
-        "production registry": _configured(config, "registry", str(config.registry)),
-        "config digest": Setting(config.digest, str(config.path)),
-        "builder": builder,
-        "base image": base,
-        "platforms": _configured(config, "platforms", ",".join(map(str, config.platforms))),
-        "artifacts": artifacts_folder(options, environment),
-    }
-    optional = {
-        "image repository": repository and Setting(str(repository), "environment DOCKER_REPOSITORY"),
-        "image": image and Setting(str(image), "environment AWS_SERVICE_DOCKER_IMG"),
-        "workspace": options.workspace and Setting(str(options.workspace), "option --workspace"),
-        "layout folder": options.to_layout and Setting(str(options.to_layout), "option --to-layout"),
-        "services": options.services and Setting(",".join(options.services), "option --service"),
-        "as tag": options.as_tag and Setting(options.as_tag, "option --as-tag"),
-    }
     return Settings(
         production=config.registry,
-        registry=registry,
+        registry=RegistryAddress.parse(found["registry"].value),
         image_repository=repository,
         image=image,
         builder=builder.value,
-        base_image=base.value,
+        base_image=found["base_image"].value,
         to_layout=options.to_layout,
         services=options.services,
-        table=table | {key: setting for key, setting in optional.items() if setting},
+        table=_table(found, config),
     )
 
 
-def _registry(options: Options, environment: Mapping[str, str], config: Config) -> tuple[RegistryAddress, Setting]:
-    if options.registry is not None:
-        setting = Setting(options.registry, "option --registry")
-        return _address(setting), setting
-    given = [
-        Setting(environment[key], f"environment {key}")
-        for key in ("CONTROLLER_ECR_REGISTRY", "HELM_REGISTRY")
-        if environment.get(key)
-    ]
-    addresses = [_address(setting) for setting in given]
-    if len(set(addresses)) > 1:
-        raise UsageInvalid(
-            f"CONTROLLER_ECR_REGISTRY is {given[0].value} and HELM_REGISTRY is {given[1].value}; the two must agree"
-        )
-    if given:
-        return addresses[0], given[0]
-    return config.registry, _configured(config, "registry", str(config.registry))
+def _table(found: Mapping[str, Setting], config: Config) -> dict[str, Setting]:
+    rows = {row: setting for name, setting in found.items() if setting.value and (row := DECLARED[name].row)}
+    rows[DIGEST_ROW] = Setting(config.digest, str(config.path))
+    order = {row: place for place, row in enumerate(FIRST_ROWS)}
+    return dict(sorted(rows.items(), key=lambda item: order.get(item[0], len(order))))
 
 
-def _configured(config: Config, key: str, value: str) -> Setting:
-    """A value of jobs.yaml, or the default where the file does not say it; ``key`` as in ``Config.given``."""
-    return Setting(value, str(config.path) if key in config.given else "default")
+def _agreed(given: Sequence[Setting], declared: Declared) -> Setting:
+    if len({declared.parse(setting.value) for setting in given}) > 1:
+        said = " and ".join(f"{setting.origin.removeprefix('environment ')} is {setting.value}" for setting in given)
+        raise UsageInvalid(f"{said}; the two must agree")
+    return given[0]
 
 
-def _address(setting: Setting) -> RegistryAddress:
+def _checked(declared: Declared, setting: Setting) -> Setting:
     try:
-        return RegistryAddress.parse(setting.value)
+        declared.parse(setting.value)
     except ValueError as error:
         raise UsageInvalid(f"{setting.origin}: {error}") from error
+    return setting
 
 
-def _parse(environment: Mapping[str, str], key: str, parse: Callable[[str], T]) -> T | None:
-    text = environment.get(key)
-    if not text:
-        return None
-    try:
-        return parse(text)
-    except ValueError as error:
-        raise UsageInvalid(f"environment {key}: {error}") from error
+def _parsed(setting: Setting, parse: Callable[[str], T]) -> T | None:
+    return parse(setting.value) if setting.value else None
+
+
+def _text(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -63,34 +63,5 @@ def _record(document: RecordDocument) -> str:
     return json.dumps(document.model_dump(mode="json", by_alias=True), indent=2, ensure_ascii=False) + "\n"
 
 
-# Only a finished run needs these, whose imports would delay the first log line.
-
-
-def _junit(document: RecordDocument) -> str:
-    from runner.report.junit import render_junit  # noqa: PLC0415 - see above
-
-    return render_junit(document)
-
-
-def _html(document: RecordDocument) -> str:
-    from runner.report.html import render_html  # noqa: PLC0415 - see above
-
-    return render_html(document)
-
-
-def _links(document: RecordDocument) -> Mapping[str, str]:
-    from runner.report.links import link_files  # noqa: PLC0415 - see above
-
-    return link_files(document)
-
-
 PROGRESS = (Report.one("record.json", _record), Report.one("metadata.json", render_metadata))
 """What must be there at any moment: the record, and the metadata that Prow shows."""
-
-REPORTS = (
-    *PROGRESS,
-    Report.one("junit_release.xml", _junit),
-    Report.one("release.html", _html),
-    Report("*.link.txt", _links),
-)
-"""Every report of a finished run."""

@@ -38,6 +38,9 @@ StepName = Literal[
 """Every step that a run may take, in the order of the road."""
 
 SCHEMA = "ack-release.record.v1"
+COMMANDS = ("run", "plan")
+"""The commands whose records the published schema describes."""
+
 PACKAGES = Path(__file__).parents[2]
 """The folder that holds the program: what a traceback says of its files is the same on any machine from here on."""
 
@@ -112,7 +115,7 @@ class RecordDocument(_Document):
 
     schema_name: str = Field(SCHEMA, alias="schema")
     runner: str | None = Field(None, description="The version of the program that wrote this.")
-    command: Literal["run", "plan"] = "run"
+    command: str = Field("run", json_schema_extra={"enum": [*COMMANDS]})
     layout_folder: str | None = Field(None, description="Where names were written instead of the registry.")
     ref: str | None = None
     as_tag: str | None = Field(

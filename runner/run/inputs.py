@@ -17,12 +17,12 @@ from runner.source.clone import find_clone, open_clone
 from runner.source.event import read_event
 from runner.source.route import (
     FROM_CHART,
-    ProposedPath,
+    PresubmitPath,
     ReleasePath,
     StablePath,
-    check_proposal,
+    check_presubmit,
     decide_route,
-    propose_route,
+    presubmit_route,
     read_as_tag,
 )
 
@@ -84,7 +84,7 @@ def read_inputs(options: Options, session: Session) -> Inputs:
     record = session.record
     with record.step("event"):
         proposed = None if options.as_tag is None else read_as_tag(options.as_tag)
-        event = read_event(session.environment, proposal=proposed is not None)
+        event = read_event(session.environment, presubmit=proposed is not None)
         record.update(
             as_tag=_as_tag(proposed),
             ref=event.base_ref,
@@ -111,13 +111,13 @@ def read_inputs(options: Options, session: Session) -> Inputs:
             record.warn(f"the work tree differs from HEAD and is not read: {', '.join(changed)}")
     with record.step("route"):
         head = clone.head
-        route = decide_route(event, head) if proposed is None else propose_route(proposed, event, head)
+        route = decide_route(event, head) if proposed is None else presubmit_route(proposed, event, head)
         record.update(
             path="stable" if isinstance(route, StablePath) else "release",
-            version=None if isinstance(route, ProposedPath) else route.version,
+            version=None if isinstance(route, PresubmitPath) else route.version,
         )
         if proposed is not None:
-            _check_proposal(proposed, event, clone)
+            _check_presubmit(proposed, event, clone)
     return Inputs(event, config, settings, clone, route)
 
 
@@ -125,15 +125,15 @@ def _is_ours(path: Path, ours: Iterable[Path]) -> bool:
     return any(path.resolve() in {folder.resolve(), *folder.resolve().parents} for folder in ours)
 
 
-def _as_tag(proposed: ReleasePath | ProposedPath | None) -> str | None:
+def _as_tag(proposed: ReleasePath | PresubmitPath | None) -> str | None:
     if proposed is None:
         return None
     return proposed.tag if isinstance(proposed, ReleasePath) else FROM_CHART
 
 
-def _check_proposal(route: ReleasePath | ProposedPath, event: Event, clone: Clone) -> None:
+def _check_presubmit(route: ReleasePath | PresubmitPath, event: Event, clone: Clone) -> None:
     commits = [*filter(None, [event.base_sha]), *(pull.sha for pull in event.pulls)]
     contained = {commit for commit in commits if clone.contains(commit)}
     tag = f"refs/tags/{route.tag}^{{commit}}" if isinstance(route, ReleasePath) else None
     found = clone.resolve([tag])[tag] if tag else None
-    check_proposal(route, event, clone.head, contained, found)
+    check_presubmit(route, event, clone.head, contained, found)

@@ -9,7 +9,7 @@ from runner.chart.facts import CHART_FILE
 from runner.chart.text import Mapped, YamlInvalid
 from runner.config.load import service_named, services_in
 from runner.errors import NothingInTag, ServiceUnknown
-from runner.source.route import ProposedPath, StablePath
+from runner.source.route import PresubmitPath, StablePath
 from runner.versions import plain_version
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def check_any(inputs: Inputs, rows: Sequence[Row]) -> None:
 
 def _judge(inputs: Inputs, service: Service, chart: bytes | None, *, alone: bool) -> Row:
     route = inputs.route
-    if isinstance(route, ProposedPath):
+    if isinstance(route, PresubmitPath):
         raise TypeError("a change is judged by the version in each chart")
     if alone:
         return Selected(service, route.version, "the only service of this repository")

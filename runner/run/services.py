@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from runner.errors import UsageInvalid
 from runner.report.record import ServiceDocument
-from runner.run.presubmit.services import propose_services
+from runner.run.presubmit.services import judge_services
 from runner.run.selection import Selected, candidates, chart_file, check_any, select
-from runner.source.route import ProposedPath
+from runner.source.route import PresubmitPath
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,11 +25,11 @@ def select_services(inputs: Inputs, session: Session) -> tuple[Selected, ...]:
         ServiceUnknown, UsageInvalid: exit 2.
         NothingInTag: exit 4.
     """
-    proposed = isinstance(inputs.route, ProposedPath)
+    proposed = isinstance(inputs.route, PresubmitPath)
     with session.record.step("select"):
         found = candidates(inputs)
         files = inputs.clone.files(chart_file(service) for service in found)
-        rows = propose_services(inputs, found, files, session) if proposed else select(inputs, found, files)
+        rows = judge_services(inputs, found, files, session) if proposed else select(inputs, found, files)
         for row in rows:
             session.record.set_service(_document(row))
         if not proposed:
@@ -71,7 +71,7 @@ def _tell(inputs: Inputs, rows: Sequence[Row], selected: Sequence[Selected], ses
         registry=str(inputs.settings.registry),
     )
     failed = {error.service for error in document.errors}
-    proposed = isinstance(inputs.route, ProposedPath)
+    proposed = isinstance(inputs.route, PresubmitPath)
     asked = set(inputs.settings.services) or {row.service.name for row in rows if proposed}
     for row in rows:
         if not isinstance(row, Selected) and row.service.name in asked - failed:

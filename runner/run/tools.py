@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from runner.builders.go import GoBuilder
-from runner.chart.helm import Helm
 from runner.errors import UsageInvalid
-from runner.oci.credentials import Chain, DockerConfig
-from runner.oci.registry import Registry
-from runner.oci.transport import Transport
 from runner.run.publish import FolderDestination, RegistryDestination
-from runner.tools import Session
+from runner.tools import Session, open_builder, open_helm, open_registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from runner.builders.builder import Builder
-    from runner.oci.messages import Exchange
+    from runner.chart.helm import Helm
     from runner.oci.name import Name
-    from runner.report.console import Log
+    from runner.oci.registry import Registry
     from runner.run.inputs import Inputs
     from runner.run.publish import Destination
 
@@ -46,10 +41,7 @@ def open_tools(inputs: Inputs, session: Session) -> Tools:
         UsageInvalid: the layout folder cannot be written.
     """
     build, settings, environment = inputs.config.build, inputs.settings, inputs.clone.environment
-    registry = Registry(
-        Transport(session.lifetime, session.environment, observe=Exchanges(session.log).tell),
-        Chain((DockerConfig.find(session.environment),)),
-    )
+    registry = open_registry(session)
     session.record.update(layout_folder=str(settings.to_layout) if settings.to_layout else None)
 
     def written(name: Name) -> None:
@@ -63,30 +55,11 @@ def open_tools(inputs: Inputs, session: Session) -> Tools:
     return Tools(
         **{field.name: getattr(session, field.name) for field in fields(Session)},
         registry=registry,
-        helm=Helm(build.helm, session.run, environment, _tool_log(session, "helm")),
-        builder=GoBuilder(build.go, session.run, environment, _tool_log(session, "go")),
+        helm=open_helm(session, build.helm, environment),
+        builder=open_builder(session, settings.builder, build.programs, environment),
         destination=destination,
         now=lambda: datetime.now(UTC),
     )
-
-
-class Exchanges:
-    """Logs requests: each for programs, and for people the first that a host does not answer as it should.
-
-    Args:
-        log: where to.
-    """
-
-    def __init__(self, log: Log) -> None:
-        self._log = log
-        self._told: set[str] = set()
-
-    def tell(self, exchange: Exchange) -> None:
-        """Log one request."""
-        self._log.debug("request", **asdict(exchange))
-        if exchange.problem and exchange.host not in self._told:
-            self._told.add(exchange.host)
-            self._log.warning("trying again", host=exchange.host, problem=exchange.problem)
 
 
 def _writable(folder: Path) -> Path:
@@ -94,7 +67,3 @@ def _writable(folder: Path) -> Path:
     if not existing.is_dir() or not os.access(existing, os.W_OK):
         raise UsageInvalid(f"--to-layout: {folder} cannot be written, since {existing} cannot")
     return folder
-
-
-def _tool_log(session: Session, tool: str) -> Path | None:
-    return None if session.artifacts is None else session.artifacts / f"{tool}-build-log.txt"

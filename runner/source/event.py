@@ -21,7 +21,7 @@ Value = TypeVar("Value")
 
 DEFAULT_HOST = "github.com"
 POSTSUBMIT = "postsubmit"
-PROPOSALS = frozenset({"presubmit", "batch"})
+PRESUBMITS = frozenset({"presubmit", "batch"})
 """Jobs that run on the base with pull requests merged into it: one, or several that are to be merged together."""
 
 FLAT = {
@@ -79,6 +79,17 @@ class ExtraRef:
 
 
 @dataclass(frozen=True)
+class JobLimits:
+    """How long Prow lets a job go on, and how long it waits between its first signal and SIGKILL.
+
+    Both in seconds; None where JOB_SPEC says nothing of it, so that the default of Prow's entrypoint holds.
+    """
+
+    timeout: float | None
+    grace_period: float | None
+
+
+@dataclass(frozen=True)
 class Pull:
     """A pull request whose head, ``sha``, is merged into what is checked out."""
 
@@ -90,8 +101,7 @@ class Pull:
 class Event:
     """A push, or pull requests that are to be checked, as Prow tells of it.
 
-    ``base_sha`` may be the id of a tag object. ``timeout`` and ``grace_period`` are in seconds; None where JOB_SPEC
-    says none, so that Prow's defaults hold. ``pulls`` is empty for a push.
+    ``base_sha`` may be the id of a tag object. ``pulls`` is empty for a push.
     """
 
     host: str
@@ -105,8 +115,6 @@ class Event:
     job: str | None
     build_id: str | None
     prow_job_id: str | None
-    timeout: float | None
-    grace_period: float | None
     pulls: tuple[Pull, ...] = ()
 
     @property
@@ -120,47 +128,48 @@ class Event:
         return _clone_path(self)
 
 
-def read_event(environment: Mapping[str, str], *, proposal: bool = False) -> Event:
+def read_event(environment: Mapping[str, str], *, presubmit: bool = False) -> Event:
     """Read the push from the environment.
 
     Empty variables count as absent. At least REPO_OWNER, REPO_NAME and PULL_BASE_REF, or JOB_SPEC, must be there.
 
     Args:
         environment: the process's environment.
-        proposal: whether nothing will be released, so that pull requests may be what is checked out.
+        presubmit: whether nothing will be released, so that pull requests may be what is checked out.
 
     Raises:
         EventInvalid: nothing is there, JOB_SPEC is malformed or of a job that does not fit, a variable disagrees with
             JOB_SPEC, or a value could not be what it is said to be.
     """
-    specification = _parse(environment["JOB_SPEC"]) if environment.get("JOB_SPEC") else None
+    specification = _specification(environment)
     said = _agreed(environment, specification)
     kind = said["JOB_TYPE"] or POSTSUBMIT
-    if kind in PROPOSALS and not proposal:
+    if kind in PRESUBMITS and not presubmit:
         raise EventInvalid(
             f"this is a {_shown(kind)} job; only a {POSTSUBMIT} releases",
             remedy=f"Put the job under postsubmits in the Prow configuration. {_CHECK_INSTEAD}",
         )
-    if kind not in {POSTSUBMIT, *PROPOSALS}:
+    if kind not in {POSTSUBMIT, *PRESUBMITS}:
         raise EventInvalid(
             f"this is a {_shown(kind)} job, which is of no push",
             remedy="Put the job under postsubmits in the Prow configuration, or under presubmits if it plans --as-tag.",
         )
     refs = _refs(specification)
     pulls = _objects(refs, "pulls")
-    if pulls and not proposal:
+    if pulls and not presubmit:
         raise EventInvalid(
             "JOB_SPEC's refs name pull requests; a release is made of what was pushed",
             remedy=f"Put the job under postsubmits in the Prow configuration. {_CHECK_INSTEAD}",
         )
-    if kind in PROPOSALS and not pulls and not said["PULL_NUMBER"]:
+    if kind in PRESUBMITS and not pulls and not said["PULL_NUMBER"]:
         raise EventInvalid(f"this is a {_shown(kind)} job, and nothing says of which pull request")
     missing = [key for key in ("REPO_OWNER", "REPO_NAME", "PULL_BASE_REF") if not said[key]]
     if missing:
         if specification is not None:
             raise EventInvalid(f"JOB_SPEC has no {', '.join(FLAT[key] for key in missing)}")
         raise EventInvalid(f"there is no JOB_SPEC, and no {', no '.join(missing)}")
-    decoration = _member(specification or {}, "decoration_config", dict, "an object") or {}
+    # A job whose limits cannot be read has none that its run could keep.
+    _limits(specification or {})
     return Event(
         host=_host(refs, environment),
         owner=_name(said["REPO_OWNER"], "the repository's owner"),
@@ -173,10 +182,18 @@ def read_event(environment: Mapping[str, str], *, proposal: bool = False) -> Eve
         job=_plain(said["JOB_NAME"], "the job's name"),
         build_id=_plain(said["BUILD_ID"], "the build id"),
         prow_job_id=_plain(said["PROW_JOB_ID"], "the ProwJob's name"),
-        timeout=_limit(decoration, "timeout"),
-        grace_period=_limit(decoration, "grace_period"),
-        pulls=_pulls(pulls, said) if proposal else (),
+        pulls=_pulls(pulls, said) if presubmit else (),
     )
+
+
+def read_job_limits(environment: Mapping[str, str]) -> JobLimits | None:
+    """Read how long Prow lets this job go on, whatever the job is of; None without JOB_SPEC.
+
+    Raises:
+        EventInvalid: JOB_SPEC or what it says of this is malformed.
+    """
+    specification = _specification(environment)
+    return None if specification is None else _limits(specification)
 
 
 def parse_duration(text: str) -> float:
@@ -198,9 +215,11 @@ def parse_duration(text: str) -> float:
     return sign * seconds
 
 
-def _parse(text: str) -> dict[str, Any]:
+def _specification(environment: Mapping[str, str]) -> dict[str, Any] | None:
+    if not environment.get("JOB_SPEC"):
+        return None
     try:
-        specification = json.loads(text)
+        specification = json.loads(environment["JOB_SPEC"])
     except (ValueError, RecursionError) as error:
         raise EventInvalid(f"JOB_SPEC is not JSON: {error}") from error
     if not isinstance(specification, dict):
@@ -351,6 +370,11 @@ def _checked(value: str, where: str, possible: Callable[[str], bool]) -> str:
             remedy="Correct JOB_SPEC, or the variable of that name, to what was pushed.",
         )
     return value
+
+
+def _limits(specification: Mapping[str, Any]) -> JobLimits:
+    decoration = _member(specification, "decoration_config", dict, "an object") or {}
+    return JobLimits(_limit(decoration, "timeout"), _limit(decoration, "grace_period"))
 
 
 def _limit(decoration: Mapping[str, Any], key: str) -> float | None:

@@ -46,23 +46,23 @@ class StablePath:
 
 
 @dataclass(frozen=True)
-class ProposedPath:
+class PresubmitPath:
     """HEAD as it would be released if it were tagged: each service in the version that its own chart has."""
 
 
-Route = ReleasePath | StablePath | ProposedPath
+Route = ReleasePath | StablePath | PresubmitPath
 FROM_CHART = "from-chart"
 CANNOT_BE_RELEASED = f"cannot be released: {NUMBER_TOO_LARGE}"
 
 
-def read_as_tag(text: str) -> ReleasePath | ProposedPath:
+def read_as_tag(text: str) -> ReleasePath | PresubmitPath:
     """Read what HEAD is to be planned as: a version, with or without ``v``, or ``from-chart``.
 
     Raises:
         UsageInvalid: it is neither.
     """
     if text == FROM_CHART:
-        return ProposedPath()
+        return PresubmitPath()
     version = ReleaseVersion.of_chart(text)
     if version is None:
         neither = f"is neither a version MAJOR.MINOR.PATCH nor {FROM_CHART}"
@@ -73,20 +73,20 @@ def read_as_tag(text: str) -> ReleasePath | ProposedPath:
     return ReleasePath(str(version))
 
 
-def propose_route(proposed: ReleasePath | ProposedPath, event: Event, head: Head) -> Route:
+def presubmit_route(proposed: ReleasePath | PresubmitPath, event: Event, head: Head) -> Route:
     """Decide which path a change takes once it is merged: one of stable moves stable, as the push of its merge does.
 
     Raises:
         NoReleaseMerged: the change is of stable, and stable holds no release.
         HistoryMissing: the change is of stable, and the clone lacks the tags or the history to decide.
     """
-    if isinstance(proposed, ProposedPath) and event.base_ref == STABLE:
+    if isinstance(proposed, PresubmitPath) and event.base_ref == STABLE:
         return _stable_path(head)
     return proposed
 
 
-def check_proposal(
-    route: ReleasePath | ProposedPath, event: Event, head: Head, contained: Container[str], tag: str | None
+def check_presubmit(
+    route: ReleasePath | PresubmitPath, event: Event, head: Head, contained: Container[str], tag: str | None
 ) -> None:
     """Check that HEAD is what is said to be proposed, and that a version that is given is not taken.
 
@@ -110,7 +110,7 @@ def check_proposal(
                 f"{words} {commit}, which HEAD, at {head.commit}, does not contain",
                 remedy="Check the clone that Prow makes for the pull request; by hand, unset JOB_SPEC and PULL_*_SHA.",
             )
-    if isinstance(route, ProposedPath):
+    if isinstance(route, PresubmitPath):
         if head.shallow:
             raise HistoryMissing("the clone is shallow, so it cannot be seen which versions are released already")
     elif tag is not None and tag != head.commit:

@@ -88,7 +88,7 @@ def test_the_documented_figures_have_the_form_that_is_printed() -> None:
 
 def test_nothing_that_comes_later_is_loaded_before_the_first_line() -> None:
     """Up to the first log line neither the registry client nor the builder nor the reports' libraries are loaded."""
-    script = "import sys, runner.__main__ as program; program._leave_out(); import runner.cli.main, runner.cli.session"
+    script = "import sys, runner.__main__ as program; program._leave_out(); import runner.cli.main, runner.cli.release"
     loaded = subprocess.run(
         [sys.executable, "-c", f"{script}; print(*(name for name, module in sys.modules.items() if module))"],
         cwd=ROOT,
@@ -107,10 +107,12 @@ def test_nothing_that_comes_later_is_loaded_before_the_first_line() -> None:
         "rich",
         "runner.run.stages",
         "runner.oci.registry",
+        "runner.builders.go",
+        "runner.chart.helm",
     }
     later |= {"runner.prow", "runner.prow.generate.document"}
     assert later.isdisjoint(loaded)
-    assert {"runner.run.pipeline", "structlog", "pydantic"} <= set(loaded)
+    assert {"runner.run.pipeline", "runner.cli.session", "structlog", "pydantic"} <= set(loaded)
 
 
 @pytest.mark.exclusive

@@ -99,7 +99,7 @@ def version_there(service: Service, body: bytes | None) -> str | None:
         return None
 
 
-def propose(chart: Chart, tag: Tag | None, released: Iterable[ReleaseVersion]) -> Judged:
+def judge_change(chart: Chart, tag: Tag | None, released: Iterable[ReleaseVersion]) -> Judged:
     """Decide what merging and tagging this change would release of a service.
 
     Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runner.run.each_service import each_service
-from runner.run.presubmit.decide import NO_TAGS, Chart, Judged, propose, read_version
+from runner.run.presubmit.decide import NO_TAGS, Chart, Judged, judge_change, read_version
 from runner.run.presubmit.history import read_charts
 from runner.run.selection import LeftOut, Selected, chart_file, not_asked_for, without_chart
 from runner.versions import ReleaseVersion
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from runner.tools import Session
 
 
-def propose_services(
+def judge_services(
     inputs: Inputs, found: tuple[Service, ...], files: Mapping[str, bytes | None], session: Session
 ) -> tuple[Row, ...]:
     """Say of each service whether merging and tagging HEAD releases it, and in which version.
@@ -52,7 +52,7 @@ def propose_services(
     def judge(chart: ChartAtHead, step: OpenStep) -> Judged:
         with step("select") as opened:
             version = read_version(chart.service, chart.body)
-            judged = propose(Chart(chart.service, version, chart.touched), chart.tag, released)
+            judged = judge_change(Chart(chart.service, version, chart.touched), chart.tag, released)
             if not isinstance(judged.row, Selected):
                 opened.skip(judged.row.reason)
             return judged

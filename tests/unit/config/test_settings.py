@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,13 +11,43 @@ from hypothesis import strategies as st
 
 from runner.config.load import Config, parse_config
 from runner.config.naming import RegistryAddress
-from runner.config.settings import Options, artifacts_folder, config_file, is_quiet, resolve_settings
+from runner.config.settings import (
+    DECLARED,
+    OPTIONS,
+    Options,
+    artifacts_folder,
+    config_file,
+    find,
+    is_quiet,
+    resolve_settings,
+)
 from runner.errors import UsageInvalid
 from runner.oci.name import Name
 
 PRODUCTION = "registry.example/ack"
 STAGING = "127.0.0.1:5000/staging"
 CONFIG: Config = parse_config(f"registry: {PRODUCTION}\nservices: {{s3: {{}}}}\n".encode(), Path("config/jobs.yaml"))
+GIVEN: dict[str, tuple[Any, str]] = {
+    "config": (Path("x.yaml"), "x.yaml"),
+    "workspace": (Path("w"), "w"),
+    "registry": (STAGING, STAGING),
+    "artifacts": (Path("a"), "a"),
+    "builder": ("go", "go"),
+    "base_image": ("scratch", "scratch"),
+    "to_layout": (Path("l"), "l"),
+    "services": (("s3", "sns"), "s3,sns"),
+    "as_tag": ("v1.2.3", "v1.2.3"),
+    "as_json": (True, "True"),
+}
+"""Every option with a value, and how that is told."""
+
+FULL: Config = parse_config(
+    f"registry: {PRODUCTION}\nplatforms: [linux/amd64]\nbuild: {{builder: go, base_image: 'oci:base'}}\n"
+    "services: {s3: {}}\n".encode(),
+    Path("config/jobs.yaml"),
+)
+"""A configuration that says all that steers a run."""
+
 NAMED = Name.parse(f"{PRODUCTION}/controller:s3-v1.2.3")
 
 
@@ -119,3 +150,64 @@ def test_the_configuration_is_the_options_else_the_default() -> None:
 def test_quiet_is_true_one_or_yes(value: str) -> None:
     """QUIET is on for 1, true and yes in any case, and off for everything else."""
     assert is_quiet({"QUIET": value}) is (value.lower() in {"1", "true", "yes"})
+
+
+def test_each_option_is_declared_once() -> None:
+    """Every option has a flag, a help and a value here, and no two have the same flag or the same row."""
+    assert list(OPTIONS) == list(GIVEN)
+    assert all(one.flag and one.help for one in OPTIONS.values())
+    for names in ([one.flag for one in OPTIONS.values()], [one.row for one in DECLARED.values() if one.row]):
+        assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_an_option_that_is_given_wins(name: str) -> None:
+    """Whatever else gives a value: an option that is given is what counts, and is named as its origin."""
+    declared, (value, text) = OPTIONS[name], GIVEN[name]
+    environment = dict.fromkeys(declared.variables, PRODUCTION)
+    found = find(name, Options(**{name: value}), environment, FULL)
+    assert (found.value, found.origin) == (text, f"option {declared.flag}")
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_the_order_of_the_sources(name: str) -> None:
+    """Without the option each of its variables counts, without those jobs.yaml, and without that the default."""
+    declared = DECLARED[name]
+    for variable in declared.variables:
+        found = find(name, Options(), {variable: f"{STAGING}:1"} if name == "image" else {variable: STAGING}, FULL)
+        assert (found.value.removesuffix(":1"), found.origin) == (STAGING, f"environment {variable}")
+    empty = dict.fromkeys(declared.variables, "")
+    if declared.key is None:
+        assert find(name, Options(), empty, FULL) == declared.default()
+    else:
+        assert find(name, Options(), empty, FULL).origin == "config/jobs.yaml"
+        required = declared.key == "registry"
+        assert find(name, Options(), empty, CONFIG).origin == ("config/jobs.yaml" if required else "default")
+        assert find(name, Options(), empty) == declared.default()
+
+
+def test_an_empty_option_is_no_missing_one() -> None:
+    """An option whose value is empty, as of a variable that is not set, does not give way to production's registry."""
+    with pytest.raises(UsageInvalid, match="option --registry"):
+        resolve_settings(Options(registry=""), {}, CONFIG)
+
+
+def test_rows() -> None:
+    """The table begins with what every run has, in one order, and has of the rest only what is given."""
+    usual = ["config", "registry", "production registry", "config digest", "builder", "base image", "platforms"]
+    assert list(resolve_settings(Options(), {}, CONFIG).table) == [*usual, "artifacts"]
+    given = Options(**{name: value for name, (value, _) in GIVEN.items()})
+    environment = {"DOCKER_REPOSITORY": "h.example/own", "AWS_SERVICE_DOCKER_IMG": "h.example/own:mine"}
+    assert list(resolve_settings(given, environment, CONFIG).table) == [
+        *usual,
+        *("artifacts", "image repository", "image", "workspace", "layout folder", "services", "as tag"),
+    ]
+
+
+@given(st.sets(st.sampled_from(sorted(GIVEN.keys() - {"as_json"}))))
+def test_every_row_tells_its_origin(names: set[str]) -> None:
+    """Whichever options are given: the rows of those, and no others, say that an option gave them."""
+    table = resolve_settings(Options(**{name: GIVEN[name][0] for name in names}), {}, FULL).table
+    told = {row for row, setting in table.items() if setting.origin.startswith("option ")}
+    assert told == {OPTIONS[name].row for name in names}
+    assert all(setting.value and setting.origin for setting in table.values())

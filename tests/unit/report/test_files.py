@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from runner.errors import BuildFailed, CredentialsRefused, RunEnded
 from runner.report.console import LINE_BYTES, Outlet, error_lines, open_log, released_line
-from runner.report.files import REPORTS, write_reports, write_whole
+from runner.report.files import write_reports, write_whole
 from runner.report.junit import render_junit
 from runner.report.metadata import render_metadata
 from runner.report.record import EntryDocument, Record, RecordDocument, ServiceDocument, error_document
+from runner.report.table import REPORTS
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.errors import EventInvalid, ExitCode
-from runner.source.event import FLAT, SECONDS, Event, ExtraRef, Pull, parse_duration, read_event
+from runner.source.event import (
+    FLAT,
+    SECONDS,
+    Event,
+    ExtraRef,
+    JobLimits,
+    Pull,
+    parse_duration,
+    read_event,
+    read_job_limits,
+)
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 OTHER = "89abcdef0123456789abcdef0123456789abcdef"
@@ -75,8 +85,6 @@ def test_job_spec_alone_says_everything() -> None:
         job="widget-release",
         build_id="1990000000000000000",
         prow_job_id="0b1c0c8e-0000-4000-8000-000000000000",
-        timeout=7200.0,
-        grace_period=15.0,
     )
 
 
@@ -86,7 +94,8 @@ def test_three_flat_variables_are_enough() -> None:
     assert (event.owner, event.repository, event.base_ref) == ("octo", "widget-controller", "v1.2.3")
     assert event.source == "https://github.com/octo/widget-controller"
     unknown = (event.base_sha, event.repo_link, event.path_alias, event.job, event.build_id, event.prow_job_id)
-    assert {*unknown, event.timeout, event.grace_period} == {None}
+    assert set(unknown) == {None}
+    assert read_job_limits(SMALLEST) is None
 
 
 def test_flat_variables_fill_what_job_spec_leaves_out() -> None:
@@ -216,7 +225,7 @@ def test_a_refused_pull_request_is_told_how_it_is_checked() -> None:
 )
 def test_a_proposal_names_its_pull_requests(environment: dict[str, str], pulls: tuple[Pull, ...]) -> None:
     """Where nothing is released, pull requests may be what is checked out, and all else is read as for a push."""
-    event = read_event(environment, proposal=True)
+    event = read_event(environment, presubmit=True)
     assert event.pulls == pulls
     assert (event.owner, event.repository, event.base_ref) == ("octo", "widget-controller", "v1.2.3")
 
@@ -248,7 +257,7 @@ def test_a_proposal_names_its_pull_requests(environment: dict[str, str], pulls: 
 def test_a_malformed_pull_request_is_refused(environment: dict[str, str], said: str) -> None:
     """What is wrong with the pull requests of a proposal is refused with a cause that says it."""
     with pytest.raises(EventInvalid) as caught:
-        read_event(environment, proposal=True)
+        read_event(environment, presubmit=True)
     assert said in caught.value.cause
 
 
@@ -437,8 +446,16 @@ def test_limits_are_in_seconds_or_left_to_prow(
     decoration: dict[str, Any] | None, limits: tuple[float | None, float | None]
 ) -> None:
     """Timeout and grace period are seconds; None where Prow's entrypoint takes its own default."""
-    event = read_event(spec(decoration_config=decoration))
-    assert (event.timeout, event.grace_period) == limits
+    assert read_job_limits(spec(decoration_config=decoration)) == JobLimits(*limits)
+
+
+def test_limits_of_any_job() -> None:
+    """A job that is of no push has its limits all the same; a JOB_SPEC that cannot be read is refused."""
+    periodic = {"JOB_SPEC": '{"type": "periodic", "decoration_config": {"timeout": "10m"}}'}
+    assert read_job_limits(periodic) == JobLimits(600.0, None)
+    for malformed in ("{", "[]", '{"decoration_config": []}', '{"decoration_config": {"timeout": "soon"}}'):
+        with pytest.raises(EventInvalid):
+            read_job_limits({"JOB_SPEC": malformed})
 
 
 @pytest.mark.parametrize(

@@ -23,13 +23,13 @@ from runner.errors import (
 from runner.source.clone import Head
 from runner.source.event import Pull, read_event
 from runner.source.route import (
-    ProposedPath,
+    PresubmitPath,
     ReleasePath,
     Route,
     StablePath,
-    check_proposal,
+    check_presubmit,
     decide_route,
-    propose_route,
+    presubmit_route,
     read_as_tag,
 )
 from runner.versions import LARGEST_NUMBER, RELEASE_TAGS, ReleaseVersion, highest_release
@@ -431,7 +431,7 @@ def test_nothing_but_the_pushed_commit_is_released(ref: str, pushed: str | None,
 @pytest.mark.parametrize(
     ("text", "route"),
     [
-        ("from-chart", ProposedPath()),
+        ("from-chart", PresubmitPath()),
         ("1.2.3", ReleasePath("1.2.3")),
         ("v1.2.3", ReleasePath("1.2.3")),
         ("v0.0.0", ReleasePath("0.0.0")),
@@ -452,8 +452,8 @@ def test_head_is_planned_as_nothing_else(text: str) -> None:
 
 def proposed(text: str, base: str, head: Head = ON_STABLE) -> Route:
     """Decide the path of a change of this branch."""
-    event = read_event({"REPO_OWNER": "octo", "REPO_NAME": "widget", "PULL_BASE_REF": base}, proposal=True)
-    return propose_route(read_as_tag(text), event, head)
+    event = read_event({"REPO_OWNER": "octo", "REPO_NAME": "widget", "PULL_BASE_REF": base}, presubmit=True)
+    return presubmit_route(read_as_tag(text), event, head)
 
 
 def test_a_change_of_stable_is_a_move_of_stable() -> None:
@@ -468,7 +468,7 @@ def test_a_change_of_stable_is_a_move_of_stable() -> None:
 @pytest.mark.parametrize("base", ["main", "unstable", "stable-2", "refs/heads/stable", "Stable"])
 def test_a_change_of_another_branch_is_left_to_the_charts(base: str) -> None:
     """A change of any other branch is judged by the version in each chart."""
-    assert proposed("from-chart", base) == ProposedPath()
+    assert proposed("from-chart", base) == PresubmitPath()
 
 
 def test_a_given_version_is_released_from_stable_too() -> None:
@@ -476,35 +476,37 @@ def test_a_given_version_is_released_from_stable_too() -> None:
     assert proposed("v1.3.0", "stable") == ReleasePath("1.3.0")
 
 
-def propose(route: ReleasePath | ProposedPath, *contained: str, head: Head = ON_STABLE, tag: str | None = None) -> None:
+def judge_change(
+    route: ReleasePath | PresubmitPath, *contained: str, head: Head = ON_STABLE, tag: str | None = None
+) -> None:
     """Check the pull request OTHER against the base COMMIT, of which these commits are in the clone's COMMIT."""
     event = read_event(
-        {"REPO_OWNER": "octo", "REPO_NAME": "widget", "PULL_BASE_REF": "main", "PULL_BASE_SHA": COMMIT}, proposal=True
+        {"REPO_OWNER": "octo", "REPO_NAME": "widget", "PULL_BASE_REF": "main", "PULL_BASE_SHA": COMMIT}, presubmit=True
     )
-    check_proposal(route, replace(event, pulls=(Pull("17", OTHER),)), head, contained, tag)
+    check_presubmit(route, replace(event, pulls=(Pull("17", OTHER),)), head, contained, tag)
 
 
-@pytest.mark.parametrize("route", [ProposedPath(), ReleasePath("1.3.0")], ids=["from-chart", "version"])
-def test_a_proposal_contains_what_it_proposes(route: ReleasePath | ProposedPath) -> None:
+@pytest.mark.parametrize("route", [PresubmitPath(), ReleasePath("1.3.0")], ids=["from-chart", "version"])
+def test_a_proposal_contains_what_it_proposes(route: ReleasePath | PresubmitPath) -> None:
     """COMMIT must contain the base and every pull request; a refusal names what is not in it."""
-    propose(route, COMMIT, OTHER)
+    judge_change(route, COMMIT, OTHER)
     with pytest.raises(NotARelease, match=f"pull request 17 is at {OTHER}"):
-        propose(route, COMMIT)
+        judge_change(route, COMMIT)
     with pytest.raises(NotARelease, match=f"the base main was at {COMMIT}"):
-        propose(route, OTHER)
+        judge_change(route, OTHER)
 
 
 def test_a_shallow_clone_does_not_say_what_is_released() -> None:
     """The history is needed to read versions from charts, and not for a version that is given."""
     shallow = replace(ON_STABLE, shallow=True)
-    propose(ReleasePath("1.3.0"), COMMIT, OTHER, head=shallow)
+    judge_change(ReleasePath("1.3.0"), COMMIT, OTHER, head=shallow)
     with pytest.raises(HistoryMissing):
-        propose(ProposedPath(), COMMIT, OTHER, head=shallow)
+        judge_change(PresubmitPath(), COMMIT, OTHER, head=shallow)
 
 
 def test_a_version_whose_tag_is_elsewhere_is_refused() -> None:
     """A version whose tag is at COMMIT may be planned; one whose tag is at another commit is a conflict."""
-    propose(ReleasePath("1.2.3"), COMMIT, OTHER, tag=COMMIT)
+    judge_change(ReleasePath("1.2.3"), COMMIT, OTHER, tag=COMMIT)
     with pytest.raises(VersionTaken, match=f"v1.2.3 is a tag already, at {OTHER}") as caught:
-        propose(ReleasePath("1.2.3"), COMMIT, OTHER, tag=OTHER)
+        judge_change(ReleasePath("1.2.3"), COMMIT, OTHER, tag=OTHER)
     assert caught.value.exit_code == ExitCode.CONFLICT

@@ -1,14 +1,12 @@
 from __future__ import annotations
 
 import time
-from io import StringIO
 from typing import TYPE_CHECKING
 
 import pytest
 
 from runner.config.load import load_config
 from runner.errors import FolderUnusable, GeneratedFilesDiffer
-from runner.prow.generate.command import check, generate
 from runner.prow.generate.files import prow_files
 from runner.prow.generate.folder import MARK, Changed, check_folder, write_folder
 from tests.support.prow import IMAGE
@@ -121,36 +119,6 @@ def jobs_file(tmp_path: Path, text: str = "services: {s3: }\n") -> Path:
     path.parent.mkdir(exist_ok=True)
     path.write_text(f"registry: registry.example/ack\nprow: {{image: '{IMAGE}'}}\n{text}", encoding="utf-8")
     return path
-
-
-def test_the_commands_say_what_they_did(tmp_path: Path) -> None:
-    """Generate names what it wrote and removed, check what it found, with the remedy on the last line."""
-    config, folder = jobs_file(tmp_path, "services: {s3: , sns: }\n"), tmp_path / "prowjobs"
-    out, err = StringIO(), StringIO()
-    assert check(config, folder, out, err) == 2
-    assert f"ERROR: {folder}/deck.yaml is missing (and 3 more). Run ack-release prowjobs generate" in err.getvalue()
-    assert err.getvalue().endswith("exit=2 code=generated-files-differ\n")
-    assert generate(config, folder, out, err) == 0
-    jobs_file(tmp_path)
-    (folder / "own.txt").write_text("", encoding="utf-8")
-    out = StringIO()
-    assert (generate(config, folder, out, err), check(config, folder, out, err)) == (0, 0)
-    assert out.getvalue().splitlines() == [
-        f"removed {folder}/jobs/sns-controller.yaml",
-        f"{folder}: 3 files, 3 of them as they were",
-        f"note: {folder}/own.txt was not generated; it is left alone",
-        f"{folder}: 3 files, all as generated",
-    ]
-
-
-def test_a_mistake_in_the_configuration_is_told_with_its_line(tmp_path: Path) -> None:
-    """Whatever is wrong with jobs.yaml ends both commands with exit 2 and its line, and nothing is written."""
-    config, folder = jobs_file(tmp_path, "servces: {}\n"), tmp_path / "prowjobs"
-    for command in (generate, check):
-        err = StringIO()
-        assert command(config, folder, StringIO(), err) == 2
-        assert f"ERROR: {config}:3: unknown key 'servces'; did you mean 'services'?" in err.getvalue()
-    assert not folder.exists()
 
 
 def test_every_file_says_from_what_it_was_made_and_how_to_make_it_anew(

@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.cli.main import cli
+from runner.cli.main import load
 from runner.config.load import Service
 from runner.errors import ConfigurationInvalid
 from runner.prow.generate.document import to_yaml
@@ -222,7 +222,7 @@ def test_the_program_takes_what_its_jobs_give_it(monorepo: str) -> None:
     ]
     assert given
     for command, *options in given:
-        cli.commands[command].make_context(command, list(options))
+        load(command).make_context(command, list(options))
 
 
 def test_the_check_can_be_changed_and_left_out() -> None:

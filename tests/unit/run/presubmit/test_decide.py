@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from runner.config.load import parse_config
 from runner.errors import ChartDisagrees, ChartMissing, ReleaseError, VersionTaken
-from runner.run.presubmit.decide import Chart, Judged, Tag, propose, read_version, tag_of, version_there
+from runner.run.presubmit.decide import Chart, Judged, Tag, judge_change, read_version, tag_of, version_there
 from runner.run.selection import LeftOut, Selected
 from runner.versions import LARGEST_NUMBER, ReleaseVersion
 
@@ -35,7 +35,7 @@ tags = st.builds(
 
 
 def judge(version: str, tag: Tag | None = None, *, touched: bool = True, released: tuple[str, ...] = ()) -> Judged:
-    return propose(Chart(SERVICE, version, touched), tag, map(ReleaseVersion.parse, released))
+    return judge_change(Chart(SERVICE, version, touched), tag, map(ReleaseVersion.parse, released))
 
 
 def tagged(version: str, *, merged: bool = True, same_chart: bool = False) -> Tag:
