@@ -1,1 +1,1 @@
-"""The command line: parsing, and the supervised session that every command runs in."""
+"""The command line: the table of commands, a module for each group of them, and supervised sessions."""
