@@ -202,6 +202,12 @@ def two_images(folder: Path) -> None:
     rewrite(folder / "index.json", manifests=entries)
 
 
+def two_images_of_one_platform(folder: Path) -> None:
+    two_images(folder)
+    entries = json.loads((folder / "index.json").read_bytes())["manifests"]
+    rewrite(folder / "index.json", manifests=[{**entry, "platform": AMD64.document()} for entry in entries])
+
+
 def root_of(folder: Path) -> Path:
     return blob_path(folder, json.loads((folder / "index.json").read_bytes())["manifests"][0]["digest"])
 
@@ -229,6 +235,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "index no JSON": (lambda folder: (folder / "index.json").write_text("[]"), "index.json: a manifest is a JSON"),
     "no image": (lambda folder: rewrite(folder / "index.json", manifests=[]), "it holds no image"),
     "two images": (two_images, r"several images \(tag-a, tag-b\)"),
+    "two of one platform": (two_images_of_one_platform, r"several images \(tag-a, tag-b\)"),
     "manifest damaged": (lambda folder: root_of(folder).write_bytes(b'{"manifests":[]}'), "has the digest sha256:"),
     "manifest missing": (lambda folder: root_of(folder).unlink(), "blobs/sha256/[0-9a-f]{64} cannot be read"),
     "child damaged": (damaged_child, "has the digest sha256:"),
