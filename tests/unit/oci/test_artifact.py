@@ -63,7 +63,7 @@ def test_file_is_read_in_pieces(tmp_path: Path, size: int) -> None:
 
 @pytest.mark.parametrize(
     ("content", "problem"),
-    [(b"other", "has the digest"), (b"othe", "was cut: 4 of 5"), (b"others", "longer than its 5")],
+    [(b"other", "has the digest"), (b"othe", "was cut.*: 4 of 5"), (b"others", "longer than its 5")],
 )
 def test_file_that_changed(tmp_path: Path, content: bytes, problem: str) -> None:
     """A file that is not what its descriptor says is named, with what is wrong."""
