@@ -19,55 +19,15 @@ from runner.oci.manifest import (
     Platform,
     digest_of,
 )
-from runner.oci.name import Name, Repository
 
 DIGEST = digest_of(b"")
 CONFIG = {"mediaType": OCI_CONFIG, "digest": DIGEST, "size": 0}
 
-parts = st.from_regex(r"[a-z0-9]+(?:[._-][a-z0-9]+)*", fullmatch=True)
-hosts = st.one_of(
-    st.from_regex(r"[a-z0-9]+(?:\.[a-z0-9]+)*(?::[0-9]{1,5})?", fullmatch=True),
-    st.sampled_from(["localhost:5000", "127.0.0.1:41234", "[::1]:5000", "public.ecr.aws"]),
-)
-repositories = st.builds(Repository, hosts, st.lists(parts, min_size=1, max_size=3).map("/".join))
-names = st.builds(Name, repositories, st.from_regex(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}", fullmatch=True))
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=8,
 )
-
-
-@given(names)
-def test_names_survive_being_written_and_read(name: Name) -> None:
-    """A name that is written and parsed again is the same name."""
-    assert Name.parse(str(name)) == name
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "host",
-        "host/repository",
-        "host/repository:",
-        "host:5000/repository",
-        "host/Repository:tag",
-        "host/repository:tag+meta",
-        f"host/repository:{'t' * 129}",
-        "host/a//b:tag",
-        "host/-a:tag",
-        "ho st/a:tag",
-        "user@host/a:tag",
-        "https://host/a:tag",
-        "host/a:tag\n",
-    ],
-)
-def test_what_is_no_name_is_refused(text: str) -> None:
-    """A text that is not HOST/REPOSITORY:TAG is a ValueError that quotes it."""
-    with pytest.raises(ValueError, match="is not HOST/REPOSITORY") as raised:
-        Name.parse(text)
-    assert "is not" in str(raised.value)
 
 
 @given(st.sampled_from(["linux/amd64", "linux/arm64", "linux/arm/v7", "darwin/arm64"]))

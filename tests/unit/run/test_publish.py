@@ -8,14 +8,14 @@ import pytest
 from runner.errors import RegistryAnswerWrong, RegistryFailed, RunEnded, TagChanged, UsageInvalid
 from runner.oci.artifact import Artifact, Blob, RemoteSource
 from runner.oci.layout import blob_path
-from runner.oci.manifest import REF_NAME, digest_of
+from runner.oci.manifest import OCI_LAYER, REF_NAME, digest_of
 from runner.oci.name import Name
 from runner.published.observed import ABSENT, Observation, PublishedImage, unanswered
 from runner.run.publish import READ_BACK_SECONDS, FolderDestination, RegistryDestination, published_artifact
 from runner.runtime.lifetime import Lifetime
 from testbed.memory.calls import Call, raising
 from testbed.memory.registry import NO_ANSWER, MemoryRegistry
-from tests.support.images import base_layout, push
+from tests.support.images import BOTH, assemble, base_layout, push, write_blob
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -304,15 +304,14 @@ def test_moving_name_that_moved(ours: Artifact, theirs: Artifact, tmp_path: Path
 # --- registries that lag ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("before", ["absent", "held"])
-def test_tag_that_lags(ours: Artifact, theirs: Artifact, before: str) -> None:
-    """A tag that still answers as before its write is read again, after pauses that grow to five seconds."""
-    run = Run()
-    held = theirs.root if before == "held" else None
-    if held is not None:
+@pytest.mark.parametrize(("before", "meanwhile"), [("nothing", "nothing"), ("theirs", "theirs"), ("theirs", "nothing")])
+def test_tag_that_lags(ours: Artifact, theirs: Artifact, before: str, meanwhile: str) -> None:
+    """A tag that answers as before its write, or not at all, is read again after pauses that grow to five seconds."""
+    run, held = Run(), {"nothing": None, "theirs": theirs.root}
+    if before == "theirs":
         run.somebody_writes(theirs)()
-    run.registry.calls.intervene("manifest", lambda: held, when="instead", about=TAG, skip=1, times=8)
-    run.publish(ours, before=ABSENT if held is None else PublishedImage(held))
+    run.registry.calls.intervene("manifest", lambda: held[meanwhile], when="instead", about=TAG, skip=1, times=8)
+    run.publish(ours, before=ABSENT if before == "nothing" else PublishedImage(theirs.root))
     assert run.lifetime.pauses == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
     assert run.written == [NAME]
 
@@ -345,7 +344,7 @@ def test_image_that_answers(ours: Artifact) -> None:
 
 
 def test_published_artifact_is_the_same(ours: Artifact) -> None:
-    """What is published is described with every manifest and blob, all in its repository; a shared blob stands once."""
+    """What is published is described with every manifest and every blob, all in its repository."""
     run = Run()
     run.publish(ours)
     found = published_artifact(NAME, PublishedImage(ours.root), run.registry)
@@ -353,6 +352,17 @@ def test_published_artifact_is_the_same(ours: Artifact) -> None:
     assert {blob.descriptor.digest for blob in found.blobs} == {blob.descriptor.digest for blob in ours.blobs}
     assert len(found.blobs) == len(ours.blobs)
     assert {blob.source for blob in found.blobs} == {RemoteSource(NAME.repository)}
+
+
+def test_published_artifact_that_shares(tmp_path: Path) -> None:
+    """A blob that several platforms share stands once in what is published."""
+    layer = write_blob(tmp_path, OCI_LAYER, b"shared")
+    image = assemble(tmp_path, [(platform, platform.document(), layer) for platform in BOTH])
+    run = Run()
+    run.publish(image)
+    found = published_artifact(NAME, PublishedImage(image.root), run.registry)
+    assert [blob.descriptor.digest for blob in found.blobs].count(layer.descriptor.digest) == 1
+    assert len(found.blobs) == 3
 
 
 def test_published_artifact_without_index(ours: Artifact) -> None:

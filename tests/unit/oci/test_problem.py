@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import ssl
+
+import pytest
+import urllib3
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runner.oci.problem import SAID_LIMIT, describe, describe_status, is_untrusted, read_errors
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"errors": [{"code": "TAG_INVALID", "message": "immutable"}]}, "HTTP 400 (TAG_INVALID: immutable)"),
+        ({"errors": [{"code": "A"}, {"message": "b\nc"}]}, "HTTP 400 (A; b c)"),
+        ({"errors": [{"code": "A", "message": "x" * 1000}]}, f"HTTP 400 (A: {'x' * (SAID_LIMIT - 3)})"),
+        ({"errors": []}, "HTTP 400"),
+        ({"errors": "text"}, "HTTP 400"),
+        ([], "HTTP 400"),
+        ("text", "HTTP 400"),
+    ],
+    ids=["one", "two", "long", "none", "no list", "no object", "a text"],
+)
+def test_errors_of_a_registry_become_one_line(body: object, expected: str) -> None:
+    """Code and message of an error body follow the status, in one line of bounded length."""
+    assert describe_status(400, json.dumps(body).encode()) == expected
+
+
+@given(st.binary(max_size=60))
+def test_any_error_body_can_be_read(body: bytes) -> None:
+    """No body makes describing an answer fail."""
+    assert describe_status(502, body).startswith("HTTP 502")
+    assert isinstance(read_errors(body), tuple)
+
+
+CONNECTION = urllib3.connection.HTTPConnection("registry.example", 1)
+POOL = urllib3.HTTPConnectionPool("registry.example", 1)
+UNTRUSTED = ssl.SSLCertVerificationError(1, "certificate verify failed")
+UNTRUSTED.verify_message = "self-signed certificate"
+
+
+def refused() -> urllib3.exceptions.HTTPError:
+    error = urllib3.exceptions.NewConnectionError(CONNECTION, "Failed")
+    error.__cause__ = ConnectionRefusedError(111, "Connection refused")
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (refused(), "connection refused"),
+        (urllib3.exceptions.ConnectTimeoutError(CONNECTION, "x"), "no connection within the time allowed"),
+        (urllib3.exceptions.ReadTimeoutError(POOL, "/v2/?_state=hunter2", "x"), "no answer within the time allowed"),
+        (urllib3.exceptions.ProtocolError("x", http.client.IncompleteRead(b"", 5)), "the answer was cut short"),
+        (urllib3.exceptions.IncompleteRead(1, 5), "the answer was cut short"),
+        (
+            urllib3.exceptions.ProtocolError("x", http.client.RemoteDisconnected("Remote end closed")),
+            "the connection was closed without an answer",
+        ),
+        (
+            urllib3.exceptions.ProtocolError("x", ConnectionResetError(104, "Connection reset by peer")),
+            "connection reset by peer",
+        ),
+        (urllib3.exceptions.SSLError(UNTRUSTED), "the certificate is not trusted: self-signed certificate"),
+        (urllib3.exceptions.ProxyError("x", refused()), "at the proxy: connection refused"),
+        (urllib3.exceptions.DecodeError("hunter2"), "DecodeError"),
+    ],
+    ids=[
+        "refused",
+        "connect timeout",
+        "read timeout",
+        "cut",
+        "cut too",
+        "closed",
+        "reset",
+        "untrusted",
+        "proxy",
+        "other",
+    ],
+)
+def test_connection_errors_are_said_in_words(error: urllib3.exceptions.HTTPError, expected: str) -> None:
+    """Each way a connection fails has words of its own, with no address or query in them."""
+    assert describe(error) == expected
+    assert is_untrusted(error) == ("not trusted" in expected)
+
+
+@pytest.mark.parametrize(
+    "body", [b"[" * 100_000, b"\xff\xfe", b"<html>", b""], ids=["deep", "binary", "page", "nothing"]
+)
+def test_body_that_is_no_error(body: bytes) -> None:
+    """A body that cannot be read says nothing, and the status stands alone."""
+    assert read_errors(body) == ()
+    assert describe_status(404, body) == "HTTP 404"
+
+
+def resolved() -> urllib3.exceptions.HTTPError:
+    return urllib3.exceptions.NameResolutionError("registry.example", CONNECTION, socket.gaierror(-2, "Name unknown"))
+
+
+def test_host_that_does_not_resolve() -> None:
+    """A name that does not resolve is told as that, not in the system's words."""
+    assert describe(resolved()) == "the host's name does not resolve"
+    assert describe(urllib3.exceptions.ProxyError("x", resolved())) == "at the proxy: the host's name does not resolve"
+
+
+def test_proxy_that_is_not_trusted() -> None:
+    """A certificate that is not trusted is the proxy's where the proxy is spoken to."""
+    error = urllib3.exceptions.ProxyError("x", urllib3.exceptions.SSLError(UNTRUSTED))
+    assert describe(error) == "at the proxy: the certificate is not trusted: self-signed certificate"
+    assert is_untrusted(error)
+
+
+def test_errors_that_come_from_each_other() -> None:
+    """Errors that name each other as their causes are each looked at once."""
+    first, second = ValueError("x"), KeyError("y")
+    first.__cause__, second.__cause__ = second, first
+    assert describe(first) == "KeyError"
+    assert not is_untrusted(first)
+
+
+def test_error_that_was_being_handled() -> None:
+    """What went wrong is found also where it is only the context of what was raised."""
+    outer = RuntimeError("x")
+    outer.__context__ = ssl.SSLError(UNTRUSTED)
+    assert is_untrusted(outer)
+    assert describe(outer) == "the certificate is not trusted: self-signed certificate"
