@@ -12,8 +12,10 @@ from runner.chart.helm import Helm
 from runner.errors import BuildFailed, ChartUnusable, RegistryFailed, TagChanged
 from runner.oci.name import Repository
 from runner.oci.registry import Registry
+from runner.source.clone import Clone
 from testbed.memory.builder import MemoryBuilder
 from testbed.memory.calls import Call, Calls, raising
+from testbed.memory.clone import MemoryClone
 from testbed.memory.helm import MemoryHelm
 from testbed.memory.registry import NO_ANSWER, RETRIES, MemoryRegistry
 from tests.support.images import base_layout, push
@@ -36,7 +38,7 @@ def image(tmp_path: Path) -> Artifact:
     return base_layout(tmp_path / "image")
 
 
-@pytest.mark.parametrize(("fake", "real"), [(MemoryRegistry, Registry), (MemoryHelm, Helm)])
+@pytest.mark.parametrize(("fake", "real"), [(MemoryRegistry, Registry), (MemoryHelm, Helm), (MemoryClone, Clone)])
 def test_nothing_of_the_real_one_is_left(fake: type, real: type) -> None:
     """A fake has every public method of its own: none would reach the network or a program."""
     assert public(real) <= public(fake)
