@@ -239,6 +239,22 @@ def test_answer_in_place_of_what_is_there(image: Artifact) -> None:
     assert found == [None, None, image.root]
 
 
+def test_contents_are_a_copy(image: Artifact) -> None:
+    """What is there can be compared later; looking is no call, and a repository that was only read is not there."""
+    registry = MemoryRegistry()
+    registry.manifest(Repository("registry.example", "other"), "v1")
+    registry.calls.made.clear()
+    before = registry.contents()
+    push(registry, HOME, "v1", image)
+    after = registry.contents()
+    assert (before, set(after)) == ({}, {HOME})
+    assert after[HOME].tags == {"v1": image.root.digest}
+    assert set(after[HOME].manifests) == {image.root.digest, *(child.digest for child in image.children)}
+    assert set(after[HOME].blobs) == {blob.descriptor.digest for blob in image.blobs}
+    assert registry.another().contents() == after
+    assert {call.method for call in registry.calls.made} == {"send_blob", "put_manifest"}
+
+
 # --- helm and builder -------------------------------------------------------------------------------------------------
 
 
