@@ -69,6 +69,16 @@ class MemoryRegistry(Registry):
                 for repository, content in held.items()
             }
 
+    def forget(self, repository: Repository, reference: str) -> None:
+        """Let a tag, or a blob or manifest by its digest, be gone, as whoever owns a registry can; it is no call."""
+        with self._lock:
+            content = self._contents[repository]
+            found = [held for held in (content.tags, content.manifests, content.blobs) if reference in held]
+            if not found:
+                raise ValueError(f"{repository} has no {reference}")
+            for held in found:
+                del held[reference]
+
     def manifest(self, repository: Repository, reference: str) -> Manifest | None:
         """Return what is under a tag or digest."""
         about = _about(repository, reference)

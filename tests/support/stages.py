@@ -111,7 +111,7 @@ every_scheme = pytest.mark.parametrize("scheme", SCHEMES)
 
 CONFIGURATION = """\
 registry: {production}
-naming: [seed, repo-per-service-v, repo-per-service]
+naming: {naming}
 platforms: [linux/amd64, linux/arm64]
 build: {{base_image: {base_image}, parallel: {parallel}}}
 services:
@@ -126,6 +126,7 @@ class Asked:
         scheme: how charts name images; a key of SCHEMES.
         services: the version of each service's chart; several live in one repository.
         edits: files of HEAD in place of what is there, by path; None for one that is not there.
+        naming: what jobs.yaml accepts, as YAML.
         options: what the command line gives.
         environment: the process's, beside what Prow sets.
         base_image: what images are built on.
@@ -136,6 +137,7 @@ class Asked:
     scheme: str = "seed"
     services: Mapping[str, str] = field(default_factory=lambda: {"s3": "1.2.3"})
     edits: Mapping[str, bytes | None] = field(default_factory=dict)
+    naming: str = "[seed, repo-per-service-v, repo-per-service]"
     options: Options = field(default_factory=Options)
     environment: Mapping[str, str] = field(default_factory=dict)
     base_image: str = "scratch"
@@ -230,7 +232,9 @@ class Asked:
     @property
     def configuration(self) -> str:
         """What jobs.yaml says."""
-        head = CONFIGURATION.format(production=PRODUCTION, base_image=self.base_image, parallel=self.parallel)
+        head = CONFIGURATION.format(
+            production=PRODUCTION, naming=self.naming, base_image=self.base_image, parallel=self.parallel
+        )
         several = ' {repo: community, path: "services/{service}"}' if len(self.services) > 1 else " {}"
         return head + "".join(f"  {service}:{several}\n" for service in self.services)
 

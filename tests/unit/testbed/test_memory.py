@@ -255,6 +255,21 @@ def test_contents_are_a_copy(image: Artifact) -> None:
     assert {call.method for call in registry.calls.made} == {"send_blob", "put_manifest"}
 
 
+def test_what_is_gone(image: Artifact) -> None:
+    """A tag, a manifest and a blob can be gone, each alone; what is not there cannot."""
+    registry = MemoryRegistry()
+    push(registry, HOME, "v1", image)
+    child, blob = image.children[0].digest, image.blobs[0].descriptor.digest
+    for reference in ("v1", child, blob):
+        registry.forget(HOME, reference)
+    assert registry.manifest(HOME, "v1") is None
+    assert registry.manifest(HOME, child) is None
+    assert not registry.has_blob(HOME, blob)
+    assert registry.manifest(HOME, image.root.digest) == image.root
+    with pytest.raises(ValueError, match="team/image has no v1"):
+        registry.forget(HOME, "v1")
+
+
 # --- helm and builder -------------------------------------------------------------------------------------------------
 
 
