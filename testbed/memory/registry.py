@@ -33,7 +33,9 @@ NO_ANSWER = TransientFailure(Request("PUT", "https://registry.example/v2/"), "no
 
 
 @dataclass
-class _Content:
+class Content:
+    """What a repository has: blobs and manifests by digest, and the digest that each tag holds."""
+
     blobs: dict[str, bytes] = field(default_factory=dict)
     manifests: dict[str, Manifest] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
@@ -49,7 +51,7 @@ class MemoryRegistry(Registry):
     def __init__(self) -> None:
         self.calls = Calls()
         self.writes: list[Call] = []
-        self._contents: dict[Repository, _Content] = defaultdict(_Content)
+        self._contents: dict[Repository, Content] = defaultdict(Content)
         self._lock = threading.RLock()
 
     def another(self) -> MemoryRegistry:
@@ -57,6 +59,25 @@ class MemoryRegistry(Registry):
         other = MemoryRegistry()
         other._contents, other._lock = self._contents, self._lock
         return other
+
+    def contents(self) -> dict[Repository, Content]:
+        """All that is there now, as a copy; it is no call."""
+        with self._lock:
+            held = {repository: content for repository, content in self._contents.items() if content != Content()}
+            return {
+                repository: Content(dict(content.blobs), dict(content.manifests), dict(content.tags))
+                for repository, content in held.items()
+            }
+
+    def forget(self, repository: Repository, reference: str) -> None:
+        """Let a tag, or a blob or manifest by its digest, be gone, as whoever owns a registry can; it is no call."""
+        with self._lock:
+            content = self._contents[repository]
+            found = [held for held in (content.tags, content.manifests, content.blobs) if reference in held]
+            if not found:
+                raise ValueError(f"{repository} has no {reference}")
+            for held in found:
+                del held[reference]
 
     def manifest(self, repository: Repository, reference: str) -> Manifest | None:
         """Return what is under a tag or digest."""
@@ -163,7 +184,7 @@ def _request(method: str, repository: Repository, place: str) -> Request:
     return Request(method, f"https://{repository.host}/v2/{repository.path}/{place}")
 
 
-def _refuse_incomplete(content: _Content, manifest: Manifest, request: Request) -> None:
+def _refuse_incomplete(content: Content, manifest: Manifest, request: Request) -> None:
     try:
         missing = [blob.digest for blob in manifest.blobs if blob.digest not in content.blobs]
         missing += [child.digest for child in manifest.children if child.digest not in content.manifests]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -40,25 +41,31 @@ from runner.oci.name import Name, Repository
 from runner.published.observed import platform_of
 from runner.runtime.lifetime import Lifetime
 from runner.runtime.process import Children
+from runner.runtime.workspace import child_environment
+from runner.source.clone import open_clone
 from testbed.faults.proxy import FaultProxy
 from testbed.go import go_caches
 from testbed.memory.builder import MemoryBuilder
 from testbed.memory.calls import raising
+from testbed.memory.clone import Commit, History, MemoryClone
 from testbed.memory.helm import MemoryHelm
 from testbed.memory.registry import NO_ANSWER, MemoryRegistry
 from testbed.sample_controller import PRODUCTION, SampleRepository
 from tests.support.controllers import write_files
+from tests.support.git import clone_refs, make_origin
 from tests.support.images import AMD64, BOTH, base_layout, push, write_blob
 from tests.support.registry import crane_registry, docker_registry
 from tests.support.tools import require_tool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from runner.builders.builder import Builder, BuiltImage
     from runner.oci.artifact import Artifact
     from runner.oci.registry import Registry
+    from runner.source.clone import Clone
+    from tests.support.git import Origin
 
 # --- registries -------------------------------------------------------------------------------------------------------
 
@@ -644,3 +651,173 @@ def test_main_that_is_not_there(built: Built, tmp_path: Path) -> None:
         built.builder.inspect(built.request.source, "./cmd/other")
     with pytest.raises(BuildFailed, match=r"there is no folder \./cmd/other"):
         built.builder.build(replace(built.request, main="./cmd/other", folder=tmp_path))
+
+
+# --- clones -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Both:
+    """A repository of git's, and the same history in memory; each commit is made in both."""
+
+    origin: Origin
+    folder: Path
+    commits: dict[str, Commit] = field(default_factory=dict)
+
+    def commit(self, message: str, files: Mapping[str, bytes | None], *trailers: tuple[str, str]) -> str:
+        """Commit on top of HEAD with these files changed, None for one that goes; return the commit."""
+        head = self.origin.resolve("HEAD") if self.commits else None
+        before = self.commits[head].files if head else {}
+        said = "\n".join((message, "", *(f"{key}: {value}" for key, value in trailers)))
+        commit = self.origin.commit(said, files)
+        now = {path: body for path, body in {**before, **files}.items() if body is not None}
+        time = datetime.fromisoformat(self.origin.git("show", "--no-patch", "--format=%cI", commit)).astimezone(UTC)
+        self.commits[commit] = Commit(now, (head,) if head else (), time, trailers)
+        return commit
+
+    def real(self, ref: str, sha: str, *, blobless: bool = False) -> Clone:
+        """Clone as Prow does, and open the clone, from which nothing can be fetched."""
+        folder = clone_refs(self.folder / ref, self.origin, ref, sha, blobless=blobless)
+        hidden = self.origin.folder.rename(self.origin.folder.with_name("hidden"))
+        environment = child_environment({"PATH": os.environ["PATH"]}, self.folder / "work", [folder])
+        try:
+            return open_clone(folder, Children(Lifetime()).run, environment, ref=ref, sha=sha)
+        finally:
+            hidden.rename(self.origin.folder)
+
+    def in_memory(self, ref: str, sha: str, *, blobless: bool = False) -> Clone:
+        """The same clone in memory: clonerefs makes a branch of the ref, and leaves no other."""
+        named = {name: self.origin.resolve(f"refs/tags/{name}") for name in self.origin.git("tag").split()}
+        peeled = {name: self.origin.resolve(f"refs/tags/{name}^{{commit}}") for name in named}
+        head = self.origin.resolve(f"{sha}^{{commit}}")
+        history = History(
+            commits=self.commits,
+            head=head,
+            tags=named,
+            branches={ref: head},
+            tag_objects={named[name]: commit for name, commit in peeled.items() if named[name] != commit},
+            blobless=blobless,
+        )
+        return MemoryClone.of(history, ref=ref, sha=sha)
+
+
+FILES: Mapping[str, bytes] = {
+    "README.md": b"# widget\n",
+    "helm/Chart.yaml": b"version: 1.2.3\n",
+    "helm/templates/NOTES.txt": b"",
+    "helm.yaml": "Größe\r\n".encode(),
+    "helm-2/binary": b"\x00\xff\n",
+    "cmd/controller/main.go": b"package main\n",
+}
+
+
+@pytest.fixture
+def both(tmp_path: Path) -> Both:
+    """Two releases, the later with a lightweight tag, a tag of nothing that is released, and a commit on main."""
+    made = Both(make_origin(tmp_path / "origin"), tmp_path)
+    made.commit("Release 1.2.3", FILES)
+    made.origin.tag("v1.2.3")
+    made.commit(
+        "Release 1.10.0",
+        {"helm/Chart.yaml": b"version: 1.10.0\n", "README.md": None},
+        ("Stable-Move", "backwards"),
+        ("Signed-off-by", "Ada"),
+    )
+    made.origin.tag("v1.10.0", annotated=False)
+    made.origin.tag("nightly")
+    made.commit("Go on", {"new": b""})
+    return made
+
+
+Opened = Callable[..., "Clone"]
+
+
+@pytest.fixture(params=["memory", "git"])
+def opened(request: pytest.FixtureRequest, both: Both) -> Opened:
+    """Opens a clone for the push of a tag."""
+    open_it = both.in_memory if request.param == "memory" else both.real
+
+    def of(ref: str = "v1.10.0", *, blobless: bool = False) -> Clone:
+        return open_it(ref, both.origin.resolve(f"refs/tags/{ref}"), blobless=blobless)
+
+    return of
+
+
+@pytest.mark.parametrize("ref", ["v1.2.3", "v1.10.0", "main"])
+def test_head_of_a_clone(both: Both, ref: str) -> None:
+    """HEAD, its time and trailers, what the ref and the pushed object are, and which tags it contains are the same."""
+    sha = both.origin.resolve(f"refs/{'heads' if ref == 'main' else 'tags'}/{ref}")
+    assert both.in_memory(ref, sha).head == both.real(ref, sha).head
+
+
+def test_head_says_what_was_pushed(opened: Opened, both: Both) -> None:
+    """An annotated tag is peeled and known as one; trailers are those of HEAD; later tags are not merged."""
+    first = both.origin.resolve("refs/tags/v1.2.3^{commit}")
+    annotated, lightweight = opened("v1.2.3").head, opened("v1.10.0").head
+    assert (annotated.commit, annotated.tag_commit, annotated.base_sha_commit) == (first, first, first)
+    assert (annotated.base_sha_is_tag, lightweight.base_sha_is_tag) == (True, False)
+    assert (annotated.merged_tags, lightweight.merged_tags) == (("v1.2.3",), ("nightly", "v1.10.0", "v1.2.3"))
+    assert lightweight.trailers == (("Stable-Move", "backwards"), ("Signed-off-by", "Ada"))
+
+
+def test_files_of_a_clone(opened: Opened, both: Both) -> None:
+    """Files are those of HEAD or of the commit that is named, byte for byte; folders and what is not there are None."""
+    clone = opened()
+    names = (*FILES, "helm", "helm/", "new", "", "../outside", "a\nb", "cmd/controller/main.go/further")
+    at_head = {**dict.fromkeys(names), **FILES, "README.md": None, "helm/Chart.yaml": b"version: 1.10.0\n"}
+    assert clone.files([*names, "helm"]) == at_head
+    first = both.origin.resolve("refs/tags/v1.2.3^{commit}")
+    assert clone.files(names, at=first) == {**dict.fromkeys(names), **FILES}
+    assert clone.files(["helm.yaml"], at="1" * 40) == {"helm.yaml": None}
+    assert clone.files([]) == {}
+
+
+def test_files_without_blobs(opened: Opened, both: Both) -> None:
+    """Without blobs another commit's files are read where HEAD has the same; one that it has not leaves all unread."""
+    clone = opened(blobless=True)
+    first = both.origin.resolve("refs/tags/v1.2.3^{commit}")
+    assert clone.files(["helm.yaml", "gone"], at=first) == {"helm.yaml": FILES["helm.yaml"], "gone": None}
+    assert clone.files(["helm.yaml", "README.md"], at=first) == {"helm.yaml": None, "README.md": None}
+    assert clone.files(["helm.yaml", "README.md"]) == {"helm.yaml": FILES["helm.yaml"], "README.md": None}
+    assert clone.resolve([f"{first}:helm"]) == {f"{first}:helm": both.origin.resolve(f"{first}:helm")}
+
+
+def test_objects_of_a_clone(opened: Opened, both: Both) -> None:
+    """Tags, commits, folders and files have git's ids; what is not there has none."""
+    clone = opened()
+    head = clone.head.commit
+    known = (
+        *("refs/tags/v1.2.3", "refs/tags/v1.2.3^{commit}", "refs/tags/v1.10.0", head, f"{head}^{{commit}}"),
+        *(f"{head}:{path}" for path in ("", "helm", "helm/templates", "helm.yaml", "cmd")),
+        *(f"refs/tags/v1.2.3{peel}:helm" for peel in ("", "^{commit}")),
+    )
+    missing = (
+        *("", "refs/tags/v9.9.9", "refs/tags/v9.9.9^{commit}", "refs/tags/v9.9.9^{commit}:helm"),
+        *("1" * 40, f"{'1' * 40}:helm", f"{head}:README.md", f"{head}:services/helm"),
+    )
+    expected = {name: both.origin.resolve(name) for name in known}
+    assert clone.resolve((*known, *missing, head)) == expected | dict.fromkeys(missing)
+
+
+def test_what_a_clone_contains(opened: Opened, both: Both) -> None:
+    """HEAD and what is before it are contained, by full id, a tag object too; what is after it or unknown is not."""
+    clone = opened("v1.2.3")
+    inside = ("refs/tags/v1.2.3^{commit}", "refs/tags/v1.2.3")
+    outside = ("refs/tags/v1.10.0", "refs/tags/nightly", "refs/heads/main")
+    assert [clone.contains(both.origin.resolve(name)) for name in inside] == [True, True]
+    assert [clone.contains(both.origin.resolve(name)) for name in outside] == [False, False, False]
+    assert not any(clone.contains(name) for name in ("1" * 40, "1" * 64, "", "HEAD", "v1.2.3", clone.head.commit[:7]))
+    assert opened().contains(both.origin.resolve("refs/tags/v1.2.3^{commit}"))
+
+
+def test_export_of_a_clone(opened: Opened, tmp_path: Path) -> None:
+    """The files of HEAD, and nothing else, are written to a folder that must not be there before."""
+    clone = opened()
+    folder = clone.export(tmp_path / "new" / "source")
+    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert folder == tmp_path / "new" / "source"
+    assert files == {**clone.files(files), "helm/Chart.yaml": b"version: 1.10.0\n"}
+    assert set(files) == set(FILES) - {"README.md"}
+    assert [path.name for path in folder.parent.iterdir()] == ["source"]
+    with pytest.raises(FileExistsError):
+        clone.export(folder)

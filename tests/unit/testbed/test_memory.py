@@ -12,8 +12,10 @@ from runner.chart.helm import Helm
 from runner.errors import BuildFailed, ChartUnusable, RegistryFailed, TagChanged
 from runner.oci.name import Repository
 from runner.oci.registry import Registry
+from runner.source.clone import Clone
 from testbed.memory.builder import MemoryBuilder
 from testbed.memory.calls import Call, Calls, raising
+from testbed.memory.clone import MemoryClone
 from testbed.memory.helm import MemoryHelm
 from testbed.memory.registry import NO_ANSWER, RETRIES, MemoryRegistry
 from tests.support.images import base_layout, push
@@ -36,7 +38,7 @@ def image(tmp_path: Path) -> Artifact:
     return base_layout(tmp_path / "image")
 
 
-@pytest.mark.parametrize(("fake", "real"), [(MemoryRegistry, Registry), (MemoryHelm, Helm)])
+@pytest.mark.parametrize(("fake", "real"), [(MemoryRegistry, Registry), (MemoryHelm, Helm), (MemoryClone, Clone)])
 def test_nothing_of_the_real_one_is_left(fake: type, real: type) -> None:
     """A fake has every public method of its own: none would reach the network or a program."""
     assert public(real) <= public(fake)
@@ -235,6 +237,37 @@ def test_answer_in_place_of_what_is_there(image: Artifact) -> None:
     registry.calls.intervene("manifest", lambda: None, when="instead", times=2)
     found: list[Manifest | None] = [registry.manifest(HOME, "v1") for _ in range(3)]
     assert found == [None, None, image.root]
+
+
+def test_contents_are_a_copy(image: Artifact) -> None:
+    """What is there can be compared later; looking is no call, and a repository that was only read is not there."""
+    registry = MemoryRegistry()
+    registry.manifest(Repository("registry.example", "other"), "v1")
+    registry.calls.made.clear()
+    before = registry.contents()
+    push(registry, HOME, "v1", image)
+    after = registry.contents()
+    assert (before, set(after)) == ({}, {HOME})
+    assert after[HOME].tags == {"v1": image.root.digest}
+    assert set(after[HOME].manifests) == {image.root.digest, *(child.digest for child in image.children)}
+    assert set(after[HOME].blobs) == {blob.descriptor.digest for blob in image.blobs}
+    assert registry.another().contents() == after
+    assert {call.method for call in registry.calls.made} == {"send_blob", "put_manifest"}
+
+
+def test_what_is_gone(image: Artifact) -> None:
+    """A tag, a manifest and a blob can be gone, each alone; what is not there cannot."""
+    registry = MemoryRegistry()
+    push(registry, HOME, "v1", image)
+    child, blob = image.children[0].digest, image.blobs[0].descriptor.digest
+    for reference in ("v1", child, blob):
+        registry.forget(HOME, reference)
+    assert registry.manifest(HOME, "v1") is None
+    assert registry.manifest(HOME, child) is None
+    assert not registry.has_blob(HOME, blob)
+    assert registry.manifest(HOME, image.root.digest) == image.root
+    with pytest.raises(ValueError, match="team/image has no v1"):
+        registry.forget(HOME, "v1")
 
 
 # --- helm and builder -------------------------------------------------------------------------------------------------

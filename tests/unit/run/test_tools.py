@@ -1,0 +1,104 @@
+"""What a run works with: opened by what was asked for, without doing anything yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from runner.config.settings import Options
+from runner.errors import UsageInvalid
+from runner.oci.layout import INDEX
+from runner.oci.name import Name
+from runner.published.observed import ABSENT
+from runner.run.publish import FolderDestination, RegistryDestination
+from runner.run.tools import Tools, open_tools
+from runner.runtime.process import Finished
+from tests.support.images import base_layout
+from tests.support.stages import Asked, World
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+NAME = Name.parse("registry.example/ack/controller:s3-v1.2.3")
+
+
+@dataclass
+class Programs:
+    """Starts nothing, notes what would be started, and answers for it."""
+
+    started: list[tuple[str, Path | None, Mapping[str, str]]] = field(default_factory=list)
+
+    def run(
+        self,
+        argv: Sequence[str | Path],
+        *,
+        env: Mapping[str, str],
+        cwd: Path | None = None,  # noqa: ARG002 - as where programs are started
+        stdin: bytes | None = None,  # noqa: ARG002 - as above
+        log: Path | None = None,
+    ) -> Finished:
+        """Answer with a version of helm, or of go."""
+        self.started.append((str(argv[0]), log, env))
+        return Finished(tuple(map(str, argv)), 0, "v4.2.4" if "helm" in str(argv[0]) else "go1.26.1", "", 0.0)
+
+
+def open_with(world: World, **session: Any) -> Tools:
+    return open_tools(world.inputs, replace(world.session, environment={"DOCKER_CONFIG": "/nowhere"}, **session))
+
+
+def test_a_registry_is_where_artifacts_go(tmp_path: Path) -> None:
+    """Without a layout folder artifacts go to the registry, and the record names no folder."""
+    world = World(tmp_path, Asked().release())
+    tools = open_with(world)
+    assert isinstance(tools.destination, RegistryDestination)
+    assert world.record.document.layout_folder is None
+    assert tools.now().tzinfo is not None
+    assert (tools.record, tools.log, tools.folder) == (world.record, world.session.log, world.session.folder)
+
+
+def test_a_folder_is_where_artifacts_go(tmp_path: Path) -> None:
+    """With a layout folder artifacts go there; the record names it, and each name that was written."""
+    layout = tmp_path / "new" / "layout"
+    world = World(tmp_path, Asked(options=Options(to_layout=layout)).release())
+    world.run(only_plan=True)
+    again = World(tmp_path / "again", world.inputs)
+    again.record.set_entries("s3", world.record.document.entries)
+    tools = open_with(again)
+    assert isinstance(tools.destination, FolderDestination)
+    assert again.record.document.layout_folder == str(layout)
+    assert not layout.exists(), "nothing is written yet"
+    tools.destination.publish(base_layout(tmp_path / "image"), [(NAME, ABSENT)])
+    tools.destination.finish()
+    assert (layout / INDEX).exists()
+    assert [entry.name for entry in again.record.document.entries if entry.written] == [str(NAME)]
+
+
+@pytest.mark.parametrize("below", ["", "deep/er"])
+def test_a_folder_that_cannot_be_written(tmp_path: Path, below: str) -> None:
+    """A layout folder that cannot be made is exit 2 at once, and the cause names what stands in its way."""
+    (tmp_path / "file").touch()
+    world = World(tmp_path / "run", Asked(options=Options(to_layout=tmp_path / "file" / below)).release())
+    with pytest.raises(UsageInvalid, match=rf"--to-layout: .*file.* cannot be written, since {tmp_path}/file cannot"):
+        open_with(world)
+
+
+@pytest.mark.parametrize("artifacts", [True, False])
+def test_programs_are_those_of_the_configuration(tmp_path: Path, *, artifacts: bool) -> None:
+    """Helm and go are those of jobs.yaml, with the clone's environment; their output is kept beside the reports."""
+    world = World(tmp_path, Asked().release())
+    build = replace(world.inputs.config.build, helm="/opt/helm", go="/opt/go")
+    clone = replace(world.inputs.clone, environment={"HOME": "/work/home"})
+    world.inputs = replace(world.inputs, config=replace(world.inputs.config, build=build), clone=clone)
+    programs, folder = Programs(), tmp_path / "artifacts" if artifacts else None
+    tools = open_with(world, run=programs.run, artifacts=folder)
+    assert programs.started == [], "opening starts nothing"
+    tools.helm.version()
+    tools.builder.check()
+    environments = [env for *_, env in programs.started]
+    assert [(program, log) for program, log, _ in programs.started] == [
+        (f"/opt/{tool}", folder and folder / f"{tool}-build-log.txt") for tool in ("helm", "go")
+    ]
+    assert all(env["HOME"] == "/work/home" and "DOCKER_CONFIG" not in env for env in environments)
