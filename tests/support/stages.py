@@ -31,7 +31,7 @@ from runner.run.publish import FolderDestination, RegistryDestination
 from runner.run.tools import Tools
 from runner.runtime.lifetime import Lifetime
 from runner.source.event import read_event
-from runner.source.route import ProposedPath, decide_route
+from runner.source.route import PresubmitPath, decide_route
 from runner.tools import Session
 from testbed.memory.builder import MemoryBuilder
 from testbed.memory.clone import Commit, History, MemoryClone
@@ -175,7 +175,7 @@ class Asked:
         commits[COMMIT] = replace(self._commit(self.held()), parents=(RELEASED, PULLED))
         history = History(commits, COMMIT, tags=at, branches={"main": COMMIT})
         said = {"PULL_BASE_SHA": RELEASED} | ({"PULL_NUMBER": pull, "PULL_PULL_SHA": PULLED} if pull else {})
-        return replace(self, environment={**self.environment, **said}).inputs(history, "main", ProposedPath())
+        return replace(self, environment={**self.environment, **said}).inputs(history, "main", PresubmitPath())
 
     def stable(
         self,
@@ -213,7 +213,7 @@ class Asked:
             "PULL_BASE_REF": ref,
             **self.environment,
         }
-        event = read_event(environment, proposal=route is not None)
+        event = read_event(environment, presubmit=route is not None)
         config = parse_config(self.configuration.encode(), Path("config/jobs.yaml"))
         settings = resolve_settings(self.options, environment, config)
         clone = MemoryClone.of(history, ref=ref, sha=event.base_sha)

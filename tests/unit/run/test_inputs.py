@@ -27,7 +27,7 @@ from runner.report.record import PullDocument, SettingDocument
 from runner.run import inputs as inputs_module
 from runner.run.inputs import Inputs, read_inputs
 from runner.run.plan.model import Identity
-from runner.source.route import ProposedPath, ReleasePath, Route, StablePath
+from runner.source.route import PresubmitPath, ReleasePath, Route, StablePath
 from testbed.memory.clone import Commit, History, MemoryClone
 from tests.support.stages import COMMIT, PULLED, RELEASED, Asked, World
 
@@ -155,7 +155,7 @@ PLANNED = {
     "version": Planned("1.2.4", A_CHANGE, ReleasePath("1.2.4"), ("v1.2.4", "release", "1.2.4")),
     "by hand": Planned("v1.2.4", {}, ReleasePath("1.2.4"), ("v1.2.4", "release", "1.2.4")),
     "tagged here": Planned("v1.2.3", {}, ReleasePath("1.2.3"), ("v1.2.3", "release", "1.2.3"), TAG),
-    "from chart": Planned("from-chart", A_CHANGE, ProposedPath(), ("from-chart", "release", None)),
+    "from chart": Planned("from-chart", A_CHANGE, PresubmitPath(), ("from-chart", "release", None)),
     "of stable": Planned(
         "from-chart", {**A_CHANGE, **TO_STABLE}, StablePath(1, "1.2.3"), ("from-chart", "stable", "1.2.3")
     ),
