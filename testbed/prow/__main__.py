@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, NoReturn
 
 from kubernetes.client.exceptions import ApiException
 
-from hack.image import ImageFailed
 from testbed import registries
 from testbed.docker_daemon import DaemonUnusable, check_usable, docker_daemon
 from testbed.processes import ProgramFailed, end_on_signals
@@ -28,6 +27,7 @@ from testbed.prow.programs import ProgramMissing, find_program, find_programs
 from testbed.prow.servers import PortTaken, ServerFailed
 from testbed.prow.stack import LocalProw, PushRefused, Surroundings, local_prow
 from testbed.prow.storage import StorageFailed
+from testbed.runner_image import ImageFailed
 from testbed.sample_controller import ROOT, make_repository
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hack.image import ROOT
 from runner.config.settings import BAKED_CONFIG
 from testbed.processes import read
+from testbed.runner_image import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,10 +7,10 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hack.image import build_image
 from testbed.debian_base import kept_base
 from testbed.processes import read
 from testbed.prow.images import PROGRAMS, TOOLS, build_utility_images
+from testbed.runner_image import build_image
 from testbed.sample_controller import ROOT
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from testbed.docker_daemon import DockerDaemon
 
-MADE_FROM = ("runner", "images/runner", "hack/image.py", "hack/tools/helm4", "pyproject.toml", "uv.lock")
+MADE_FROM = ("runner", "images/runner", "testbed/runner_image.py", "hack/tools/helm4", "pyproject.toml", "uv.lock")
 """What the runner's image is made from, beside its base and Go; the jobs.yaml in it is replaced in any case."""
 
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hack.image import Built, build_image
 from testbed.faults.proxy import FaultProxy
 from testbed.node.api import Cluster
 from testbed.prow import storage
 from testbed.prow.images import build_utility_images
 from testbed.prow.programs import Programs
 from testbed.prow.stack import Surroundings, local_prow
+from testbed.runner_image import Built, build_image
 from tests.support.docker import DEBIAN_BASE
 from tests.support.left_overs import SECRET, SECRET_VARIABLE
 from tests.support.prowbench import SERVICES, ProwBench

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hack.image import build_image
 from runner import __version__
 from runner.oci.manifest import digest_of
 from testbed.prow_job import checkout_folder
+from testbed.runner_image import build_image
 from tests.support.docker import DEBIAN_BASE, go_cache, with_jobs
 from tests.support.left_overs import SECRET, ExportedImage
 from tests.support.releases import Bench, Ended, crane, open_bench
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from hack.image import Built
     from testbed.docker_daemon import DockerDaemon
+    from testbed.runner_image import Built
 
 pytestmark = pytest.mark.exclusive
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hack.image import ROOT, ImageFailed, build_image, copy_go, default_base, settle
 from testbed import debian_base
+from testbed.runner_image import ROOT, ImageFailed, build_image, copy_go, default_base, settle
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -109,6 +109,6 @@ def test_a_missing_docker_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     def missing(*_: object, **__: object) -> str:
         raise FileNotFoundError("docker")
 
-    monkeypatch.setattr("hack.image.read", missing)
+    monkeypatch.setattr("testbed.runner_image.read", missing)
     with pytest.raises(ImageFailed, match=r"docker is not on PATH.*docker\.io"):
         build_image("any", jobs=ROOT / "config" / "jobs.yaml", environment={"PATH": str(tmp_path)})

@@ -1,4 +1,4 @@
-"""Builds the runner's own image: ``python -m hack.image --help``.
+"""Builds the runner's own image: ``python -m testbed.runner_image --help``.
 
 All that the image holds beside its base is made here, pinned by uv.lock and hack/tools: the locked packages as wheels,
 the program's own wheel, helm, and the Go toolchain of this machine. ``images/runner/Dockerfile`` puts it together.
