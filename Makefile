@@ -43,7 +43,7 @@ bench: setup tools ## measure how long runs take, beside a bare start of Python
 	@$(BIN)/python -m hack.bench $(BENCH)
 
 image: setup ## build the runner's own image: make image [TAG=NAME] [BASE=IMAGE] [JOBS=FILE]
-	@$(BIN)/python -m testbed.runner_image $(if $(TAG),--tag $(TAG)) $(if $(BASE),--base $(BASE)) $(if $(JOBS),--jobs $(JOBS))
+	@$(BIN)/python -m hack.image $(if $(TAG),--tag $(TAG)) $(if $(BASE),--base $(BASE)) $(if $(JOBS),--jobs $(JOBS))
 
 pin-bases: setup ## write which digest the tag of each base image has now into the files that name it
 	@hack/build-tool crane

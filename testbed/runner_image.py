@@ -1,4 +1,4 @@
-"""Builds the runner's own image: ``python -m testbed.runner_image --help``.
+"""The build of the runner's own image.
 
 All that the image holds beside its base is made here, pinned by uv.lock and hack/tools: the locked packages as wheels,
 the program's own wheel, helm, and the Go toolchain of this machine. ``images/runner/Dockerfile`` puts it together.
@@ -6,16 +6,12 @@ the program's own wheel, helm, and the Go toolchain of this machine. ``images/ru
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
 import shutil
 import stat
-import subprocess
-import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +20,7 @@ from runner import __version__
 from runner.config.load import load_config
 from runner.config.settings import BAKED_CONFIG
 from runner.errors import ReleaseError
-from testbed.processes import ProgramFailed, end_on_signals, read
+from testbed.processes import ProgramFailed, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -251,30 +247,3 @@ def _check_daemon(environment: Mapping[str, str]) -> None:
     own = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine)
     if architecture != own:
         raise ImageFailed(f"the Docker daemon builds for {architecture}, and helm and Go are here for {own}")
-
-
-def main(arguments: list[str]) -> int:
-    """Build the image and say what came of it."""
-    end_on_signals()
-    parser = argparse.ArgumentParser(prog="make image", description=str(__doc__).partition("\n\n")[2])
-    parser.add_argument("--tag", default=DEFAULT_TAG, help="the image's name [default: %(default)s]")
-    parser.add_argument("--base", default=None, help=f"what it is built on [default: {default_base()}]")
-    parser.add_argument("--jobs", type=Path, default=ROOT / "config/jobs.yaml", help="the jobs.yaml that goes into it")
-    given = parser.parse_args(arguments)
-    began = time.monotonic()
-
-    def tell(line: str) -> None:
-        print(f"image: {line}", file=sys.stderr, flush=True)
-
-    try:
-        built = build_image(given.tag, base=given.base, jobs=given.jobs, tell=tell)
-    except (ImageFailed, ProgramFailed, subprocess.SubprocessError, OSError) as error:
-        print(f"image: {error}", file=sys.stderr)
-        return 1
-    tell(f"built in {time.monotonic() - began:.0f} s")
-    print(f"{built.tag} {built.id} {built.size / 1e6:.0f} MB")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
