@@ -19,11 +19,11 @@ from kubernetes.client.exceptions import ApiException
 from testbed import registries
 from testbed.docker_daemon import DaemonUnusable, check_usable, docker_daemon
 from testbed.processes import ProgramFailed, end_on_signals
+from testbed.programs import ProgramMissing, find_program, find_programs
 from testbed.prow import storage
 from testbed.prow.deck import check_ports
 from testbed.prow.images import TOOLS
 from testbed.prow.kept_images import kept_images
-from testbed.prow.programs import ProgramMissing, find_program, find_programs
 from testbed.prow.servers import PortTaken, ServerFailed
 from testbed.prow.stack import LocalProw, PushRefused, Surroundings, local_prow
 from testbed.prow.storage import StorageFailed

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from testbed.docker_daemon import DockerDaemon
-    from testbed.prow.programs import Programs
+    from testbed.programs import Programs
     from testbed.prow.storage import Storage
     from testbed.sample_controller import SampleRepository
 

@@ -10,9 +10,9 @@ import pytest
 
 from testbed.faults.proxy import FaultProxy
 from testbed.node.api import Cluster
+from testbed.programs import Programs
 from testbed.prow import storage
 from testbed.prow.images import build_utility_images
-from testbed.prow.programs import Programs
 from testbed.prow.stack import Surroundings, local_prow
 from testbed.runner_image import Built, build_image
 from tests.support.docker import DEBIAN_BASE

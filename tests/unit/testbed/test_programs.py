@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from testbed.prow.programs import ProgramMissing, Programs, find_program, find_programs
+from testbed.programs import ProgramMissing, Programs, find_program, find_programs
 
 if TYPE_CHECKING:
     from pathlib import Path
