@@ -12,8 +12,9 @@ import sys
 import time
 from pathlib import Path
 
+from testbed.paths import ROOT
 from testbed.processes import ProgramFailed, end_on_signals
-from testbed.runner_image import DEFAULT_TAG, ROOT, ImageFailed, build_image, default_base
+from testbed.runner_image import DEFAULT_TAG, ImageFailed, build_image, default_base
 
 
 def main(arguments: list[str]) -> int:

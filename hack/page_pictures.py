@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from testbed.browser import BrowserMissing, Theme, browser
+from testbed.paths import BUILT, ROOT
 from testbed.processes import ProgramFailed, end_on_signals, read, started
 from testbed.prow_job import checkout_folder, clone_as_prow, prow_environment
 from testbed.registries import serve, serve_docker_registry
-from testbed.sample_controller import ROOT, make_repository
+from testbed.sample_controller import make_repository
 
 if TYPE_CHECKING:
     import subprocess
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 SERVICE = "widget"
 PAGES = ROOT / "docs" / "pages"
-TOOLS = ROOT / ".tools" / "bin"
 PROGRAM = Path(sys.executable).parent / "ack-release"
 WITH_A_BUG = """
 import runner.run.release
@@ -240,7 +240,7 @@ def _tool(name: str) -> Path:
     with started([ROOT / "hack" / "build-tool", name], env=os.environ, output=sys.stdout.fileno()) as child:
         if child.wait() != 0:
             raise PagesFailed(f"{name} could not be built; the reason stands above")
-    return TOOLS / name
+    return BUILT / name
 
 
 def _program(name: str) -> Path:

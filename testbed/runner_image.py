@@ -20,12 +20,12 @@ from runner import __version__
 from runner.config.load import load_config
 from runner.config.settings import BAKED_CONFIG
 from runner.errors import ReleaseError
+from testbed.paths import BUILT, ROOT, TOOLS
 from testbed.processes import ProgramFailed, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-ROOT = Path(__file__).resolve().parents[1]
 DOCKERFILE = ROOT / "images" / "runner" / "Dockerfile"
 DEFAULT_TAG = f"ack-release:{__version__}"
 HELM = "helm4"
@@ -176,7 +176,7 @@ def make_context(folder: Path, *, python: str, jobs: Path, tell: Callable[[str],
     read([ROOT / "hack" / "build-tool", HELM], env=environment)
     programs = folder / "tools" / "usr" / "local" / "bin"
     programs.mkdir(parents=True)
-    shutil.copy(ROOT / ".tools" / "bin" / HELM, programs / "helm")
+    shutil.copy(BUILT / HELM, programs / "helm")
     (programs / "ack-release").symlink_to("/opt/ack-release/bin/ack-release")
     baked = folder / "jobs" / BAKED_CONFIG.relative_to("/")
     baked.parent.mkdir(parents=True)
@@ -204,7 +204,7 @@ def copy_go(source: Path, destination: Path) -> None:
 
 
 def _uv() -> Path:
-    found = sorted((ROOT / ".tools").glob("uv-*/bin/uv"))
+    found = sorted(TOOLS.glob("uv-*/bin/uv"))
     if not found:
         raise ImageFailed("uv is not here: run make setup first")
     return found[-1]

@@ -18,10 +18,11 @@ import yaml
 
 from runner.prow.generate.folder import write_folder
 from testbed import registries
+from testbed.paths import BUILT
 from testbed.processes import read
 from testbed.prow.deck import ADDRESS, of_folder, start_deck
 from testbed.prow.documents import Place, generated_files, installation, jobs_yaml
-from testbed.prow.images import PROGRAMS, TOOLS
+from testbed.prow.images import PROGRAMS
 from testbed.prow.job_run import TIMEOUT_SECONDS, Trigger, run_job
 from testbed.prow.servers import Servers
 from testbed.prow.storage import serve as serve_storage
@@ -88,7 +89,7 @@ def _propose(repository: SampleRepository, number: int, version: str, edits: Map
 
 
 @contextlib.contextmanager
-def played(folder: Path, pages: Path, *, tools: Path = TOOLS) -> Iterator[Mapping[str, str]]:
+def played(folder: Path, pages: Path, *, tools: Path = BUILT) -> Iterator[Mapping[str, str]]:
     """Play all scenes, then run Deck until the end of the block; give the address of each run's page.
 
     Args:

@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.config.settings import BAKED_CONFIG
+from testbed.paths import BUILT
 from testbed.processes import read
-from testbed.runner_image import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PROGRAMS = ("clonerefs", "entrypoint", "initupload", "sidecar")
-TOOLS = ROOT / ".tools" / "bin"
 
 RECIPE = """\
 FROM {base}
@@ -31,7 +30,7 @@ CMD []
 
 
 def build_utility_images(
-    *, base: str, environment: Mapping[str, str], tag: str = "local", tools: Path = TOOLS
+    *, base: str, environment: Mapping[str, str], tag: str = "local", tools: Path = BUILT
 ) -> Mapping[str, str]:
     """Make an image of each program and return the images' names by program.
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from testbed.debian_base import kept_base
+from testbed.paths import BUILT, ROOT, TOOLS
 from testbed.processes import read
-from testbed.prow.images import PROGRAMS, TOOLS, build_utility_images
+from testbed.prow.images import PROGRAMS, build_utility_images
 from testbed.runner_image import build_image
-from testbed.sample_controller import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -42,7 +42,7 @@ def kept_images(daemon: DockerDaemon, *, tell: Callable[[str], None] = lambda _:
         ProgramFailed: one of the programs that make them failed.
         ImageFailed: the runner's image cannot be built.
     """
-    archive = kept_base(ROOT / ".tools")
+    archive = kept_base(TOOLS)
     base = f"debian-base:{archive.stem.rpartition('-')[2]}"
     there = set(daemon.docker("images", "--format", "{{.Repository}}:{{.Tag}}").splitlines()) - {"<none>:<none>"}
     if base not in there:
@@ -52,7 +52,7 @@ def kept_images(daemon: DockerDaemon, *, tell: Callable[[str], None] = lambda _:
     if runner not in there:
         tell("image: the runner's own")
         build_image(runner, base=base, environment=daemon.environment)
-    tag = _fingerprint((TOOLS / program for program in PROGRAMS), base)
+    tag = _fingerprint((BUILT / program for program in PROGRAMS), base)
     utilities = {program: f"prow-{program}:{tag}" for program in PROGRAMS}
     if not there.issuperset(utilities.values()):
         tell("images: Prow's utilities")

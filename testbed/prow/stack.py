@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
+from testbed.paths import ROOT
 from testbed.prow import components
 from testbed.prow.apiserver import start_apiserver
 from testbed.prow.components import Ports, Shared
@@ -20,14 +21,14 @@ from testbed.prow.prowjobs import ProwCluster
 from testbed.prow.push import push_event, send
 from testbed.prow.servers import Servers, answers, free_ports, listens
 from testbed.prow.setup import share_cache, write_configuration
-from testbed.sample_controller import OWNER, ROOT
+from testbed.sample_controller import OWNER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from testbed.docker_daemon import DockerDaemon
-    from testbed.programs import Programs
+    from testbed.programs import ProwPrograms
     from testbed.prow.storage import Storage
     from testbed.sample_controller import SampleRepository
 
@@ -54,7 +55,7 @@ class Surroundings:
         cache: a folder for Go's caches, kept from one Prow to the next; made where it is missing.
     """
 
-    programs: Programs
+    programs: ProwPrograms
     pages: Path
     daemon: DockerDaemon
     runner_image: str
@@ -225,7 +226,7 @@ def _start_hook(servers: Servers, folder: Path, program: Path, shared: Shared, p
     return f"http://127.0.0.1:{port}/hook", file
 
 
-def _start_watchers(servers: Servers, programs: Programs, shared: Shared, storage: Storage) -> None:
+def _start_watchers(servers: Servers, programs: ProwPrograms, shared: Shared, storage: Storage) -> None:
     ports = _ports()
     servers.start(
         "plank",

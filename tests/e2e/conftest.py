@@ -10,7 +10,8 @@ import pytest
 
 from testbed.faults.proxy import FaultProxy
 from testbed.node.api import Cluster
-from testbed.programs import Programs
+from testbed.paths import TOOLS
+from testbed.programs import ProwPrograms
 from testbed.prow import storage
 from testbed.prow.images import build_utility_images
 from testbed.prow.stack import Surroundings, local_prow
@@ -20,7 +21,7 @@ from tests.support.left_overs import SECRET, SECRET_VARIABLE
 from tests.support.prowbench import SERVICES, ProwBench
 from tests.support.registry import crane_registry
 from tests.support.releases import Bench, open_bench
-from tests.support.tools import BUILT, require_deck_pages, require_tool
+from tests.support.tools import require_deck_pages, require_tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -61,7 +62,9 @@ def whole_prow(
 
     It ends with the module: Deck has ports that others need.
     """
-    programs = Programs(**{field.name: require_tool(field.name.replace("_", "-")) for field in fields(Programs)})
+    programs = ProwPrograms(
+        **{field.name: require_tool(field.name.replace("_", "-")) for field in fields(ProwPrograms)}
+    )
     folder = tmp_path_factory.mktemp("prow")
     with (
         crane_registry(folder / "registry") as registry,
@@ -77,7 +80,7 @@ def whole_prow(
                 utility_images=utility_images,
                 storage=bucket,
                 registry=f"{proxy.host}/ack",
-                cache=BUILT.parent / "go-cache-of-jobs",
+                cache=TOOLS / "go-cache-of-jobs",
             ),
             SERVICES,
         ) as running,

@@ -11,12 +11,12 @@ import pytest
 
 from runner import __version__
 from runner.oci.manifest import digest_of
+from testbed.paths import ROOT
 from testbed.prow_job import checkout_folder
 from testbed.runner_image import build_image
 from tests.support.docker import DEBIAN_BASE, go_cache, with_jobs
 from tests.support.left_overs import SECRET, ExportedImage
 from tests.support.releases import Bench, Ended, crane, open_bench
-from tests.support.tools import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from testbed.docker_daemon import docker_daemon
+from testbed.paths import ROOT, TOOLS
 from testbed.prow.deck import ADDRESS, LENSES_PORT, PORT
 from testbed.prow.kept_images import kept_images
 from testbed.prow.servers import listens
@@ -23,7 +24,7 @@ from tests.support.docker import require_docker
 from tests.support.pod_processes import processes
 from tests.support.processes import processes_with
 from tests.support.prowbench import until
-from tests.support.tools import BUILT, ROOT, require_deck_pages, require_tool
+from tests.support.tools import require_deck_pages, require_tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +43,7 @@ def data() -> Path:
     require_deck_pages()
     for name in (*PROGRAMS, "debootstrap"):
         require_tool(name)
-    folder = BUILT.parent / "prow-of-tests"
+    folder = TOOLS / "prow-of-tests"
     with docker_daemon(folder / "docker") as daemon:
         kept_images(daemon)
     return folder

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from testbed.git import GitRepository, git
+from testbed.paths import ROOT
 from testbed.sample_controller import PRODUCTION
 from tests.support.git import clone_refs, open_bundle
 from tests.support.registry import crane_registry
 from tests.support.releases import PROGRAM, Ended, crane, go_environment, rendered_images, run_program
-from tests.support.tools import ROOT, require_tool
+from tests.support.tools import require_tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

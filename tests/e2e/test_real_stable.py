@@ -19,12 +19,13 @@ from runner.oci.transport import Transport
 from runner.runtime.lifetime import Lifetime
 from testbed.executables import program
 from testbed.faults.proxy import FaultProxy
+from testbed.paths import ROOT
 from tests.support.git import clone_refs, open_bundle, push_environment
 from tests.support.images import AMD64, ARM64, DOCKER, OCI, Form, assemble, of_type, push
 from tests.support.refusals import check_refusal
 from tests.support.registry import crane_registry
 from tests.support.releases import PROGRAM, Ended, crane, crane_bytes, go_environment, rendered_images, run_program
-from tests.support.tools import ROOT, require_tool
+from tests.support.tools import require_tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -31,11 +31,12 @@ from runner.source.clone import read_files
 from runner.source.route import ReleasePath
 from runner.tools import Session
 from testbed.git import git
+from testbed.paths import ROOT
 from tests.support.controllers import RELEASES
 from tests.support.git import Origin, clone_refs, open_bundle, push_environment
 from tests.support.registry import crane_registry
 from tests.support.releases import PROGRAM, Ended, crane, go_environment, run_program
-from tests.support.tools import ROOT, require_tool
+from tests.support.tools import require_tool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

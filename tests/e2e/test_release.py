@@ -12,8 +12,9 @@ import pytest
 
 from runner.chart.archive import files_of
 from runner.oci.manifest import digest_of
+from testbed.paths import ROOT
 from tests.support.releases import ALIAS, CHART, IMAGE, Bench, crane, crane_bytes, open_bench, rendered_images
-from tests.support.tools import ROOT, require_faketime, require_tool
+from tests.support.tools import require_faketime, require_tool
 
 if TYPE_CHECKING:
     from pathlib import Path

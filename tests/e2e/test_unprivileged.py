@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from testbed.paths import BUILT, ROOT
 from testbed.prow_job import checkout_folder
 from tests.support.releases import PROGRAM, Bench, crane, go_environment, open_bench, run_program
-from tests.support.tools import BUILT, ROOT, require_tool
+from tests.support.tools import require_tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

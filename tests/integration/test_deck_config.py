@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from testbed.paths import ROOT
 from testbed.prow.deck import ADDRESS, LENSES_PORT, PORT, of_folder, start_deck
 from testbed.prow.servers import PortTaken, Servers
 from testbed.prow.storage import Storage
 from tests.support.deck import fetch
 from tests.support.prow import write_installation
-from tests.support.tools import ROOT, require_deck_pages, require_tool
+from tests.support.tools import require_deck_pages, require_tool
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,11 +9,12 @@ import pytest
 
 from hack.deck_pictures import RELEASE_PAGE, fit, show_page
 from testbed.browser import Browser, browser
+from testbed.paths import BUILT
 from testbed.prow.deck import ADDRESS
 from testbed.prow.example_runs import SCENES, played
 from testbed.prow.web import served
 from tests.support.deck import View, read_buildlog, read_html, read_junit, read_links, read_metadata, read_view
-from tests.support.tools import BUILT, require_deck_pages, require_tool
+from tests.support.tools import require_deck_pages, require_tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from testbed.paths import ROOT
 from testbed.prow.prowjobs import prow_source
-from tests.support.tools import ROOT, require_deck_pages, require_tool
+from tests.support.tools import require_deck_pages, require_tool
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.tools import ROOT, require_tool
+from testbed.paths import ROOT
+from tests.support.tools import require_tool
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,8 +8,8 @@ import pytest
 
 from runner.prow.generate.files import prow_files
 from runner.prow.generate.folder import write_folder
+from testbed.paths import ROOT
 from tests.support.prow import checkconfig, with_prow, write_installation
-from tests.support.tools import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -23,11 +23,11 @@ from testbed.node.agent import Agent
 from testbed.node.api import Cluster
 from testbed.node.engine import Engine
 from testbed.node.worker import evict
+from testbed.paths import ROOT
 from testbed.prow.images import build_utility_images
 from tests.support.docker import DEBIAN_BASE
 from tests.support.nodes import running
 from tests.support.pods import decorated_pod, pod, shell
-from tests.support.tools import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

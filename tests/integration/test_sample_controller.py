@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from testbed.git import git
+from testbed.paths import ROOT
 from testbed.processes import Argv, ProgramFailed, read, started
 from testbed.prow_job import clone_as_prow
 from testbed.registries import serve
 from testbed.sample_controller import PRODUCTION, SCHEMES, SampleRepository, make_repository
 from tests.support.processes import alive, until
-from tests.support.tools import ROOT, require_tool
+from tests.support.tools import require_tool
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from testbed.paths import ROOT
 from testbed.prow.servers import PortTaken, ServerFailed, Servers, answers, check_free, free_ports, listens
 from tests.support.processes import alive, until
-from tests.support.tools import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,8 +18,8 @@ from runner.source.clone import Checkout, read_checkout
 from runner.source.event import read_event
 from runner.source.export import export
 from testbed.git import git
+from testbed.paths import ROOT
 from tests.support.git import Origin, clone_refs, make_origin, open_bundle, push_environment, tree_of
-from tests.support.tools import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

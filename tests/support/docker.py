@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from testbed.docker_daemon import DaemonUnusable, DockerDaemon, check_usable
+from testbed.paths import TOOLS
 from testbed.prow.images import bake_jobs
-from tests.support.tools import ROOT
 
 DEBIAN_BASE = "debian-base:test"
-GO_CACHE = ROOT / ".tools" / "go-cache-of-containers"
+GO_CACHE = TOOLS / "go-cache-of-containers"
 ANYBODY = 0o777
 
 

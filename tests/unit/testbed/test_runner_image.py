@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from testbed import debian_base
-from testbed.runner_image import ROOT, ImageFailed, build_image, copy_go, default_base, settle
+from testbed.paths import ROOT
+from testbed.runner_image import ImageFailed, build_image, copy_go, default_base, settle
 
 if TYPE_CHECKING:
     from pathlib import Path
