@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from testbed.git import git
-from tests.support.git import open_bundle
+from tests.support.bundles import open_bundle
 from tests.support.monorepo import open_monorepo, rows, write
 from tests.support.presubmits import Proposal, clone_by_prow, presubmit_environment
 from tests.support.registry import crane_registry

@@ -20,7 +20,8 @@ from runner.runtime.lifetime import Lifetime
 from testbed.executables import program
 from testbed.faults.proxy import FaultProxy
 from testbed.paths import ROOT
-from tests.support.git import clone_refs, open_bundle, push_environment
+from tests.support.bundles import open_bundle
+from tests.support.git import clone_refs, push_environment
 from tests.support.images import AMD64, ARM64, DOCKER, OCI, Form, assemble, of_type, push
 from tests.support.refusals import check_refusal
 from tests.support.registry import crane_registry

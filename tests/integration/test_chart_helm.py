@@ -17,7 +17,9 @@ from runner.chart.workload import check_workload
 from runner.errors import ChartUnusable, RunEnded, ToolUnusable
 from runner.runtime.lifetime import Lifetime
 from runner.runtime.process import Children
-from tests.support.controllers import Controller, write_files
+from tests.support.bundles import open_bundle
+from tests.support.controllers import Controller
+from tests.support.files import write_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,7 +86,7 @@ def program(folder: Path, body: str) -> Path:
 def real(tmp_path_factory: pytest.TempPathFactory) -> Mapping[tuple[str, str], Mapping[str, bytes]]:
     charts = {}
     for service in ("s3", "ecr"):
-        controller = Controller.clone(service, tmp_path_factory.mktemp(service) / "bare")
+        controller = Controller(service, open_bundle(service, tmp_path_factory.mktemp(service) / "bare").folder)
         refs = [ref for name, ref in REAL if name == service]
         for ref, files in controller.read(refs, "helm").items():
             charts[service, ref] = {path.removeprefix("helm/"): body for path, body in files.items()}

@@ -22,7 +22,9 @@ from runner.errors import ChartDisagrees
 from runner.oci.manifest import CREATED, OCI_MANIFEST, REVISION, SOURCE
 from runner.runtime.lifetime import Lifetime
 from runner.runtime.process import Children
-from tests.support.controllers import RELEASES, SERVICES, Controller, write_files
+from tests.support.bundles import open_bundle
+from tests.support.controllers import RELEASES, SERVICES, Controller
+from tests.support.files import write_files
 from tests.support.registry import crane_registry
 from tests.support.tools import require_tool
 
@@ -149,7 +151,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRegistry
 
 
 def _releases(service: str, folder: Path) -> Iterator[Release]:
-    controller = Controller.clone(service, folder / "bare")
+    controller = Controller(service, open_bundle(service, folder / "bare").folder)
     refs = controller.releases()
     for tag, files in controller.read(refs, "helm").items():
         chart = {path.removeprefix("helm/"): body for path, body in files.items()}

@@ -26,7 +26,9 @@ from runner.source.route import ReleasePath, Route, StablePath, decide_route
 from testbed.git import git
 from testbed.processes import ProgramFailed
 from testbed.sample_controller import OWNER
-from tests.support.git import Origin, clone_refs, make_origin, open_bundle, push_environment, tree_of
+from tests.support.bundles import open_bundle
+from tests.support.files import tree_of
+from tests.support.git import Origin, clone_refs, make_origin, push_environment
 
 if TYPE_CHECKING:
     from pathlib import Path

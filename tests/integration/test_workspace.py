@@ -19,7 +19,9 @@ from runner.source.event import read_event
 from runner.source.export import export
 from testbed.git import git
 from testbed.paths import ROOT
-from tests.support.git import Origin, clone_refs, make_origin, open_bundle, push_environment, tree_of
+from tests.support.bundles import open_bundle
+from tests.support.files import tree_of
+from tests.support.git import Origin, clone_refs, make_origin, push_environment
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,4 +1,4 @@
-"""Real controller repositories, read from their bundles: what each tag and branch holds below a folder."""
+"""Real controller repositories: what each tag and branch holds below a folder."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.support.git import open_bundle
-from tests.support.tools import require_tool
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from pathlib import Path
 
 SERVICES = ("s3", "ecr")
@@ -23,11 +20,6 @@ class Controller:
 
     service: str
     folder: Path
-
-    @classmethod
-    def clone(cls, service: str, folder: Path) -> Controller:
-        """Clone the bundle into ``folder``, or skip the test without it."""
-        return cls(service, open_bundle(service, folder).folder)
 
     def releases(self) -> tuple[str, ...]:
         """All tags, oldest version first."""
@@ -49,7 +41,7 @@ class Controller:
         return {ref: {path: blobs[blob] for path, blob in files.items()} for ref, files in listed.items()}
 
     def _git(self, *arguments: str, stdin: bytes | None = None) -> bytes:
-        argv: list[str | Path] = [require_tool("git"), "-C", self.folder, *arguments]
+        argv: list[str | Path] = ["git", "-C", self.folder, *arguments]
         return subprocess.run(argv, input=stdin, capture_output=True, check=True).stdout
 
     def _blobs(self, names: set[str]) -> dict[str, bytes]:
@@ -63,12 +55,3 @@ class Controller:
             blobs[name] = output[end + 1 : end + 1 + size]
             place = end + 1 + size + 1
         return blobs
-
-
-def write_files(folder: Path, files: Mapping[str, bytes]) -> Path:
-    """Write files below ``folder`` and return it."""
-    for path, body in files.items():
-        file = folder / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(body)
-    return folder

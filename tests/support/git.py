@@ -9,12 +9,11 @@ Use::
     event = read_event(push_environment(origin, "v1.2.3", pushed))
 
 The same calls give the same object ids on any machine: identities and dates are fixed, and nobody's configuration of
-git is read. Tests that call these need git: ``make_origin`` skips them without it.
+git is read.
 """
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +21,9 @@ from testbed import prow_job
 from testbed.git import GitRepository, git
 from testbed.prow_job import job_variables
 from testbed.sample_controller import HOST, OWNER
-from tests.support.tools import require_bundle, require_tool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
 
@@ -70,7 +68,6 @@ class Origin(GitRepository):
 
 def make_origin(folder: Path, *, owner: str = OWNER, name: str = "widget-controller") -> Origin:
     """Make an empty repository, on the branch main, that serves what clonerefs may ask for."""
-    require_tool("git")
     folder.mkdir(parents=True)
     git(folder, "init", "--quiet", "--initial-branch=main")
     git(folder, "config", "uploadpack.allowAnySHA1InWant", "true")
@@ -78,10 +75,9 @@ def make_origin(folder: Path, *, owner: str = OWNER, name: str = "widget-control
     return Origin(folder, owner, name)
 
 
-def open_bundle(service: str, folder: Path) -> Origin:
-    """Unpack the bundle of a real controller's repository, or skip the test; any of its commits may be asked for."""
-    name = f"{service}-controller"
-    git(folder.parent, "clone", "--quiet", "--bare", str(require_bundle(name)), str(folder))
+def unpack_bundle(bundle: Path, folder: Path, name: str) -> Origin:
+    """Make a bare repository of a git bundle that serves any of its commits; ``name`` is what Prow calls it."""
+    git(folder.parent, "clone", "--quiet", "--bare", str(bundle), str(folder))
     origin = Origin(folder, OWNER, name)
     origin.git("symbolic-ref", "HEAD", "refs/heads/main")
     origin.git("config", "uploadpack.allowAnySHA1InWant", "true")
@@ -135,26 +131,6 @@ def push_environment(
         **members,
     }
     return job_variables(specification)
-
-
-def tree_of(folder: Path) -> dict[str, tuple[int, bytes]]:
-    """Return everything below a folder but ``.git``: path to mode and bytes (of a symbolic link its target)."""
-    return dict(_walk(folder, folder))
-
-
-def _walk(top: Path, folder: Path) -> Iterator[tuple[str, tuple[int, bytes]]]:
-    for path in sorted(folder.iterdir()):
-        if path.name == ".git":
-            continue
-        name = path.relative_to(top).as_posix()
-        mode = path.lstat().st_mode
-        if path.is_symlink():
-            yield name, (mode, os.fsencode(path.readlink()))
-        elif path.is_dir():
-            yield f"{name}/", (mode, b"")
-            yield from _walk(top, path)
-        else:
-            yield name, (mode, path.read_bytes())
 
 
 def _link(origin: Origin) -> dict[str, str]:
