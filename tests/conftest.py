@@ -59,6 +59,12 @@ def crane() -> Path:
     return require_tool("crane")
 
 
+@pytest.fixture(scope="session")
+def checkconfig() -> Path:
+    """Prow's judge of jobs and configuration."""
+    return require_tool("checkconfig")
+
+
 @pytest.fixture
 def registry() -> Iterator[Registry]:
     """A client without credentials, which soon gives up."""

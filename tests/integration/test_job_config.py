@@ -9,7 +9,7 @@ import pytest
 from runner.prow.generate.files import prow_files
 from runner.prow.generate.folder import write_folder
 from testbed.paths import ROOT
-from tests.support.prow import checkconfig, with_prow, write_installation
+from tests.support.prow import run_checkconfig, with_prow, write_installation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,19 +33,19 @@ def generated(tmp_path: Path, prow: str, services: str) -> tuple[Path, Path]:
     return write_installation(tmp_path, folder / "deck.yaml"), folder
 
 
-def test_prow_takes_the_checked_in_jobs(tmp_path: Path) -> None:
+def test_prow_takes_the_checked_in_jobs(tmp_path: Path, checkconfig: Path) -> None:
     """Prow's checkconfig finds nothing to say against the jobs and lenses in prowjobs/."""
     folder = ROOT / "prowjobs"
-    judged = checkconfig(write_installation(tmp_path, folder / "deck.yaml"), folder / "jobs")
+    judged = run_checkconfig(checkconfig, write_installation(tmp_path, folder / "deck.yaml"), folder / "jobs")
     assert judged.returncode == 0, judged.stdout
 
 
 @pytest.mark.parametrize("prow", ["", EVERYTHING, f"{EVERYTHING}, monorepo: one-job"], ids=["least", "all", "one job"])
 @pytest.mark.parametrize("services", ["s3: {}, sns: {}", MONOREPO], ids=["a repository each", "monorepo"])
-def test_prow_takes_whatever_can_be_configured(tmp_path: Path, prow: str, services: str) -> None:
+def test_prow_takes_whatever_can_be_configured(tmp_path: Path, checkconfig: Path, prow: str, services: str) -> None:
     """Prow's checkconfig finds nothing to say against jobs that use every key of the section."""
     config, folder = generated(tmp_path, prow, services)
-    judged = checkconfig(config, folder / "jobs")
+    judged = run_checkconfig(checkconfig, config, folder / "jobs")
     assert judged.returncode == 0, judged.stdout
 
 
@@ -59,23 +59,23 @@ def test_prow_takes_whatever_can_be_configured(tmp_path: Path, prow: str, servic
         pytest.param("mountPath: /tmp", "mountPath: /logs", "/logs", id="a path of Prow's own"),
     ],
 )
-def test_prow_sees_what_is_wrong(tmp_path: Path, before: str, after: str, said: str) -> None:
+def test_prow_sees_what_is_wrong(tmp_path: Path, checkconfig: Path, before: str, after: str, said: str) -> None:
     """The same checkconfig refuses jobs with a mistake in them, so that its silence means something."""
     config, folder = generated(tmp_path, "", "s3: {}")
     path = folder / "jobs" / "s3-controller.yaml"
     text = path.read_text(encoding="utf-8")
     assert before in text
     path.write_text(text.replace(before, after), encoding="utf-8")
-    judged = checkconfig(config, folder / "jobs")
+    judged = run_checkconfig(checkconfig, config, folder / "jobs")
     assert judged.returncode == 1
     assert said in judged.stdout
 
 
-def test_prow_sees_a_mistake_in_the_lenses(tmp_path: Path) -> None:
+def test_prow_sees_a_mistake_in_the_lenses(tmp_path: Path, checkconfig: Path) -> None:
     """Prow's checkconfig refuses a lens that has an unknown field."""
     config, folder = generated(tmp_path, "", "s3: {}")
     text = config.read_text(encoding="utf-8")
     config.write_text(text.replace("required_files:", "requird_files:", 1), encoding="utf-8")
-    judged = checkconfig(config, folder / "jobs")
+    judged = run_checkconfig(checkconfig, config, folder / "jobs")
     assert judged.returncode == 1
     assert "requird_files" in judged.stdout

@@ -9,7 +9,7 @@ import yaml
 
 from testbed.prow.documents import STANDARD, Place
 from testbed.prow.setup import Configuration, write_configuration
-from tests.support.prow import checkconfig
+from tests.support.prow import run_checkconfig
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,14 +29,14 @@ def written(folder: Path) -> Configuration:
     return write_configuration(folder, place, ["widget", "gadget"], STANDARD)
 
 
-def test_checkconfig_takes_it(tmp_path: Path) -> None:
+def test_checkconfig_takes_it(tmp_path: Path, checkconfig: Path) -> None:
     """Prow's checkconfig finds nothing to say about configuration and jobs, and would find an unknown key."""
     configuration = written(tmp_path)
-    judged = checkconfig(configuration.config, configuration.jobs)
+    judged = run_checkconfig(checkconfig, configuration.config, configuration.jobs)
     assert judged.returncode == 0, judged.stdout
     file = configuration.jobs / "widget-controller.yaml"
     file.write_text(file.read_text().replace("clone_uri", "clone_uris"))
-    assert "clone_uris" in checkconfig(configuration.config, configuration.jobs).stdout
+    assert "clone_uris" in run_checkconfig(checkconfig, configuration.config, configuration.jobs).stdout
 
 
 def test_every_repository_starts_jobs(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import yaml
 
 from runner.config.load import parse_config
-from tests.support.tools import require_tool
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,11 +55,11 @@ def write_installation(folder: Path, deck: Path, **settings: object) -> Path:
     return path
 
 
-def checkconfig(config: Path, jobs: Path) -> subprocess.CompletedProcess[str]:
+def run_checkconfig(checkconfig: Path, config: Path, jobs: Path) -> subprocess.CompletedProcess[str]:
     """Let Prow's checkconfig judge a folder of jobs; it exits 1 on a warning, too, and knows every field."""
     return subprocess.run(
         [
-            require_tool("checkconfig"),
+            checkconfig,
             f"--config-path={config}",
             f"--job-config-path={jobs}",
             "--strict",
