@@ -16,9 +16,9 @@ from testbed.prow.components import Ports, Shared
 from testbed.prow.deck import ADDRESS, check_ports, of_cluster, start_deck
 from testbed.prow.documents import NAMESPACE, STANDARD, Limits, Place, storage_secret
 from testbed.prow.git_server import Repositories, start_repositories
+from testbed.prow.hook import Hook, start_hook
 from testbed.prow.images import bake_jobs
 from testbed.prow.prowjobs import ProwCluster
-from testbed.prow.push import push_event, send
 from testbed.prow.servers import Servers, answers, free_ports, listens
 from testbed.prow.setup import share_cache, write_configuration
 from testbed.sample_controller import OWNER
@@ -76,8 +76,7 @@ class LocalProw:
         cluster: the same, as a client.
         repositories: what is cloned.
         storage: where its logs go.
-        events: the address that takes events.
-        secret_file: the file with what signs them.
+        hook: what takes the events of pushes.
         servers: its programs.
     """
 
@@ -87,8 +86,7 @@ class LocalProw:
     cluster: ProwCluster
     repositories: Repositories
     storage: Storage
-    events: str
-    secret_file: Path
+    hook: Hook
     servers: Servers
 
     def push(self, source: SampleRepository, ref: str) -> str:
@@ -100,7 +98,7 @@ class LocalProw:
         """
         self.repositories.push(source, ref)
         sha = source.resolve(ref)
-        status = send(self.events, push_event(OWNER, source.name, ref, sha), self.secret_file.read_text("utf-8"))
+        status = self.hook.push(source.name, ref, sha)
         if status != ACCEPTED:
             raise PushRefused(f"hook answered {status} to the push of {ref}; its log is {self.servers.logs}/hook.log")
         return sha
@@ -114,7 +112,7 @@ class LocalProw:
         self.repositories.tell_of_pushes(
             source,
             *("env", f"PYTHONPATH={ROOT}", sys.executable, "-m", "testbed.prow.push"),
-            *(self.events, self.secret_file, OWNER, source.name),
+            *(self.hook.address, self.hook.secret_file, OWNER, source.name),
         )
 
 
@@ -156,14 +154,15 @@ def local_prow(
         place = _place(surroundings, repositories, image)
         configured = write_configuration(folder, place, services, limits)
         shared = Shared(kubeconfig, configured.config, configured.jobs)
-        bake_jobs(surroundings.runner_image, image, configured.jobs_yaml, environment=surroundings.daemon.environment)
+        jobs_yaml = configured.jobs_yaml.read_text(encoding="utf-8")
+        bake_jobs(surroundings.runner_image, image, jobs_yaml, environment=surroundings.daemon.environment)
         servers.wait()
         with contextlib.closing(ProwCluster(kubeconfig, NAMESPACE)) as cluster:
             tell("the kind ProwJob")
             cluster.prepare(storage_secret(storage.credentials.read_bytes()))
             tell("node, hook, plank, crier, Deck")
             _start_node(servers, folder, kubeconfig, surroundings.daemon)
-            events, secret_file = _start_hook(servers, folder, programs.hook, shared, configured.plugins)
+            hook = start_hook(servers, folder, programs.hook, shared, configured.plugins)
             _start_watchers(servers, programs, shared, storage)
             start_deck(
                 servers,
@@ -175,7 +174,7 @@ def local_prow(
                 jobs=shared.jobs,
             )
             servers.wait()
-            yield LocalProw(folder, place, kubeconfig, cluster, repositories, storage, events, secret_file, servers)
+            yield LocalProw(folder, place, kubeconfig, cluster, repositories, storage, hook, servers)
 
 
 def _new(folder: Path) -> Path:
@@ -210,20 +209,6 @@ def _start_node(servers: Servers, folder: Path, kubeconfig: Path, daemon: Docker
         ready=lambda: "node: ready" in (servers.logs / "node.log").read_text(encoding="utf-8"),
         environment={"PYTHONPATH": str(ROOT)},
     )
-
-
-def _start_hook(servers: Servers, folder: Path, program: Path, shared: Shared, plugins: Path) -> tuple[str, Path]:
-    ports, (port,) = _ports(), free_ports(1)
-    file = folder / "hook-secret"
-    file.touch(mode=0o600)
-    file.write_text(token_hex(16), encoding="utf-8")
-    servers.start(
-        "hook",
-        components.hook(program, shared, ports, port=port, secret=file, plugins=plugins),
-        ready=answers(ports.health, "/healthz/ready"),
-        environment={"HOME": str(folder)},
-    )
-    return f"http://127.0.0.1:{port}/hook", file
 
 
 def _start_watchers(servers: Servers, programs: ProwPrograms, shared: Shared, storage: Storage) -> None:

@@ -11,10 +11,12 @@ import pytest
 
 from runner import __version__
 from runner.oci.manifest import digest_of
-from testbed.paths import ROOT
+from testbed.go import make_shared_cache
+from testbed.paths import ROOT, TOOLS
+from testbed.prow.images import bake_jobs
 from testbed.prow_job import checkout_folder
 from testbed.runner_image import build_image
-from tests.support.docker import DEBIAN_BASE, go_cache, with_jobs
+from tests.support.docker import DEBIAN_BASE
 from tests.support.left_overs import SECRET, ExportedImage
 from tests.support.releases import Bench, Ended, crane, open_bench
 
@@ -62,7 +64,11 @@ class Job:
             if key not in ("PATH", "TMPDIR", "GOCACHE", "GOMODCACHE", "GOPROXY")
         }
         environment = {**prow, "GOCACHE": "/cache"}
-        mounts = {self.workspace: self.workspace, self.artifacts: self.artifacts, go_cache(): "/cache"}
+        mounts = {
+            self.workspace: self.workspace,
+            self.artifacts: self.artifacts,
+            make_shared_cache(TOOLS / "go-cache-of-containers"): "/cache",
+        }
         self.arguments = [
             *("--network", "host", "--read-only", "--tmpfs", "/tmp:mode=1777,exec", "--user", f"{USER}:{USER}"),  # noqa: S108 - the container's own
             *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--workdir", str(self.clone)),
@@ -86,7 +92,8 @@ class Job:
 
 @pytest.fixture
 def job(docker: DockerDaemon, runner_image: Built, bench: Bench) -> Job:
-    image = with_jobs(docker, runner_image.tag, "ack-release:local", bench.config.read_text())
+    image = "ack-release:local"
+    bake_jobs(runner_image.tag, image, bench.config.read_text(), environment=docker.environment)
     return Job(docker, image, bench)
 
 

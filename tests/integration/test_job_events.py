@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import kubernetes
 import pytest
+import yaml
 
 from runner.prow.generate.files import prow_files
 from runner.prow.generate.folder import write_folder
+from testbed.prow.components import Shared
+from testbed.prow.documents import plugins
+from testbed.prow.hook import Hook, start_hook
 from testbed.prow.prowjobs import PROWJOBS, define_prowjobs
+from testbed.prow.servers import Servers
 from testbed.sample_controller import OWNER
 from tests.support.api_clients import client, create_namespace
-from tests.support.hook import Hook, hook
 from tests.support.prow import IMAGE, with_prow, write_installation
+from tests.support.tools import require_tool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -65,7 +70,12 @@ def send(tmp_path: Path, kubeconfig: Path, events: Callable[[Hook], None]) -> No
     folder = tmp_path / "prowjobs"
     write_folder(folder, prow_files(with_prow(services=SERVICES), folder))
     config = write_installation(tmp_path, folder / "deck.yaml", prowjob_namespace=NAMESPACE)
-    with hook(tmp_path, kubeconfig, config, folder / "jobs", ["s3-controller", "tools"]) as running:
+    file = tmp_path / "plugins.yaml"
+    file.write_text(yaml.safe_dump(plugins(["s3-controller", "tools"])), encoding="utf-8")
+    with Servers(tmp_path) as servers:
+        shared = Shared(kubeconfig, config, folder / "jobs")
+        running = start_hook(servers, tmp_path, require_tool("hook"), shared, file)
+        servers.wait()
         events(running)
 
 
