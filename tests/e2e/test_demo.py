@@ -11,8 +11,9 @@ import pytest
 
 from testbed.paths import ROOT
 from testbed.processes import Argv, started
-from tests.support.processes import processes_with, until
+from tests.support.processes import processes_with
 from tests.support.tools import require_tool
+from tests.support.waiting import until
 
 DEMO: Argv = [Path(sys.executable), "-m", "hack.demo"]
 

@@ -15,9 +15,9 @@ from runner.config.prow import seconds
 from testbed.node.worker import evict
 from testbed.prow.documents import NAMESPACE, STANDARD
 from testbed.sample_controller import slow_to_compile
-from tests.support.pod_processes import container
-from tests.support.prowbench import until
-from tests.support.releases import crane
+from tests.support.clients import crane
+from tests.support.prowbench import LOOK_SECONDS, container
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from testbed.sample_controller import SampleRepository
@@ -90,7 +90,7 @@ def test_the_pod_runs_as_its_job_says(prow: ProwBench) -> None:
     repository = prow.repository()
     held = prow.proxy.hold(method="PUT", path=r"/blobs/")
     name = prow.started(repository, prow.prow.push(repository, TAG))
-    until(lambda: held.reached.is_set() or None)
+    until(held.reached.is_set)
     spec = generated_pod(prow, repository)
     of_pod, of_container = spec["securityContext"], spec["containers"][0]["securityContext"]
     found = prow.processes(name)
@@ -147,10 +147,10 @@ def test_a_pod_that_is_killed(prow: ProwBench, point: str) -> None:
     method, path = KILLED_AT[point]
     held = prow.proxy.hold(method=method, path=path)
     name = prow.started(repository, prow.prow.push(repository, TAG))
-    until(lambda: held.reached.is_set() or None)
+    until(held.reached.is_set)
     first = prow.prow.cluster.job(name)["status"]["build_id"]
     evict(prow.pods, NAMESPACE, name)
-    until(lambda: prow.prow.cluster.job(name)["status"]["build_id"] != first or None)
+    until(lambda: prow.prow.cluster.job(name)["status"]["build_id"] != first, pause=LOOK_SECONDS)
     held.let_go(forward=False)
     released = prow.ended(name)
     assert released.state == "success", released.lines
@@ -167,7 +167,7 @@ def test_a_runner_that_is_killed(prow: ProwBench) -> None:
     repository = prow.repository()
     held = prow.proxy.hold(method="PUT", path=r"-chart/manifests/")
     name = prow.started(repository, prow.prow.push(repository, TAG))
-    until(lambda: held.reached.is_set() or None)
+    until(held.reached.is_set)
     for process in prow.processes(name)[1:]:
         os.kill(process.id, signal.SIGKILL)
     failed = prow.ended(name)
@@ -189,7 +189,7 @@ def test_stable_waits_for_the_release(prow: ProwBench) -> None:
     held = prow.proxy.hold(method="PUT", path=r"/blobs/")
     first = prow.started(repository, prow.prow.push(repository, TAG))
     second = prow.started(repository, prow.prow.push(repository, STABLE))
-    until(lambda: held.reached.is_set() or None)
+    until(held.reached.is_set)
     assert prow.pods.pod(NAMESPACE, second) is None
     assert prow.prow.cluster.job(second)["status"]["state"] == "triggered"
     held.let_go(forward=True)
@@ -216,7 +216,9 @@ def test_an_abort_through_deck_in_the_middle_of_a_compile(prow: ProwBench) -> No
     repository = prow.repository(version=None)
     repository.release("1.2.3", edits=slow_to_compile())
     name = prow.started(repository, prow.prow.push(repository, TAG))
-    until(lambda: any("compile" in Path(one.argv[0]).name for one in prow.processes(name) if one.argv) or None)
+    until(
+        lambda: any("compile" in Path(one.argv[0]).name for one in prow.processes(name) if one.argv), pause=LOOK_SECONDS
+    )
     running = prow.processes(name)
     uid = prow.pod(name)["metadata"]["uid"]
     began = time.monotonic()

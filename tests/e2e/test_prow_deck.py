@@ -20,8 +20,9 @@ from tests.support.deck import (
     read_podinfo,
     read_view,
 )
-from tests.support.prowbench import until
+from tests.support.prowbench import LOOK_SECONDS
 from tests.support.tools import require_deck_pages, require_tool
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,10 +63,10 @@ def test_a_release_that_runs(prow: ProwBench) -> None:
     repository = prow.repository()
     held = prow.proxy.hold(method="PUT", path=r"/blobs/")
     name = prow.started(repository, prow.prow.push(repository, TAG))
-    until(lambda: held.reached.is_set() or None)
+    until(held.reached.is_set)
     job = prow.prow.cluster.job(name)
     query = urlencode({"job": job["spec"]["job"], "id": job["status"]["build_id"]})
-    log = until(lambda: answered(f"{prow.prow.place.deck}/log?{query}"))
+    log = until(lambda: answered(f"{prow.prow.place.deck}/log?{query}"), pause=LOOK_SECONDS)
     assert f"event=started services={repository.service} ref=v1.2.3" in log
     assert "RELEASED:" not in log
     view = read_view(job["status"]["url"])
@@ -99,10 +100,10 @@ def test_rerun_by_a_click(prow: ProwBench, chromium: Browser) -> None:
     repository = prow.repository()
     released = prow.release(repository, TAG)
     address = str(released.document["status"]["url"])
-    until(lambda: f'"{released.name}"' in fetch(address) or None)
+    until(lambda: f'"{released.name}"' in fetch(address), pause=LOOK_SECONDS)
     show_page(chromium, address)
     chromium.value("[...document.querySelectorAll('#header-title i')].find(one => one.innerText === 'refresh').click()")
     chromium.value("document.querySelector('#rerun .modal-content a button').click()")
-    again = prow.ended(until(lambda: next(iter(named(prow, repository) - {released.name}), None)))
+    again = prow.ended(until(lambda: next(iter(named(prow, repository) - {released.name}), None), pause=LOOK_SECONDS))
     assert again.state == "success"
     assert "nothing to send" in again.lines[-1]

@@ -14,8 +14,9 @@ from testbed.processes import Argv, ProgramFailed, read, started
 from testbed.prow_job import clone_as_prow
 from testbed.registries import serve
 from testbed.sample_controller import PRODUCTION, SCHEMES, SampleRepository, make_repository
-from tests.support.processes import alive, until
+from tests.support.processes import alive
 from tests.support.tools import require_tool
+from tests.support.waiting import until
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

@@ -13,7 +13,8 @@ import pytest
 
 from testbed.paths import ROOT
 from testbed.prow.servers import PortTaken, ServerFailed, Servers, answers, check_free, free_ports, listens
-from tests.support.processes import alive, until
+from tests.support.processes import alive
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,25 +1,60 @@
-"""Processes of this machine: whether one runs, which of them name something, and waiting for what they do."""
+"""Processes as the kernel of this machine tells of them (proc(5)): whether one runs, and what it was told."""
 
 from __future__ import annotations
 
 import contextlib
-import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-LONG_SECONDS = 60.0
-LOOK_SECONDS = 0.005
+PROC = Path("/proc")
 
 
-def until(condition: Callable[[], object], *, seconds: float = LONG_SECONDS) -> None:
-    """Wait until something is so; it is a failure if it is not in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"it did not come within {seconds:.0f} s"
-        time.sleep(LOOK_SECONDS)
+@dataclass(frozen=True)
+class Process:
+    """A process, by its id on this machine; what it says ends with it."""
+
+    id: int
+
+    @property
+    def folder(self) -> Path:
+        """Where the kernel tells of it."""
+        return PROC / str(self.id)
+
+    @property
+    def argv(self) -> list[str]:
+        """Program and arguments; nothing once it has ended."""
+        with contextlib.suppress(OSError):
+            return (self.folder / "cmdline").read_bytes().decode(errors="replace").split("\0")[:-1]
+        return []
+
+    @property
+    def status(self) -> dict[str, str]:
+        """What proc(5) calls status."""
+        lines = (self.folder / "status").read_text(encoding="utf-8").splitlines()
+        return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
+
+    @property
+    def mounts(self) -> dict[str, set[str]]:
+        """What it sees mounted, with the options of each mount (proc(5), mountinfo)."""
+        lines = (self.folder / "mountinfo").read_text(encoding="utf-8").splitlines()
+        return {line.split()[4]: set(line.split()[5].split(",")) for line in lines}
+
+
+def process_tree(root: int) -> list[Process]:
+    """A process and all that descend from it; what has ended and only waits to be asked how is left out."""
+    children: dict[int, list[int]] = {}
+    for entry in PROC.iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                # The name of a program may hold anything, a bracket too; what follows the last one is the kernel's.
+                state, parent = (entry / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[:2]
+                if state != "Z":
+                    children.setdefault(int(parent), []).append(int(entry.name))
+    found = [root]
+    for one in found:
+        found += children.get(one, [])
+    return [Process(one) for one in found if (PROC / str(one)).exists()]
 
 
 def alive(pid: int) -> bool:

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import json
-import time
 import urllib.request
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from testbed.processes import ProgramFailed
 from testbed.prow.documents import NAMESPACE
 from testbed.sample_controller import SampleRepository, make_repository
-from tests.support.pod_processes import Process, container, processes
+from tests.support.processes import Process, process_tree
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from testbed.docker_daemon import DockerDaemon
     from testbed.faults.proxy import FaultProxy
     from testbed.node.api import Cluster
     from testbed.prow.stack import LocalProw
-
-Found = TypeVar("Found")
 
 SERVICES = tuple(f"tool{number}" for number in range(1, 25))
 """What can be released: each test takes one that no other has."""
@@ -103,7 +100,7 @@ class ProwBench:
             state = container(self.daemon, pod["metadata"]["uid"], "test")["State"]
         except ProgramFailed:
             return []
-        return processes(state["Pid"]) if state["Running"] else []
+        return process_tree(state["Pid"]) if state["Running"] else []
 
     def jobs(self, repository: SampleRepository) -> list[dict[str, Any]]:
         """The ProwJobs of a repository, the newest last."""
@@ -117,7 +114,7 @@ class ProwBench:
             jobs = [job for job in self.jobs(repository) if job["spec"]["refs"]["base_sha"] == sha]
             return str(jobs[-1]["metadata"]["name"]) if jobs else None
 
-        return until(found)
+        return until(found, pause=LOOK_SECONDS)
 
     def ended(self, name: str) -> Job:
         """Wait until a ProwJob is complete and reported."""
@@ -130,7 +127,7 @@ class ProwBench:
             over = "completionTime" in document["status"] and set(reported.values()) == {state}
             return document if over else None
 
-        return Job(self, until(complete))
+        return Job(self, until(complete, pause=LOOK_SECONDS))
 
     def release(self, repository: SampleRepository, ref: str) -> Job:
         """Push a full ref name, and wait for the end of the job that it starts."""
@@ -154,7 +151,7 @@ class ProwBench:
         """
         self._post(f"/abort?prowjob={name}")
         job = self.ended(name)
-        until(lambda: self.pods.pod(NAMESPACE, name) is None or None)
+        until(lambda: self.pods.pod(NAMESPACE, name) is None, pause=LOOK_SECONDS)
         return job
 
     def _post(self, path: str) -> str:
@@ -164,10 +161,7 @@ class ProwBench:
             return text
 
 
-def until(look: Callable[[], Found | None], *, seconds: float = JOB_SECONDS) -> Found:
-    """Wait until something is there, and return it."""
-    deadline = time.monotonic() + seconds
-    while (found := look()) is None:
-        assert time.monotonic() < deadline
-        time.sleep(LOOK_SECONDS)
-    return found
+def container(daemon: DockerDaemon, uid: str, name: str) -> dict[str, Any]:
+    """What dockerd says of a container of the pod with this uid."""
+    [found] = json.loads(daemon.docker("inspect", f"{name}_{uid}"))
+    return dict(found)
