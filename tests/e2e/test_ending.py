@@ -24,17 +24,15 @@ from runner.report.record import StepName
 from runner.runtime.lifetime import Lifetime
 from testbed.prow_job import checkout_folder
 from testbed.sample_controller import CONFIGURATION
+from tests.support.clients import crane
 from tests.support.ending import (
     DEADLINE,
     EITHER,
     GRACE_SECONDS,
     INT_AND_TERM,
     WAYS,
-    Asked,
-    Child,
     Ending,
     Point,
-    SlowFile,
     Way,
     check_ended,
     check_reports,
@@ -44,11 +42,12 @@ from tests.support.ending import (
     left_behind,
     left_running,
 )
+from tests.support.halts import Asked, Child, SlowFile
 from tests.support.images import BOTH, base_layout, push
 from tests.support.monorepo import open_monorepo, part
-from tests.support.processes import until
-from tests.support.releases import ALIAS, CHART, IMAGE, PROGRAM, Bench, Running, crane, open_bench, start_program
+from tests.support.releases import ALIAS, CHART, IMAGE, PROGRAM, Bench, Running, open_bench, start_program
 from tests.support.tools import require_tool
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
