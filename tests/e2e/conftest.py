@@ -30,6 +30,13 @@ if TYPE_CHECKING:
     from testbed.docker_daemon import DockerDaemon
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _programs() -> None:
+    """What every whole run needs."""
+    for name in ("crane", "git", "go", "helm4"):
+        require_tool(name)
+
+
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
     """A repository with a first release, and a registry for it that counts."""

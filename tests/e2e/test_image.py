@@ -16,9 +16,10 @@ from testbed.paths import ROOT, TOOLS
 from testbed.prow.images import bake_jobs
 from testbed.prow_job import checkout_folder
 from testbed.runner_image import build_image
+from tests.support.clients import crane
 from tests.support.docker import DEBIAN_BASE
 from tests.support.left_overs import SECRET, ExportedImage
-from tests.support.releases import Bench, Ended, crane, open_bench
+from tests.support.releases import Bench, Ended, open_bench
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

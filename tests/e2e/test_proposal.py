@@ -25,6 +25,11 @@ CHART = "helm/Chart.yaml"
 VALUES = "helm/values.yaml"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _clonerefs() -> None:
+    require_tool("clonerefs")
+
+
 @pytest.fixture
 def proposal(bench: Bench) -> Proposal:
     return Proposal(bench)

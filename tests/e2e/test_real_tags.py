@@ -33,10 +33,11 @@ from runner.tools import Session
 from testbed.git import git
 from testbed.paths import ROOT
 from tests.support.bundles import open_bundle
+from tests.support.clients import crane
 from tests.support.controllers import RELEASES
 from tests.support.git import Origin, clone_refs, push_environment
 from tests.support.registry import crane_registry
-from tests.support.releases import PROGRAM, Ended, crane, go_environment, run_program
+from tests.support.releases import PROGRAM, Ended, go_environment, run_program
 from tests.support.tools import require_tool
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ import pytest
 from runner.chart.archive import files_of
 from runner.oci.manifest import digest_of
 from testbed.paths import ROOT
-from tests.support.releases import ALIAS, CHART, IMAGE, Bench, crane, crane_bytes, open_bench, rendered_images
+from tests.support.clients import crane, crane_bytes, rendered_images
+from tests.support.releases import ALIAS, CHART, IMAGE, Bench, open_bench
 from tests.support.tools import require_faketime, require_tool
 
 if TYPE_CHECKING:

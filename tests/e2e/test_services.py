@@ -14,9 +14,10 @@ import pytest
 
 from testbed.prow_job import checkout_folder, clone_as_prow
 from testbed.sample_controller import HOST, OWNER, make_repository
+from tests.support.clients import crane, crane_bytes
 from tests.support.monorepo import open_monorepo, rows, write
 from tests.support.refusals import check_refusal
-from tests.support.releases import PROGRAM, Bench, Ended, crane, crane_bytes, run_program
+from tests.support.releases import PROGRAM, Bench, Ended, run_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

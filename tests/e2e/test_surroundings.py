@@ -19,9 +19,10 @@ from runner.errors import ExitCode
 from runner.oci.manifest import OCI_INDEX, Manifest
 from runner.oci.name import Name
 from testbed.prow_job import checkout_folder
-from tests.support.processes import until
+from tests.support.clients import crane
 from tests.support.refusals import check_refusal
-from tests.support.releases import CHART, IMAGE, PROGRAM, Bench, crane
+from tests.support.releases import CHART, IMAGE, PROGRAM, Bench
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from runner.oci.registry import Registry

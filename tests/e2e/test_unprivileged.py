@@ -14,7 +14,8 @@ import pytest
 
 from testbed.paths import BUILT, ROOT
 from testbed.prow_job import checkout_folder
-from tests.support.releases import PROGRAM, Bench, crane, go_environment, open_bench, run_program
+from tests.support.clients import crane
+from tests.support.releases import PROGRAM, Bench, go_environment, open_bench, run_program
 from tests.support.tools import require_tool
 
 if TYPE_CHECKING:

@@ -141,7 +141,8 @@ def write_folder(folder: Path, layout: Artifact) -> str:
     blobs = blob_path(folder, "sha256:x").parent
     blobs.mkdir(parents=True)
     for blob in layout.blobs:
-        assert isinstance(blob.source, FileSource)
+        if not isinstance(blob.source, FileSource):
+            raise TypeError(f"{blob.descriptor.digest} is not in a file")
         blob_path(folder, blob.descriptor.digest).write_bytes(blob.source.path.read_bytes())
     for manifest in (*layout.children, layout.root):
         blob_path(folder, manifest.digest).write_bytes(manifest.body)

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from testbed.processes import read
+from testbed.programs import find_program
 from testbed.prow_job import checkout_folder, job_variables
 from testbed.sample_controller import HOST, OWNER
 from tests.support.monorepo import part
 from tests.support.releases import PROGRAM, Ended, go_environment, run_program
-from tests.support.tools import require_tool
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -107,7 +107,12 @@ class Proposal:
 
 
 def clone_by_prow(root: Path, refs: Mapping[str, Any]) -> None:
-    """Let Prow's clonerefs clone below a source root."""
+    """Let Prow's clonerefs clone below a source root.
+
+    Raises:
+        ProgramFailed: it failed; the message holds its log.
+        ProgramMissing: it is not here.
+    """
     log = root.with_name(f"{root.name}-clone.json")
     options = {
         "src_root": str(root),
@@ -124,9 +129,7 @@ def clone_by_prow(root: Path, refs: Mapping[str, Any]) -> None:
         "GIT_CONFIG_NOSYSTEM": "1",
         "CLONEREFS_OPTIONS": json.dumps(options),
     }
-    clonerefs = require_tool("clonerefs")
-    finished = subprocess.run([clonerefs], env=environment, capture_output=True, text=True, check=False, timeout=120)
-    assert finished.returncode == 0, log.read_text() if log.exists() else finished.stderr
+    read([find_program("clonerefs")], env=environment)
 
 
 def presubmit_environment(refs: Mapping[str, Any]) -> dict[str, str]:

@@ -17,10 +17,10 @@ from selectolax.lexbor import LexborHTMLParser
 
 from testbed.faults.proxy import FaultProxy
 from testbed.go import go_caches
+from testbed.programs import find_program
 from testbed.prow_job import checkout_folder, clone_as_prow, prow_environment
+from testbed.registries import serve
 from testbed.sample_controller import CONFIGURATION, SampleRepository, make_repository
-from tests.support.registry import crane_registry
-from tests.support.tools import require_tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,7 +34,7 @@ IMAGE, CHART, ALIAS = "ack/controller:widget-v1.2.3", "ack/chart:widget-v1.2.3",
 @cache
 def go_environment() -> Mapping[str, str]:
     """Go's caches on this machine: runs share them, so that only the first one compiles the standard library."""
-    go = require_tool("go")
+    go = find_program("go")
     return {**go_caches(go), "PATH": f"{go.parent}:{os.environ['PATH']}"}
 
 
@@ -202,35 +202,14 @@ def start_program(*argv: str | Path, env: Mapping[str, str], cwd: Path) -> Itera
 def open_bench(
     folder: Path, *, scheme: str = "seed", helm: str = "helm4", config: str = CONFIGURATION
 ) -> Iterator[Bench]:
-    """Make a bench whose production registry is a real one on this machine."""
-    with crane_registry(folder / "registry") as registry, FaultProxy(registry.host) as proxy:
+    """Make a bench whose production registry is a real one on this machine.
+
+    Raises:
+        ProgramMissing: crane, helm or go is not here.
+    """
+    with serve(find_program("crane"), folder / "registry") as registry, FaultProxy(registry.host) as proxy:
         address = f"{proxy.host}/ack"
         repository = make_repository(folder / "repository", registry=address, scheme=scheme)
         file = folder / "jobs.yaml"
-        file.write_text(config.format(registry=address, helm=require_tool(helm)), encoding="utf-8")
+        file.write_text(config.format(registry=address, helm=find_program(helm)), encoding="utf-8")
         yield Bench(folder, repository, proxy, file)
-
-
-def crane(*arguments: str) -> str:
-    """Run crane and return what it printed."""
-    return crane_bytes(*arguments).decode()
-
-
-def crane_bytes(*arguments: str) -> bytes:
-    """Run crane and return the bytes that it wrote."""
-    return subprocess.run([require_tool("crane"), *arguments], check=True, capture_output=True, timeout=60).stdout
-
-
-def rendered_images(chart: str, version: str, helm: Path, folder: Path) -> set[str]:
-    """Pull a chart (HOST/REPOSITORY) with a helm, render it, and return the images that it runs."""
-    pulled = folder / f"pulled-{helm.name}"
-    pull: list[str | Path] = [
-        *(helm, "pull", f"oci://{chart}", "--version", version, "--plain-http"),
-        *("--untar", "--untardir", pulled),
-    ]
-    subprocess.run(pull, check=True, capture_output=True, timeout=60)
-    [unpacked] = pulled.iterdir()
-    rendered = subprocess.run(
-        [helm, "template", "x", unpacked], check=True, capture_output=True, text=True, timeout=60
-    ).stdout
-    return {line.partition(":")[2].strip().strip('"') for line in rendered.splitlines() if " image:" in line}
