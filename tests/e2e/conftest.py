@@ -16,11 +16,11 @@ from testbed.prow import storage
 from testbed.prow.images import build_utility_images
 from testbed.prow.stack import Surroundings, local_prow
 from testbed.runner_image import Built, build_image
+from testbed.runs import Bench, open_bench
 from tests.support.docker import DEBIAN_BASE
 from tests.support.left_overs import SECRET, SECRET_VARIABLE
 from tests.support.prowbench import SERVICES, ProwBench
 from tests.support.registry import crane_registry
-from tests.support.releases import Bench, open_bench
 from tests.support.tools import require_deck_pages, require_tool
 
 if TYPE_CHECKING:

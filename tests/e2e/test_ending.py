@@ -22,9 +22,13 @@ from runner.oci.registry import Registry
 from runner.oci.transport import Transport
 from runner.report.record import StepName
 from runner.runtime.lifetime import Lifetime
+from testbed.base_images import BOTH, base_layout, push
+from testbed.clients import crane
+from testbed.halts import Asked, Child, SlowFile
+from testbed.monorepo import open_monorepo, part
 from testbed.prow_job import checkout_folder
+from testbed.runs import ALIAS, CHART, IMAGE, PROGRAM, Bench, Running, open_bench, start_program
 from testbed.sample_controller import CONFIGURATION
-from tests.support.clients import crane
 from tests.support.ending import (
     DEADLINE,
     EITHER,
@@ -42,10 +46,6 @@ from tests.support.ending import (
     left_behind,
     left_running,
 )
-from tests.support.halts import Asked, Child, SlowFile
-from tests.support.images import BOTH, base_layout, push
-from tests.support.monorepo import open_monorepo, part
-from tests.support.releases import ALIAS, CHART, IMAGE, PROGRAM, Bench, Running, open_bench, start_program
 from tests.support.tools import require_tool
 from tests.support.waiting import until
 
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runner.oci.artifact import Artifact
-    from tests.support.releases import Ended
+    from testbed.runs import Ended
 
 MOVING = {"chart": "widget-v1-stable", "widget-chart": "v1-stable"}
 

@@ -11,15 +11,15 @@ import pytest
 
 from runner import __version__
 from runner.oci.manifest import digest_of
+from testbed.clients import crane
 from testbed.go import make_shared_cache
 from testbed.paths import ROOT, TOOLS
 from testbed.prow.images import bake_jobs
 from testbed.prow_job import checkout_folder
 from testbed.runner_image import build_image
-from tests.support.clients import crane
+from testbed.runs import Bench, Ended, open_bench
 from tests.support.docker import DEBIAN_BASE
 from tests.support.left_overs import SECRET, ExportedImage
-from tests.support.releases import Bench, Ended, open_bench
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

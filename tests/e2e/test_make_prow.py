@@ -16,12 +16,12 @@ import pytest
 
 from testbed.docker_daemon import docker_daemon
 from testbed.paths import ROOT, TOOLS
+from testbed.proc import process_tree, processes_with
 from testbed.prow.deck import ADDRESS, LENSES_PORT, PORT
 from testbed.prow.kept_images import kept_images
 from testbed.prow.servers import listens
 from tests.support.deck import read_buildlog, read_view
 from tests.support.docker import require_docker
-from tests.support.processes import process_tree, processes_with
 from tests.support.tools import require_deck_pages, require_tool
 from tests.support.waiting import until
 

@@ -13,13 +13,13 @@ import pytest
 import yaml
 
 from runner.chart.archive import files_of
+from testbed.clients import crane, crane_bytes
+from testbed.monorepo import open_monorepo, part
 from testbed.paths import ROOT
 from testbed.prow_job import checkout_folder
+from testbed.runs import PROGRAM, Bench, Ended, run_program
 from tests.e2e.test_refusals import CASES
-from tests.support.clients import crane, crane_bytes
-from tests.support.monorepo import open_monorepo, part
 from tests.support.refusals import check_refusal
-from tests.support.releases import PROGRAM, Bench, Ended, run_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

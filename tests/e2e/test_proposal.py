@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from testbed.git import git
+from testbed.monorepo import open_monorepo, rows, write
+from testbed.presubmits import Proposal, clone_by_prow, presubmit_environment
+from testbed.runs import PROGRAM, Bench, Ended, go_environment, run_program
 from tests.support.bundles import open_bundle
-from tests.support.monorepo import open_monorepo, rows, write
-from tests.support.presubmits import Proposal, clone_by_prow, presubmit_environment
 from tests.support.registry import crane_registry
-from tests.support.releases import PROGRAM, Bench, Ended, go_environment, run_program
 from tests.support.tools import require_tool
 
 if TYPE_CHECKING:

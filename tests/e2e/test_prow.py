@@ -12,10 +12,10 @@ import pytest
 import yaml
 
 from runner.config.prow import seconds
+from testbed.clients import crane
 from testbed.node.worker import evict
 from testbed.prow.documents import NAMESPACE, STANDARD
 from testbed.sample_controller import slow_to_compile
-from tests.support.clients import crane
 from tests.support.prowbench import LOOK_SECONDS, container
 from tests.support.waiting import until
 

@@ -15,7 +15,7 @@ from tests.support.refusals import check_refusal
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tests.support.releases import Bench
+    from testbed.runs import Bench
 
 
 def nothing(_: Bench) -> None:

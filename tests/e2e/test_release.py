@@ -12,9 +12,9 @@ import pytest
 
 from runner.chart.archive import files_of
 from runner.oci.manifest import digest_of
+from testbed.clients import crane, crane_bytes, rendered_images
 from testbed.paths import ROOT
-from tests.support.clients import crane, crane_bytes, rendered_images
-from tests.support.releases import ALIAS, CHART, IMAGE, Bench, open_bench
+from testbed.runs import ALIAS, CHART, IMAGE, Bench, open_bench
 from tests.support.tools import require_faketime, require_tool
 
 if TYPE_CHECKING:

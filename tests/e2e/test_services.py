@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from testbed.clients import crane, crane_bytes
+from testbed.monorepo import open_monorepo, rows, write
 from testbed.prow_job import checkout_folder, clone_as_prow
+from testbed.runs import PROGRAM, Bench, Ended, run_program
 from testbed.sample_controller import HOST, OWNER, make_repository
-from tests.support.clients import crane, crane_bytes
-from tests.support.monorepo import open_monorepo, rows, write
 from tests.support.refusals import check_refusal
-from tests.support.releases import PROGRAM, Bench, Ended, run_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.clients import crane
+from testbed.clients import crane
+from testbed.runs import Bench, open_bench
 from tests.support.refusals import check_refusal
-from tests.support.releases import Bench, open_bench
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,10 +18,10 @@ from runner.annotations import RELEASE_PLATFORMS
 from runner.errors import ExitCode
 from runner.oci.manifest import OCI_INDEX, Manifest
 from runner.oci.name import Name
+from testbed.clients import crane
 from testbed.prow_job import checkout_folder
-from tests.support.clients import crane
+from testbed.runs import CHART, IMAGE, PROGRAM, Bench
 from tests.support.refusals import check_refusal
-from tests.support.releases import CHART, IMAGE, PROGRAM, Bench
 from tests.support.waiting import until
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from testbed.clients import crane
 from testbed.paths import BUILT, ROOT
 from testbed.prow_job import checkout_folder
-from tests.support.clients import crane
-from tests.support.releases import PROGRAM, Bench, go_environment, open_bench, run_program
+from testbed.runs import PROGRAM, Bench, go_environment, open_bench, run_program
 from tests.support.tools import require_tool
 
 if TYPE_CHECKING:

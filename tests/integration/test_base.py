@@ -9,8 +9,8 @@ from runner.errors import BaseImageUnusable, UsageInvalid
 from runner.oci.artifact import FileSource, RemoteSource
 from runner.oci.manifest import HELM_CONFIG, OCI_LAYER, OCI_MANIFEST, Platform, digest_of
 from runner.oci.name import Repository
+from testbed.base_images import AMD64, ARM64, BOTH, DOCKER, OCI, Form, base_layout, push, write_folder
 from testbed.faults.proxy import FaultProxy
-from tests.support.images import AMD64, ARM64, BOTH, DOCKER, OCI, Form, base_layout, push, write_folder
 from tests.support.registry import crane_registry
 
 if TYPE_CHECKING:

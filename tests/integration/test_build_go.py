@@ -26,8 +26,8 @@ from runner.oci.registry import Registry
 from runner.oci.transport import Transport
 from runner.runtime.lifetime import Lifetime
 from runner.runtime.process import Children
+from testbed.base_images import BOTH, base_layout, push, write_folder
 from testbed.faults.proxy import FaultProxy
-from tests.support.images import BOTH, base_layout, push, write_folder
 from tests.support.registry import crane_registry
 from tests.support.tools import require_tool
 

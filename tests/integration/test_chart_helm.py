@@ -17,9 +17,9 @@ from runner.chart.workload import check_workload
 from runner.errors import ChartUnusable, RunEnded, ToolUnusable
 from runner.runtime.lifetime import Lifetime
 from runner.runtime.process import Children
+from testbed.controllers import Controller
+from testbed.files import write_files
 from tests.support.bundles import open_bundle
-from tests.support.controllers import Controller
-from tests.support.files import write_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -23,12 +23,12 @@ from runner.runtime.workspace import child_environment
 from runner.source.clone import Checkout, find_checkout, is_ancestor, read_checkout, read_files, resolve
 from runner.source.event import Event, read_event
 from runner.source.route import ReleasePath, Route, StablePath, decide_route
+from testbed.files import tree_of
 from testbed.git import git
+from testbed.origin import Origin, clone_refs, make_origin, push_environment
 from testbed.processes import ProgramFailed
 from testbed.sample_controller import OWNER
 from tests.support.bundles import open_bundle
-from tests.support.files import tree_of
-from tests.support.git import Origin, clone_refs, make_origin, push_environment
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,10 +10,10 @@ import yaml
 
 from testbed.paths import ROOT
 from testbed.prow.deck import ADDRESS, LENSES_PORT, PORT, of_folder, start_deck
+from testbed.prow.job_configs import write_installation
 from testbed.prow.servers import PortTaken, Servers
 from testbed.prow.storage import Storage
 from tests.support.deck import fetch
-from tests.support.prow import write_installation
 from tests.support.tools import require_deck_pages, require_tool
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from runner.oci.artifact import Artifact, Blob, FileSource, RemoteSource
 from runner.oci.layout import LayoutFolder, blob_path, read_layout_folder, write_layout_folder
 from runner.oci.manifest import OCI_INDEX, OCI_LAYER, Manifest, Platform, digest_of
 from runner.oci.name import Name, Repository
+from testbed.base_images import AMD64, ARM64, assemble, write_blob
 from testbed.faults.proxy import FaultProxy
-from tests.support.images import AMD64, ARM64, assemble, write_blob
 from tests.support.registry import crane_registry, docker_registry
 from tests.support.tools import require_tool
 

@@ -9,7 +9,7 @@ import pytest
 from runner.prow.generate.files import prow_files
 from runner.prow.generate.folder import write_folder
 from testbed.paths import ROOT
-from tests.support.prow import run_checkconfig, with_prow, write_installation
+from testbed.prow.job_configs import run_checkconfig, with_prow, write_installation
 
 if TYPE_CHECKING:
     from pathlib import Path

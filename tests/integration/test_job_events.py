@@ -11,14 +11,14 @@ import yaml
 
 from runner.prow.generate.files import prow_files
 from runner.prow.generate.folder import write_folder
+from testbed.prow.api_clients import client, create_namespace
 from testbed.prow.components import Shared
 from testbed.prow.documents import plugins
 from testbed.prow.hook import Hook, start_hook
+from testbed.prow.job_configs import IMAGE, with_prow, write_installation
 from testbed.prow.prowjobs import PROWJOBS, define_prowjobs
 from testbed.prow.servers import Servers
 from testbed.sample_controller import OWNER
-from tests.support.api_clients import client, create_namespace
-from tests.support.prow import IMAGE, with_prow, write_installation
 from tests.support.tools import require_tool
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import yaml
 
 from testbed.prow.documents import STANDARD, Place
+from testbed.prow.job_configs import run_checkconfig
 from testbed.prow.setup import Configuration, write_configuration
-from tests.support.prow import run_checkconfig
 
 if TYPE_CHECKING:
     from pathlib import Path

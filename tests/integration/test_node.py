@@ -22,12 +22,12 @@ from kubernetes.client.exceptions import ApiException
 from testbed.node.agent import Agent
 from testbed.node.api import Cluster
 from testbed.node.engine import Engine
+from testbed.node.pod_documents import decorated_pod, pod, shell
 from testbed.node.worker import evict
 from testbed.paths import ROOT
 from testbed.prow.images import build_utility_images
 from tests.support.docker import DEBIAN_BASE
 from tests.support.nodes import running
-from tests.support.pods import decorated_pod, pod, shell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,13 +14,13 @@ import pytest
 from testbed.node.agent import Agent
 from testbed.node.api import Cluster
 from testbed.node.engine import Engine
+from testbed.node.pod_documents import shell
 from testbed.node.worker import evict
 from testbed.processes import Argv, started
 from testbed.prow.prowjobs import define_prowjobs
 from testbed.prow.servers import free_ports
 from tests.support.docker import DEBIAN_BASE
 from tests.support.nodes import running
-from tests.support.pods import shell
 from tests.support.tools import require_tool
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from kubernetes.client.exceptions import ApiException
 
 from runner.prow.generate.document import to_yaml
 from runner.prow.generate.roles import access
+from testbed.prow.api_clients import client, create_namespace
+from testbed.prow.job_configs import with_prow
 from testbed.prow.prowjobs import PROWJOBS, define_prowjobs
-from tests.support.api_clients import client, create_namespace
-from tests.support.prow import with_prow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

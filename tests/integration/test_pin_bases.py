@@ -12,8 +12,8 @@ from runner.oci.name import Repository
 from runner.oci.registry import Registry
 from runner.oci.transport import Transport
 from runner.runtime.lifetime import Lifetime
+from testbed.base_images import AMD64, base_layout, push
 from testbed.faults.proxy import FaultProxy
-from tests.support.images import AMD64, base_layout, push
 from tests.support.registry import crane_registry
 from tests.support.tools import require_tool
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from testbed.paths import ROOT
+from testbed.proc import alive
 from testbed.prow.servers import PortTaken, ServerFailed, Servers, answers, check_free, free_ports, listens
-from tests.support.processes import alive
 from tests.support.waiting import until
 
 if TYPE_CHECKING:

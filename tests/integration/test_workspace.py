@@ -17,11 +17,11 @@ from runner.runtime.workspace import child_environment
 from runner.source.clone import Checkout, read_checkout
 from runner.source.event import read_event
 from runner.source.export import export
+from testbed.files import tree_of
 from testbed.git import git
+from testbed.origin import Origin, clone_refs, make_origin, push_environment
 from testbed.paths import ROOT
 from tests.support.bundles import open_bundle
-from tests.support.files import tree_of
-from tests.support.git import Origin, clone_refs, make_origin, push_environment
 
 if TYPE_CHECKING:
     from pathlib import Path

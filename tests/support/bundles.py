@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.support.git import Origin, unpack_bundle
+from testbed.origin import Origin, unpack_bundle
 from tests.support.tools import require_bundle
 
 if TYPE_CHECKING:

@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.errors import RunEnded
-from tests.support.halts import Child
-from tests.support.processes import processes_with
+from testbed.halts import Child
+from testbed.proc import processes_with
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from runner.report.record import StepName
-    from tests.support.halts import Breakpoint
-    from tests.support.releases import Bench, Ended, Running
+    from testbed.halts import Breakpoint
+    from testbed.runs import Bench, Ended, Running
 
 GRACE_SECONDS = 15.0
 LATE = 4

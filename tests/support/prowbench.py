@@ -7,10 +7,10 @@ import urllib.request
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from testbed.proc import Process, process_tree
 from testbed.processes import ProgramFailed
 from testbed.prow.documents import NAMESPACE
 from testbed.sample_controller import SampleRepository, make_repository
-from tests.support.processes import Process, process_tree
 from tests.support.waiting import until
 
 if TYPE_CHECKING:

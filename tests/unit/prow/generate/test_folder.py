@@ -12,7 +12,7 @@ from runner.prow.generate.command import check, generate
 from runner.prow.generate.files import prow_files
 from runner.prow.generate.folder import MARK, Changed, check_folder, write_folder
 from testbed.paths import ROOT
-from tests.support.prow import IMAGE
+from testbed.prow.job_configs import IMAGE
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from testbed.programs import find_program
-from tests.support.releases import Bench, go_environment
+from testbed.runs import Bench, go_environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

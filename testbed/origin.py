@@ -85,7 +85,13 @@ def unpack_bundle(bundle: Path, folder: Path, name: str) -> Origin:
 
 
 def clone_refs(
-    root: Path, origin: Origin, ref: str, sha: str, *, path_alias: str | None = None, **options: Any
+    root: Path,
+    origin: Origin,
+    ref: str,
+    sha: str,
+    *,
+    path_alias: str | None = None,
+    **options: Any,  # noqa: ANN401 - those of prow_job.clone_refs
 ) -> Path:
     """Clone as Prow does, below ``src`` of the source root ``root``, and return the clone's folder.
 

@@ -16,7 +16,7 @@ CODE = {"name": "code", "mountPath": "/home/prow/go"}
 OUTPUT = {"name": "output", "mountPath": "/output"}
 
 
-def pod(name: str, *containers: Mapping[str, Any], **spec: Any) -> dict[str, Any]:
+def pod(name: str, *containers: Mapping[str, Any], **spec: object) -> dict[str, Any]:
     """A pod that is run once."""
     return {
         "apiVersion": "v1",
@@ -31,7 +31,7 @@ def pod(name: str, *containers: Mapping[str, Any], **spec: Any) -> dict[str, Any
     }
 
 
-def shell(name: str, script: str, image: str, **more: Any) -> dict[str, Any]:
+def shell(name: str, script: str, image: str, **more: object) -> dict[str, Any]:
     """A container that runs a shell script."""
     return {"name": name, "image": image, "command": ["/bin/sh", "-c"], "args": [script], **more}
 
@@ -89,7 +89,7 @@ def decorated_pod(
         "ignore_interrupts": True,
     }
 
-    def utility(called: str, program: str, mounts: list[Any], *args: str, **environment: Any) -> dict[str, Any]:
+    def utility(called: str, program: str, mounts: list[Any], *args: str, **environment: object) -> dict[str, Any]:
         return {
             "name": called,
             "image": images[program],

@@ -10,19 +10,19 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from testbed.monorepo import part
 from testbed.processes import read
 from testbed.programs import find_program
 from testbed.prow_job import checkout_folder, job_variables
+from testbed.runs import PROGRAM, Ended, go_environment, run_program
 from testbed.sample_controller import HOST, OWNER
-from tests.support.monorepo import part
-from tests.support.releases import PROGRAM, Ended, go_environment, run_program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from testbed.runs import Bench
     from testbed.sample_controller import Edit, SampleRepository
-    from tests.support.releases import Bench
 
 
 @dataclass

@@ -6,8 +6,8 @@ import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from testbed.runs import Bench, open_bench
 from testbed.sample_controller import SampleRepository
-from tests.support.releases import Bench, open_bench
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

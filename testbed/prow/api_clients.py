@@ -29,7 +29,7 @@ def client(kubeconfig: Path, *, user: str | None = None, group: str | None = Non
         made.close()
 
 
-def create_namespace(api: Any, name: str) -> None:
+def create_namespace(api: kubernetes.client.ApiClient, name: str) -> None:
     """Make a namespace unless it is there."""
     try:
         core: Any = kubernetes.client.CoreV1Api(api)
