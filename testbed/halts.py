@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from testbed.programs import find_program
-from testbed.runs import Bench, go_environment
+from testbed.runs import ReleaseHarness, go_environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,7 +51,7 @@ class Halt(Protocol):
 class Breakpoint(Protocol):
     """Where a run can be made to stand still."""
 
-    def halt(self, bench: Bench, folder: Path) -> Halt:
+    def halt(self, harness: ReleaseHarness, folder: Path) -> Halt:
         """Prepare it for one run; ``folder`` is empty."""
 
 
@@ -67,7 +67,7 @@ class Child:
     nth: int = 1
     deaf: bool = False
 
-    def halt(self, bench: Bench, folder: Path) -> Halt:
+    def halt(self, harness: ReleaseHarness, folder: Path) -> Halt:
         """Put a wrapper before the program on the run's PATH."""
         for program in ("git", "go", "helm"):
             real = find_program("helm4" if program == "helm" else program)
@@ -82,7 +82,7 @@ class Child:
             file.write_text(text)
             file.chmod(0o755)
         config = folder / "jobs.yaml"
-        config.write_text(bench.config.read_text().replace(f"helm: {find_program('helm4')}", "helm: helm"))
+        config.write_text(harness.config.read_text().replace(f"helm: {find_program('helm4')}", "helm: helm"))
         return _Waiting(folder, self.program)
 
 
@@ -117,13 +117,13 @@ class Asked:
     skip: int = 0
     half: bool = False
 
-    def halt(self, bench: Bench, folder: Path) -> Halt:  # noqa: ARG002 - nothing is written
+    def halt(self, harness: ReleaseHarness, folder: Path) -> Halt:  # noqa: ARG002 - nothing is written
         """Have the proxy before the registry hold it."""
         held = _HeldRequest(self)
         if self.after is None:
-            held.arm(bench)
+            held.arm(harness)
         else:
-            bench.proxy.intervene(lambda: held.arm(bench), method=self.after[0], path=self.after[1])
+            harness.proxy.intervene(lambda: held.arm(harness), method=self.after[0], path=self.after[1])
         return held
 
 
@@ -132,9 +132,9 @@ class _HeldRequest:
         self._asked = asked
         self._held: list[Held] = []
 
-    def arm(self, bench: Bench) -> None:
+    def arm(self, harness: ReleaseHarness) -> None:
         asked = self._asked
-        self._held.append(bench.proxy.hold(method=asked.method, path=asked.path, skip=asked.skip, half=asked.half))
+        self._held.append(harness.proxy.hold(method=asked.method, path=asked.path, skip=asked.skip, half=asked.half))
 
     def options(self) -> Sequence[str | Path]:
         return ()
@@ -156,7 +156,7 @@ class _HeldRequest:
 class SlowFile:
     """A jobs.yaml whose content does not come: a named pipe into which nobody writes."""
 
-    def halt(self, bench: Bench, folder: Path) -> Halt:  # noqa: ARG002 - the pipe is all
+    def halt(self, harness: ReleaseHarness, folder: Path) -> Halt:  # noqa: ARG002 - the pipe is all
         """Make the pipe."""
         os.mkfifo(folder / "slow.yaml")
         return _Pipe(folder / "slow.yaml")

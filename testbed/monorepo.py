@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from testbed.runs import Bench, open_bench
+from testbed.runs import ReleaseHarness, open_harness
 from testbed.sample_controller import SampleRepository
 
 if TYPE_CHECKING:
@@ -27,20 +27,20 @@ services:
 
 
 @contextlib.contextmanager
-def open_monorepo(folder: Path, *services: str, parallel: int = 2) -> Iterator[Bench]:
-    """Make a bench whose repository holds these services, each with image and chart repositories of its own."""
+def open_monorepo(folder: Path, *services: str, parallel: int = 2) -> Iterator[ReleaseHarness]:
+    """Make a harness whose repository holds these services, each with image and chart repositories of its own."""
     config = MONOREPO_CONFIG.replace("{parallel}", str(parallel)) + "".join(
         f'  {service}: {{{{repo: {MONOREPO}, path: "services/{{{{service}}}}"}}}}\n' for service in services
     )
-    with open_bench(folder, config=config) as bench:
+    with open_harness(folder, config=config) as harness:
         first = SampleRepository(
-            folder / MONOREPO, services[0], bench.repository.registry, "repo-per-service-v", "", monorepo=MONOREPO
+            folder / MONOREPO, services[0], harness.repository.registry, "repo-per-service-v", "", monorepo=MONOREPO
         )
         first.folder.mkdir()
         first.git("init", "--quiet", "--initial-branch=main")
         first.commit("Begin", {"README.md": "# ACK service controllers\n"})
-        bench.repository = first
-        yield bench
+        harness.repository = first
+        yield harness
 
 
 def part(repository: SampleRepository, service: str) -> SampleRepository:
@@ -48,11 +48,13 @@ def part(repository: SampleRepository, service: str) -> SampleRepository:
     return replace(repository, service=service, chart_name=f"{service}-chart")
 
 
-def write(bench: Bench, versions: Mapping[str, str], edits: Mapping[str, Callable[[str], str]] | None = None) -> None:
+def write(
+    harness: ReleaseHarness, versions: Mapping[str, str], edits: Mapping[str, Callable[[str], str]] | None = None
+) -> None:
     """Commit the release artifacts of these services, each of its version."""
     for service, version in versions.items():
-        part(bench.repository, service).write_release(version)
-    bench.repository.commit("Release artifacts", edits)
+        part(harness.repository, service).write_release(version)
+    harness.repository.commit("Release artifacts", edits)
 
 
 def rows(document: Mapping[str, Any]) -> dict[str, tuple[bool, str]]:

@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from testbed.runs import Bench
+    from testbed.runs import ReleaseHarness
     from testbed.sample_controller import Edit, SampleRepository
 
 
 @dataclass
 class Proposal:
-    """Pull requests against a branch of a bench's repository.
+    """Pull requests against a branch of a harness's repository.
 
     ``refs`` are further members of JOB_SPEC's refs, such as clone_depth.
     """
 
-    bench: Bench
+    harness: ReleaseHarness
     base: str = "main"
     refs: Mapping[str, Any] = field(default_factory=dict)
     pulls: list[str] = field(default_factory=list)
@@ -40,7 +40,7 @@ class Proposal:
     @property
     def repository(self) -> SampleRepository:
         """The repository that the pull requests are to."""
-        return self.bench.repository
+        return self.harness.repository
 
     def open(self, version: str | None = None, edits: Mapping[str, Edit] | None = None, **versions: str) -> str:
         """Open a pull request from the base with one commit: the release artifacts of a version, these edits, or both.
@@ -67,8 +67,8 @@ class Proposal:
 
     def clone(self) -> tuple[Path, dict[str, str]]:
         """Clone as Prow does, and return the checkout's folder and a job's variables."""
-        self.bench.runs += 1
-        workspace = self.bench.folder / f"workspace-{self.bench.runs}"
+        self.harness.runs += 1
+        workspace = self.harness.folder / f"workspace-{self.harness.runs}"
         refs = {
             "org": OWNER,
             "repo": self.repository.name,
@@ -97,12 +97,12 @@ class Proposal:
         environment = {
             **go_environment(),
             **variables,
-            "ARTIFACTS": str(self.bench.folder / f"artifacts-{self.bench.runs}"),
-            "TMPDIR": str(self.bench.folder),
+            "ARTIFACTS": str(self.harness.folder / f"artifacts-{self.harness.runs}"),
+            "TMPDIR": str(self.harness.folder),
             **(extra or {}),
         }
         tagged = ("--as-tag", as_tag) if as_tag else ()
-        argv: list[str | Path] = [PROGRAM, command, "--config", self.bench.config, *tagged, *options]
+        argv: list[str | Path] = [PROGRAM, command, "--config", self.harness.config, *tagged, *options]
         return run_program(*argv, env=environment, cwd=folder)
 
 

@@ -99,7 +99,7 @@ class Ended:
 
 
 @dataclass
-class Bench:
+class ReleaseHarness:
     """A repository, a registry behind a counting proxy, and a folder for the runs."""
 
     folder: Path
@@ -199,10 +199,10 @@ def start_program(*argv: str | Path, env: Mapping[str, str], cwd: Path) -> Itera
 
 
 @contextlib.contextmanager
-def open_bench(
+def open_harness(
     folder: Path, *, scheme: str = "seed", helm: str = "helm4", config: str = CONFIGURATION
-) -> Iterator[Bench]:
-    """Make a bench whose production registry is a real one on this machine.
+) -> Iterator[ReleaseHarness]:
+    """Make a harness whose production registry is a real one on this machine.
 
     Raises:
         ProgramMissing: crane, helm or go is not here.
@@ -212,4 +212,4 @@ def open_bench(
         repository = make_repository(folder / "repository", registry=address, scheme=scheme)
         file = folder / "jobs.yaml"
         file.write_text(config.format(registry=address, helm=find_program(helm)), encoding="utf-8")
-        yield Bench(folder, repository, proxy, file)
+        yield ReleaseHarness(folder, repository, proxy, file)

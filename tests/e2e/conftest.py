@@ -1,4 +1,4 @@
-"""What whole runs share: a bench of one test; and made once for all, the runner's image and a Prow that runs it."""
+"""What whole runs share: a harness of one test; and made once for all, the runner's image and a Prow that runs it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from testbed.prow import storage
 from testbed.prow.images import build_utility_images
 from testbed.prow.stack import Surroundings, local_prow
 from testbed.runner_image import Built, build_image
-from testbed.runs import Bench, open_bench
+from testbed.runs import ReleaseHarness, open_harness
 from tests.support.docker import DEBIAN_BASE
 from tests.support.left_overs import SECRET, SECRET_VARIABLE
-from tests.support.prowbench import SERVICES, ProwBench
+from tests.support.prow_harness import SERVICES, ProwHarness
 from tests.support.registry import crane_registry
 from tests.support.tools import require_deck_pages, require_tool
 
@@ -38,9 +38,9 @@ def _programs() -> None:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
+def harness(tmp_path: Path) -> Iterator[ReleaseHarness]:
     """A repository with a first release, and a registry for it that counts."""
-    with open_bench(tmp_path) as made:
+    with open_harness(tmp_path) as made:
         yield made
 
 
@@ -64,7 +64,7 @@ def whole_prow(
     runner_image: Built,
     utility_images: Mapping[str, str],
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[ProwBench]:
+) -> Iterator[ProwHarness]:
     """A whole Prow, with the generated jobs of services that its tests share out among them.
 
     It ends with the module: Deck has ports that others need.
@@ -93,11 +93,11 @@ def whole_prow(
         ) as running,
         contextlib.closing(Cluster(running.kubeconfig)) as pods,
     ):
-        yield ProwBench(running, proxy, docker, pods, folder / "repositories")
+        yield ProwHarness(running, proxy, docker, pods, folder / "repositories")
 
 
 @pytest.fixture
-def prow(whole_prow: ProwBench) -> ProwBench:
+def prow(whole_prow: ProwHarness) -> ProwHarness:
     """The Prow, with a registry that behaves and has counted nothing yet."""
     whole_prow.proxy.clear()
     return whole_prow

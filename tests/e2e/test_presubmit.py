@@ -9,7 +9,7 @@ import pytest
 from testbed.git import git
 from testbed.monorepo import open_monorepo, rows, write
 from testbed.presubmits import Proposal, clone_by_prow, presubmit_environment
-from testbed.runs import PROGRAM, Bench, Ended, go_environment, run_program
+from testbed.runs import PROGRAM, Ended, ReleaseHarness, go_environment, run_program
 from tests.support.bundles import open_bundle
 from tests.support.registry import crane_registry
 from tests.support.tools import require_tool
@@ -31,8 +31,8 @@ def _clonerefs() -> None:
 
 
 @pytest.fixture
-def proposal(bench: Bench) -> Proposal:
-    return Proposal(bench)
+def proposal(harness: ReleaseHarness) -> Proposal:
+    return Proposal(harness)
 
 
 def check(ended: Ended, code: int, error: str) -> None:
@@ -48,7 +48,7 @@ def reason(ended: Ended) -> str:
     return str(row["reason"])
 
 
-def test_a_release_is_planned_before_its_tag(proposal: Proposal, bench: Bench) -> None:
+def test_a_release_is_planned_before_its_tag(proposal: Proposal, harness: ReleaseHarness) -> None:
     """A pull request with a new version gets the plan that the run of its tag would make, and nothing is written."""
     head = proposal.open("1.3.0")
     ended = proposal.plan()
@@ -59,16 +59,16 @@ def test_a_release_is_planned_before_its_tag(proposal: Proposal, bench: Bench) -
     record = ended.record
     assert (record["as_tag"], record["version"], record["path"]) == ("from-chart", "1.3.0", "release")
     assert (record["ref"], record["settings"]["as tag"]["from"]) == ("main", "option --as-tag")
-    assert record["commit"] not in {head, bench.repository.resolve("refs/heads/main")}
+    assert record["commit"] not in {head, harness.repository.resolve("refs/heads/main")}
     assert record["pulls"] == [{"number": "1", "commit": head}]
     assert "pulls=1" in ended.lines[0]
     assert "as_tag=from-chart" in ended.lines[0]
-    assert bench.proxy.count(WRITES) == 0
+    assert harness.proxy.count(WRITES) == 0
     planned = {step["name"] for step in record["steps"] if step["outcome"] == "passed"}
     assert {"chart", "export", "tools"} <= planned
 
-    bench.repository.release("1.3.0")
-    tagged = bench.run("v1.3.0", command="plan")
+    harness.repository.release("1.3.0")
+    tagged = harness.run("v1.3.0", command="plan")
     assert tagged.record["entries"] == record["entries"]
 
 
@@ -80,7 +80,7 @@ def test_json_says_what_it_was_planned_as(proposal: Proposal) -> None:
     assert [(row["name"], row["version"]) for row in document["services"]] == [("widget", "1.3.0")]
 
 
-def test_a_change_without_a_new_version_releases_nothing(proposal: Proposal, bench: Bench) -> None:
+def test_a_change_without_a_new_version_releases_nothing(proposal: Proposal, harness: ReleaseHarness) -> None:
     """A change of the code alone passes with the reason, asks the registry nothing and runs neither helm nor go."""
     proposal.open(edits={"README.md": "# Better\n"})
     ended = proposal.plan()
@@ -90,7 +90,7 @@ def test_a_change_without_a_new_version_releases_nothing(proposal: Proposal, ben
     assert "this change releases nothing" in ended.lines[-1]
     assert [line for line in ended.lines if "not released" in line and "v1.2.3 is tagged already" in line]
     assert ended.record["tools"] == {}
-    assert bench.proxy.count() == 0
+    assert harness.proxy.count() == 0
 
 
 def test_a_change_of_the_chart_without_a_new_version_is_warned_of(proposal: Proposal) -> None:
@@ -104,9 +104,11 @@ def test_a_change_of_the_chart_without_a_new_version_is_warned_of(proposal: Prop
     assert [line for line in ended.lines if warning[:40] in line]
 
 
-def test_what_earlier_changes_did_to_the_chart_is_no_later_ones_warning(proposal: Proposal, bench: Bench) -> None:
+def test_what_earlier_changes_did_to_the_chart_is_no_later_ones_warning(
+    proposal: Proposal, harness: ReleaseHarness
+) -> None:
     """A change of the code alone is not warned of the chart that was changed before."""
-    bench.repository.commit("Change the chart", {VALUES: lambda text: f"{text}# more\n"})
+    harness.repository.commit("Change the chart", {VALUES: lambda text: f"{text}# more\n"})
     proposal.open(edits={"README.md": "# Better\n"})
     ended = proposal.plan()
     assert (ended.code, ended.record["warnings"]) == (0, [])
@@ -121,13 +123,13 @@ def test_a_stable_chart_on_another_branch_releases_nothing(proposal: Proposal) -
     assert "v1-stable" in reason(ended)
 
 
-def test_a_change_of_stable_is_planned_as_its_move(proposal: Proposal, bench: Bench) -> None:
+def test_a_change_of_stable_is_planned_as_its_move(proposal: Proposal, harness: ReleaseHarness) -> None:
     """A pull request to stable plans the move that its merge would be, and writes nothing."""
-    assert bench.run("v1.2.3").code == 0
-    bench.repository.stable("1.2.3")
+    assert harness.run("v1.2.3").code == 0
+    harness.repository.stable("1.2.3")
     proposal.base = "stable"
     proposal.open(edits={VALUES: lambda text: f"{text}# more\n"})
-    writes = bench.proxy.count(WRITES)
+    writes = harness.proxy.count(WRITES)
     ended = proposal.plan()
     assert (ended.code, ended.errors) == (0, []), ended.out
     assert (ended.record["path"], ended.record["as_tag"], ended.record["version"]) == ("stable", "from-chart", "1.2.3")
@@ -136,25 +138,25 @@ def test_a_change_of_stable_is_planned_as_its_move(proposal: Proposal, bench: Be
         "v1-stable",
     ]
     assert set(ended.actions.values()) == {"publish"}
-    assert bench.proxy.count(WRITES) == writes
+    assert harness.proxy.count(WRITES) == writes
 
 
-def test_a_change_of_stable_before_its_image_shows(proposal: Proposal, bench: Bench) -> None:
+def test_a_change_of_stable_before_its_image_shows(proposal: Proposal, harness: ReleaseHarness) -> None:
     """A pull request to stable whose image is not in the registry is exit 4 before the merge."""
-    bench.repository.stable("1.2.3")
+    harness.repository.stable("1.2.3")
     proposal.base = "stable"
     proposal.open(edits={VALUES: lambda text: f"{text}# more\n"})
     check(proposal.plan(), 4, "stable-image-absent")
 
 
-def test_a_change_that_would_move_stable_backwards_shows(proposal: Proposal, bench: Bench) -> None:
+def test_a_change_that_would_move_stable_backwards_shows(proposal: Proposal, harness: ReleaseHarness) -> None:
     """A pull request to stable that points it at an older image is exit 5 before the merge."""
-    bench.repository.release("1.3.0")
+    harness.repository.release("1.3.0")
     for version in ("1.2.3", "1.3.0"):
-        assert bench.run(f"v{version}").code == 0
-    bench.repository.stable("1.3.0")
-    assert bench.run("stable").code == 0
-    bench.repository.stable("1.2.3")
+        assert harness.run(f"v{version}").code == 0
+    harness.repository.stable("1.3.0")
+    assert harness.run("stable").code == 0
+    harness.repository.stable("1.2.3")
     proposal.base = "stable"
     proposal.open(edits={VALUES: lambda text: f"{text}# more\n"})
     check(proposal.plan(), 5, "stable-backwards")
@@ -207,34 +209,34 @@ def test_a_chart_that_could_not_be_released_shows(
     assert says in ended.errors[0]
 
 
-def test_a_version_that_is_published_already_shows(proposal: Proposal, bench: Bench) -> None:
+def test_a_version_that_is_published_already_shows(proposal: Proposal, harness: ReleaseHarness) -> None:
     """A version without a tag whose names hold another commit's content is exit 5 before the merge."""
-    bench.repository.release("1.3.0")
-    assert bench.run("v1.3.0").code == 0
-    bench.repository.git("reset", "--quiet", "--hard", "refs/tags/v1.2.3")
-    bench.repository.git("tag", "--delete", "v1.3.0")
+    harness.repository.release("1.3.0")
+    assert harness.run("v1.3.0").code == 0
+    harness.repository.git("reset", "--quiet", "--hard", "refs/tags/v1.2.3")
+    harness.repository.git("tag", "--delete", "v1.3.0")
     proposal.open("1.3.0")
     ended = proposal.plan()
     check(ended, 5, "already-published")
     assert "refuse" in set(ended.actions.values())
 
 
-def test_a_version_whose_tag_is_elsewhere_shows(proposal: Proposal, bench: Bench) -> None:
+def test_a_version_whose_tag_is_elsewhere_shows(proposal: Proposal, harness: ReleaseHarness) -> None:
     """A version that another branch released with another chart is exit 5: its tag cannot be pushed again."""
-    bench.repository.release("1.3.0", edits={VALUES: lambda text: f"{text}# other\n"})
-    bench.repository.git("reset", "--quiet", "--hard", "refs/tags/v1.2.3")
+    harness.repository.release("1.3.0", edits={VALUES: lambda text: f"{text}# other\n"})
+    harness.repository.git("reset", "--quiet", "--hard", "refs/tags/v1.2.3")
     proposal.open("1.3.0")
     ended = proposal.plan()
     check(ended, 5, "version-taken")
     assert "v1.3.0 is a tag already" in ended.errors[0]
 
 
-def test_a_check_that_is_repeated_after_the_release(proposal: Proposal, bench: Bench) -> None:
+def test_a_check_that_is_repeated_after_the_release(proposal: Proposal, harness: ReleaseHarness) -> None:
     """The same pull request checked again, once it is merged and tagged, releases nothing more."""
-    base = bench.repository.resolve("refs/heads/main")
+    base = harness.repository.resolve("refs/heads/main")
     proposal.open("1.3.0")
-    bench.repository.git("merge", "--quiet", "--no-ff", "--message", "Merge", "refs/heads/change-1")
-    bench.repository.git("tag", "v1.3.0")
+    harness.repository.git("merge", "--quiet", "--no-ff", "--message", "Merge", "refs/heads/change-1")
+    harness.repository.git("tag", "v1.3.0")
     proposal.refs = {"base_sha": base}
     ended = proposal.plan()
     assert (ended.code, ended.errors) == (0, []), ended.out
@@ -249,9 +251,9 @@ def test_a_version_below_the_highest_is_warned_of(proposal: Proposal) -> None:
     assert [warning for warning in ended.record["warnings"] if "v1.2.0 would come after v1.2.3" in warning]
 
 
-def test_a_wrong_configuration_shows(proposal: Proposal, bench: Bench) -> None:
+def test_a_wrong_configuration_shows(proposal: Proposal, harness: ReleaseHarness) -> None:
     """What is wrong with jobs.yaml is exit 2 before the merge."""
-    bench.config.write_text("registri: h.example/n\n")
+    harness.config.write_text("registri: h.example/n\n")
     proposal.open("1.3.0")
     check(proposal.plan(), 2, "configuration-invalid")
 
@@ -284,25 +286,25 @@ def test_by_hand_on_a_branch(proposal: Proposal) -> None:
     assert (ended.code, set(ended.actions.values())) == (0, {"publish"}), ended.out
 
 
-def test_a_clone_without_blobs(proposal: Proposal, bench: Bench) -> None:
+def test_a_clone_without_blobs(proposal: Proposal, harness: ReleaseHarness) -> None:
     """A clone that has only HEAD's files, as Prow makes it with blobless_fetch, tells the same."""
-    bench.repository.git("config", "uploadpack.allowFilter", "true")
-    bench.repository.commit("Describe", {CHART: lambda text: f"{text}# earlier\n"})
+    harness.repository.git("config", "uploadpack.allowFilter", "true")
+    harness.repository.commit("Describe", {CHART: lambda text: f"{text}# earlier\n"})
     proposal.refs = {"blobless_fetch": True}
     proposal.open(edits={VALUES: lambda text: f"{text}# more\n"})
     clone = proposal.clone()
-    bench.repository.folder.rename(bench.folder / "gone")
+    harness.repository.folder.rename(harness.folder / "gone")
     ended = proposal.plan(clone=clone)
     assert (ended.code, ended.errors) == (0, []), ended.out
     assert "the chart differs" in ended.record["warnings"][0]
 
 
-def test_a_clone_without_its_history(proposal: Proposal, bench: Bench) -> None:
+def test_a_clone_without_its_history(proposal: Proposal, harness: ReleaseHarness) -> None:
     """A shallow clone cannot say what is released already, which is exit 3 with the remedy."""
     proposal.open("1.3.0")
     folder, variables = proposal.clone()
-    shallow = bench.folder / "shallow"
-    git(bench.folder, "clone", "--quiet", "--depth=1", f"file://{folder}", str(shallow))
+    shallow = harness.folder / "shallow"
+    git(harness.folder, "clone", "--quiet", "--depth=1", f"file://{folder}", str(shallow))
     smallest = {key: variables[key] for key in ("REPO_OWNER", "REPO_NAME", "PULL_BASE_REF")}
     check(proposal.plan(clone=(shallow, smallest)), 3, "history-missing")
 
@@ -337,12 +339,12 @@ def test_a_run_has_no_such_option(proposal: Proposal) -> None:
 @pytest.fixture
 def several(tmp_path: Path) -> Iterator[Proposal]:
     """A repository of several services; v1.1.0 released bellows and chisel, v1.2.3 anvil."""
-    with open_monorepo(tmp_path, "anvil", "bellows", "chisel", "drill") as bench:
-        write(bench, {"bellows": "1.1.0", "chisel": "1.1.0"})
-        bench.repository.git("tag", "v1.1.0")
-        write(bench, {"anvil": "1.2.3"})
-        bench.repository.git("tag", "v1.2.3")
-        yield Proposal(bench)
+    with open_monorepo(tmp_path, "anvil", "bellows", "chisel", "drill") as harness:
+        write(harness, {"bellows": "1.1.0", "chisel": "1.1.0"})
+        harness.repository.git("tag", "v1.1.0")
+        write(harness, {"anvil": "1.2.3"})
+        harness.repository.git("tag", "v1.2.3")
+        yield Proposal(harness)
 
 
 def test_each_service_has_its_own_version(several: Proposal) -> None:

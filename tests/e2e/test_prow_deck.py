@@ -20,7 +20,7 @@ from tests.support.deck import (
     read_podinfo,
     read_view,
 )
-from tests.support.prowbench import LOOK_SECONDS
+from tests.support.prow_harness import LOOK_SECONDS
 from tests.support.tools import require_deck_pages, require_tool
 from tests.support.waiting import until
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from testbed.sample_controller import SampleRepository
-    from tests.support.prowbench import ProwBench
+    from tests.support.prow_harness import ProwHarness
 
 pytestmark = pytest.mark.exclusive
 
@@ -53,12 +53,12 @@ def answered(address: str) -> str | None:
         return None
 
 
-def named(prow: ProwBench, repository: SampleRepository) -> set[str]:
+def named(prow: ProwHarness, repository: SampleRepository) -> set[str]:
     """The names of a repository's ProwJobs."""
     return {str(job["metadata"]["name"]) for job in prow.jobs(repository)}
 
 
-def test_a_release_that_runs(prow: ProwBench) -> None:
+def test_a_release_that_runs(prow: ProwHarness) -> None:
     """While a release runs, Deck shows the log as far as it is, and that the release is still running."""
     repository = prow.repository()
     held = prow.proxy.hold(method="PUT", path=r"/blobs/")
@@ -76,7 +76,7 @@ def test_a_release_that_runs(prow: ProwBench) -> None:
     assert prow.ended(name).lines[-1].startswith("RELEASED:")
 
 
-def test_a_release_that_has_ended(prow: ProwBench) -> None:
+def test_a_release_that_has_ended(prow: ProwHarness) -> None:
     """Every lens of the generated configuration is there, and tells of the same release."""
     repository = prow.repository()
     released = prow.release(repository, TAG)
@@ -95,7 +95,7 @@ def test_a_release_that_has_ended(prow: ProwBench) -> None:
     assert containers["test"]["Decorated Command"] == "ack-release run"
 
 
-def test_rerun_by_a_click(prow: ProwBench, chromium: Browser) -> None:
+def test_rerun_by_a_click(prow: ProwHarness, chromium: Browser) -> None:
     """The Rerun button of a release's page starts the job again, which then has nothing to send."""
     repository = prow.repository()
     released = prow.release(repository, TAG)

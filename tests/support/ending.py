@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from runner.report.record import StepName
     from testbed.halts import Breakpoint
-    from testbed.runs import Bench, Ended, Running
+    from testbed.runs import Ended, ReleaseHarness, Running
 
 GRACE_SECONDS = 15.0
 LATE = 4
@@ -92,14 +92,14 @@ class Story:
 class Ending:
     """Ends runs of one ref again and again, each with an empty folder for its reports."""
 
-    bench: Bench
+    harness: ReleaseHarness
     ref: str
     options: tuple[str, ...] = ()
     grace: float = GRACE_SECONDS
     runs: int = 0
 
     def __post_init__(self) -> None:
-        self.clone = self.bench.clone(self.ref)
+        self.clone = self.harness.clone(self.ref)
 
     def end(self, point: Point, way: Way, *, carried_out: bool = False, usual: float = 1.0) -> Story:
         """Run to the point, end the run there, and check how it ended.
@@ -123,23 +123,23 @@ class Ending:
         """Start a run that Prow would end after ``timeout`` seconds."""
         self.runs += 1
         workspace, sha = self.clone
-        job = json.loads(self.bench.environment(self.ref, sha)["JOB_SPEC"])
+        job = json.loads(self.harness.environment(self.ref, sha)["JOB_SPEC"])
         job["decoration_config"] = {"timeout": f"{timeout * 1000:.0f}ms", "grace_period": f"{self.grace * 1000:.0f}ms"}
         environment = {
             **extra,
             "JOB_SPEC": json.dumps(job),
-            "ARTIFACTS": str(self.bench.folder / f"ended-{self.ref}-{self.runs}"),
+            "ARTIFACTS": str(self.harness.folder / f"ended-{self.ref}-{self.runs}"),
         }
-        with self.bench.start(self.ref, *map(str, options), clone=(workspace, sha), extra=environment) as running:
+        with self.harness.start(self.ref, *map(str, options), clone=(workspace, sha), extra=environment) as running:
             yield running
 
     def _end(self, point: Point, way: Way, seconds: float, *, carried_out: bool) -> Story | None:
         by_deadline = not way.volleys
-        folder = self.bench.folder / f"halt-{self.ref}-{self.runs}"
+        folder = self.harness.folder / f"halt-{self.ref}-{self.runs}"
         folder.mkdir()
-        self.bench.proxy.clear()
-        halt = point.place.halt(self.bench, folder)
-        options = (*self.options, *(option.format(bench=self.bench) for option in point.options), *halt.options())
+        self.harness.proxy.clear()
+        halt = point.place.halt(self.harness, folder)
+        options = (*self.options, *(option.format(harness=self.harness) for option in point.options), *halt.options())
         # A timeout under 30 seconds puts the deadline at its half.
         timeout = 2 * seconds if by_deadline else 1800.0
         began = time.monotonic()
@@ -160,8 +160,8 @@ class Ending:
             return None
         check_ended(ended, way, re.escape(point.words))
         check_reports(ended, point)
-        assert left_running(self.bench) == []
-        assert left_behind(self.bench) == []
+        assert left_running(self.harness) == []
+        assert left_behind(self.harness) == []
         return Story(ended, reached - began)
 
 
@@ -211,18 +211,18 @@ def check_reports(ended: Ended, point: Point) -> None:
     assert RunEnded.remedy in (failure.text or "")
 
 
-def left_running(bench: Bench) -> list[str]:
-    """What runs of this bench have started and not ended: every process that was given their temporary folder."""
-    mark = str(bench.folder / "tmp")
+def left_running(harness: ReleaseHarness) -> list[str]:
+    """What runs of this harness have started and not ended: every process that was given their temporary folder."""
+    mark = str(harness.folder / "tmp")
     # A process that was killed goes on for the moment that the kernel needs.
     with contextlib.suppress(AssertionError):
         until(lambda: not processes_with(mark, told="environ"), seconds=1.0)
     return processes_with(mark, told="environ")
 
 
-def left_behind(bench: Bench) -> list[str]:
-    """What runs of this bench have left in their temporary folder."""
-    return sorted(path.name for path in (bench.folder / "tmp").iterdir())
+def left_behind(harness: ReleaseHarness) -> list[str]:
+    """What runs of this harness have left in their temporary folder."""
+    return sorted(path.name for path in (harness.folder / "tmp").iterdir())
 
 
 def holds_signals(pid: int) -> bool:

@@ -43,7 +43,7 @@ OTHERS = 4321
 ANYBODY = 0o777
 
 
-class Bench:
+class NodeHarness:
     """A node, and what a test does with it."""
 
     def __init__(self, kubeconfig: Path, daemon: DockerDaemon) -> None:
@@ -114,15 +114,15 @@ def state(status: dict[str, Any], container: int = 0, kind: str = "containerStat
 
 
 @pytest.fixture(scope="module")
-def idle(kubeconfig: Path, docker: DockerDaemon) -> Iterator[Bench]:
+def idle(kubeconfig: Path, docker: DockerDaemon) -> Iterator[NodeHarness]:
     """A cluster without a node."""
-    bench = Bench(kubeconfig, docker)
-    yield bench
-    bench.cluster.close()
+    harness = NodeHarness(kubeconfig, docker)
+    yield harness
+    harness.cluster.close()
 
 
 @pytest.fixture(scope="module")
-def bench(idle: Bench, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+def harness(idle: NodeHarness, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeHarness]:
     """A cluster with a node."""
     data = tmp_path_factory.mktemp("node")
     with running(Agent(idle.cluster, Engine(idle.daemon.host, NODE), name=NODE, data=data)):
@@ -134,10 +134,10 @@ def in_shell(script: str, **more: Any) -> dict[str, Any]:
     return shell("test", script, DEBIAN_BASE, **more)
 
 
-def test_init_containers_come_first_and_share_folders(bench: Bench) -> None:
+def test_init_containers_come_first_and_share_folders(harness: NodeHarness) -> None:
     """Init containers run one after the other, then the others side by side, and all see what was written before."""
     mounted = {"volumeMounts": [{"name": "shared", "mountPath": "/shared"}]}
-    name = bench.create(
+    name = harness.create(
         in_shell(
             "echo test >>/shared/log; while [ ! -e /shared/side ]; do sleep 0.1; done; cat /shared/log", **mounted
         ),
@@ -148,18 +148,18 @@ def test_init_containers_come_first_and_share_folders(bench: Bench) -> None:
         ],
         volumes=[{"name": "shared", "emptyDir": {}}],
     )
-    status = bench.ended(name)
+    status = harness.ended(name)
     assert status["phase"] == "Succeeded"
-    assert bench.log(name) == "0\n1\n2\ntest\n"
+    assert harness.log(name) == "0\n1\n2\ntest\n"
     assert [one["state"]["terminated"]["reason"] for one in status["initContainerStatuses"]] == ["Completed"] * 3
 
 
-def test_folders_belong_to_the_group_of_the_pod(bench: Bench) -> None:
+def test_folders_belong_to_the_group_of_the_pod(harness: NodeHarness) -> None:
     """With an fsGroup a volume belongs to that group, which may write it, and so does what is made in it."""
     script = (
         "id -u; id -g; id -G; stat -c '%a %u %g' /shared; touch /shared/new; stat -c '%u %g' /shared/new; ls -ln /s"
     )
-    name = bench.create(
+    name = harness.create(
         in_shell(script, volumeMounts=[{"name": one, "mountPath": f"/{one}"} for one in ("shared", "s")]),
         securityContext={"runAsUser": 1234, "runAsGroup": 1235, "fsGroup": OTHERS},
         volumes=[
@@ -167,14 +167,14 @@ def test_folders_belong_to_the_group_of_the_pod(bench: Bench) -> None:
             {"name": "s", "secret": {"secretName": "mode", "defaultMode": 256}},
         ],
     )
-    bench.core.create_namespaced_secret("default", {"metadata": {"name": "mode"}, "stringData": {"key": "value"}})
-    assert bench.ended(name)["phase"] == "Succeeded"
-    lines = bench.log(name).splitlines()
+    harness.core.create_namespaced_secret("default", {"metadata": {"name": "mode"}, "stringData": {"key": "value"}})
+    assert harness.ended(name)["phase"] == "Succeeded"
+    lines = harness.log(name).splitlines()
     assert lines[:5] == ["1234", "1235", f"1235 {OTHERS}", f"2777 0 {OTHERS}", f"1234 {OTHERS}"]
     assert lines[-1].split()[:4] == ["-r--r-----", "1", "0", str(OTHERS)]
 
 
-def test_a_pod_runs_as_strictly_as_it_asks(bench: Bench) -> None:
+def test_a_pod_runs_as_strictly_as_it_asks(harness: NodeHarness) -> None:
     """User, read-only root, capabilities, privilege escalation and system call filter are what the pod asks for."""
     strict = {
         "readOnlyRootFilesystem": True,
@@ -186,35 +186,37 @@ def test_a_pod_runs_as_strictly_as_it_asks(bench: Bench) -> None:
     }
     facts = "grep -E '^(CapEff|CapBnd|NoNewPrivs|Seccomp):' /proc/self/status"
     script = f"touch /here 2>&1; touch /tmp/there && echo written; {facts}"
-    name = bench.create(
+    name = harness.create(
         in_shell(script, securityContext=strict, volumeMounts=[{"name": "tmp", "mountPath": "/tmp"}]),  # noqa: S108
         volumes=[{"name": "tmp", "emptyDir": {}}],
     )
-    bench.ended(name)
-    lines = bench.log(name).splitlines()
+    harness.ended(name)
+    lines = harness.log(name).splitlines()
     assert lines[0].endswith("Read-only file system")
     assert lines[1] == "written"
     found = dict(line.split(":\t") for line in lines[2:])
     assert found == {"CapEff": "0" * 16, "CapBnd": "0" * 16, "NoNewPrivs": "1", "Seccomp": "2"}
 
 
-def test_root_is_refused_where_it_must_not_be(bench: Bench) -> None:
+def test_root_is_refused_where_it_must_not_be(harness: NodeHarness) -> None:
     """A container that must not run as root, of an image that does, waits and says why."""
-    name = bench.create(in_shell("true", securityContext={"runAsNonRoot": True}))
-    status = bench.wait(name, lambda status: "message" in state(status).get("waiting", {}))
+    name = harness.create(in_shell("true", securityContext={"runAsNonRoot": True}))
+    status = harness.wait(name, lambda status: "message" in state(status).get("waiting", {}))
     assert state(status)["waiting"] == {
         "reason": "CreateContainerConfigError",
         "message": "container has runAsNonRoot and image will run as root",
     }
 
 
-def test_secrets_and_config_maps_come_in_both_ways(bench: Bench) -> None:
+def test_secrets_and_config_maps_come_in_both_ways(harness: NodeHarness) -> None:
     """Keys of secrets and config maps are files with their modes, and values of variables."""
-    bench.core.create_namespaced_secret("default", {"metadata": {"name": "s"}, "stringData": {"k": "hidden", "o": "x"}})
-    bench.core.create_namespaced_config_map("default", {"metadata": {"name": "c"}, "data": {"k": "open"}})
+    harness.core.create_namespaced_secret(
+        "default", {"metadata": {"name": "s"}, "stringData": {"k": "hidden", "o": "x"}}
+    )
+    harness.core.create_namespaced_config_map("default", {"metadata": {"name": "c"}, "data": {"k": "open"}})
     sources = {"FROM_SECRET": {"secretKeyRef": {"name": "s", "key": "k"}}}
     sources["FROM_MAP"] = {"configMapKeyRef": {"name": "c", "key": "k"}}
-    name = bench.create(
+    name = harness.create(
         in_shell(
             "echo $FROM_SECRET $FROM_MAP; cd /s; find . -type f -printf '%P %m\\n'; cat a/b; cat /c/k; touch x 2>&1",
             env=[{"name": key, "valueFrom": value} for key, value in sources.items()],
@@ -225,83 +227,83 @@ def test_secrets_and_config_maps_come_in_both_ways(bench: Bench) -> None:
             {"name": "c", "configMap": {"name": "c"}},
         ],
     )
-    status = bench.ended(name)
-    lines = bench.log(name).splitlines()
+    status = harness.ended(name)
+    lines = harness.log(name).splitlines()
     assert lines[:3] == ["hidden open", "a/b 400", "hiddenopentouch: cannot touch 'x': Read-only file system"]
     assert status["phase"] == "Failed"
 
 
-def test_a_pod_waits_for_what_it_needs(bench: Bench) -> None:
+def test_a_pod_waits_for_what_it_needs(harness: NodeHarness) -> None:
     """A pod whose secret is not there yet says so, and runs once it is."""
-    name = bench.create(
+    name = harness.create(
         in_shell("cat /late/k", volumeMounts=[{"name": "late", "mountPath": "/late"}]),
         volumes=[{"name": "late", "secret": {"secretName": "late"}}],
     )
-    status = bench.wait(name, lambda status: "message" in state(status).get("waiting", {}))
+    status = harness.wait(name, lambda status: "message" in state(status).get("waiting", {}))
     assert state(status)["waiting"] == {"reason": "CreateContainerConfigError", "message": 'secret "late" not found'}
-    bench.core.create_namespaced_secret("default", {"metadata": {"name": "late"}, "stringData": {"k": "here"}})
-    assert bench.ended(name)["phase"] == "Succeeded"
-    assert bench.log(name) == "here"
+    harness.core.create_namespaced_secret("default", {"metadata": {"name": "late"}, "stringData": {"k": "here"}})
+    assert harness.ended(name)["phase"] == "Succeeded"
+    assert harness.log(name) == "here"
 
 
-def test_an_image_that_is_not_there_is_named(bench: Bench) -> None:
+def test_an_image_that_is_not_there_is_named(harness: NodeHarness) -> None:
     """A container of an image that the daemon does not have waits, and names the image."""
-    name = bench.create(shell("test", "true", "nobody/has:this"))
-    status = bench.wait(name, lambda status: "message" in state(status).get("waiting", {}))
+    name = harness.create(shell("test", "true", "nobody/has:this"))
+    status = harness.wait(name, lambda status: "message" in state(status).get("waiting", {}))
     waiting = state(status)["waiting"]
     assert waiting["reason"] == "ErrImageNeverPull"
     assert '"nobody/has:this" is not present' in waiting["message"]
-    bench.delete(name)
-    bench.gone(name)
+    harness.delete(name)
+    harness.gone(name)
 
 
-def test_a_log_is_followed_as_it_comes(bench: Bench, tmp_path: Path) -> None:
+def test_a_log_is_followed_as_it_comes(harness: NodeHarness, tmp_path: Path) -> None:
     """Through the apiserver a running container's lines come as they are printed, and end with it."""
-    name = bench.create(
+    name = harness.create(
         in_shell(
             "echo one; while [ ! -e /gate/open ]; do sleep 0.05; done; echo two >&2",
             volumeMounts=[{"name": "gate", "mountPath": "/gate"}],
         ),
         volumes=[{"name": "gate", "hostPath": {"path": str(tmp_path), "type": "Directory"}}],
     )
-    bench.runs(name)
-    followed = bench.core.read_namespaced_pod_log(
+    harness.runs(name)
+    followed = harness.core.read_namespaced_pod_log(
         name, "default", container="test", follow=True, _preload_content=False, _request_timeout=LONG
     )
     lines = iter(followed)
     assert next(lines) == b"one\n"
-    assert "running" in state(bench.wait(name, bool))
+    assert "running" in state(harness.wait(name, bool))
     (tmp_path / "open").touch()
     assert b"".join(lines) == b"two\n"
-    assert bench.ended(name)["phase"] == "Succeeded"
+    assert harness.ended(name)["phase"] == "Succeeded"
 
 
-def test_parts_of_a_log(bench: Bench) -> None:
+def test_parts_of_a_log(harness: NodeHarness) -> None:
     """Last lines, first bytes and times of a log can be asked for, and a log stays until its pod is deleted."""
-    name = bench.create(in_shell("for n in 1 2 3 4; do echo line $n; done"))
-    bench.ended(name)
-    assert bench.log(name, tail_lines=2) == "line 3\nline 4\n"
-    assert bench.log(name, limit_bytes=8) == "line 1\nl"
-    first = bench.log(name, timestamps=True).splitlines()[0]
+    name = harness.create(in_shell("for n in 1 2 3 4; do echo line $n; done"))
+    harness.ended(name)
+    assert harness.log(name, tail_lines=2) == "line 3\nline 4\n"
+    assert harness.log(name, limit_bytes=8) == "line 1\nl"
+    first = harness.log(name, timestamps=True).splitlines()[0]
     assert first.endswith("Z line 1")
-    assert bench.log(name, since_seconds=600) == "line 1\nline 2\nline 3\nline 4\n"
+    assert harness.log(name, since_seconds=600) == "line 1\nline 2\nline 3\nline 4\n"
 
 
-def test_a_log_that_is_not_there_yet(bench: Bench) -> None:
+def test_a_log_that_is_not_there_yet(harness: NodeHarness) -> None:
     """The log of a container that waits for an init container is refused with the reason."""
-    name = bench.create(in_shell("true"), initContainers=[shell("init", "sleep 60", DEBIAN_BASE)])
-    bench.wait(name, lambda status: "running" in state(status, kind="initContainerStatuses"))
+    name = harness.create(in_shell("true"), initContainers=[shell("init", "sleep 60", DEBIAN_BASE)])
+    harness.wait(name, lambda status: "running" in state(status, kind="initContainerStatuses"))
     with pytest.raises(ApiException) as refused:
-        bench.log(name)
+        harness.log(name)
     assert 'container \\"test\\" in pod \\"' in str(refused.value.body)
     assert "is waiting to start: PodInitializing" in str(refused.value.body)
-    bench.core.delete_namespaced_pod(name, "default", grace_period_seconds=0, _preload_content=False)
-    bench.gone(name)
+    harness.core.delete_namespaced_pod(name, "default", grace_period_seconds=0, _preload_content=False)
+    harness.gone(name)
 
 
-def test_deletion_asks_first(bench: Bench, tmp_path: Path) -> None:
+def test_deletion_asks_first(harness: NodeHarness, tmp_path: Path) -> None:
     """A deleted pod's containers get TERM, and one that ends by itself is gone before its grace period is over."""
-    name = bench.create(
+    name = harness.create(
         in_shell(
             "trap 'echo asked >/out/said; exit 0' TERM; touch /out/ready; while :; do sleep 0.1; done",
             volumeMounts=[{"name": "out", "mountPath": "/out"}],
@@ -312,37 +314,37 @@ def test_deletion_asks_first(bench: Bench, tmp_path: Path) -> None:
     while not (tmp_path / "ready").exists():
         time.sleep(0.05)
     began = time.monotonic()
-    bench.delete(name)
-    bench.gone(name)
+    harness.delete(name)
+    harness.gone(name)
     assert (tmp_path / "said").read_text() == "asked\n"
     assert time.monotonic() - began < LONG / 4
 
 
-def test_deletion_kills_when_the_grace_period_is_over(bench: Bench) -> None:
+def test_deletion_kills_when_the_grace_period_is_over(harness: NodeHarness) -> None:
     """A container that does not end on TERM is killed after the grace period, and nothing of the pod is left."""
     grace = 3
-    name = bench.create(in_shell("trap '' TERM; while :; do sleep 0.1; done"), terminationGracePeriodSeconds=grace)
-    bench.runs(name)
-    found = bench.cluster.pod("default", name)
+    name = harness.create(in_shell("trap '' TERM; while :; do sleep 0.1; done"), terminationGracePeriodSeconds=grace)
+    harness.runs(name)
+    found = harness.cluster.pod("default", name)
     assert found is not None
     uid = found["metadata"]["uid"]
-    assert bench.containers(uid)
+    assert harness.containers(uid)
     began = time.monotonic()
-    bench.delete(name)
-    bench.gone(name)
+    harness.delete(name)
+    harness.gone(name)
     assert grace - 1 < time.monotonic() - began < grace + 5
-    assert bench.containers(uid) == []
+    assert harness.containers(uid) == []
 
 
-def test_deletion_at_once(bench: Bench) -> None:
+def test_deletion_at_once(harness: NodeHarness) -> None:
     """A pod that is deleted without a grace period is gone at once, and its containers are ended."""
-    name = bench.create(in_shell("trap '' TERM; sleep 600"), terminationGracePeriodSeconds=LONG)
-    bench.runs(name)
-    found = bench.cluster.pod("default", name)
+    name = harness.create(in_shell("trap '' TERM; sleep 600"), terminationGracePeriodSeconds=LONG)
+    harness.runs(name)
+    found = harness.cluster.pod("default", name)
     assert found is not None
-    bench.core.delete_namespaced_pod(name, "default", grace_period_seconds=0, _preload_content=False)
+    harness.core.delete_namespaced_pod(name, "default", grace_period_seconds=0, _preload_content=False)
     deadline = time.monotonic() + LONG / 4
-    while bench.containers(found["metadata"]["uid"]):
+    while harness.containers(found["metadata"]["uid"]):
         assert time.monotonic() < deadline
         time.sleep(0.1)
 
@@ -360,60 +362,60 @@ def test_deletion_at_once(bench: Bench) -> None:
     ],
     ids=["fails", "says", "unstartable", "memory"],
 )
-def test_how_a_container_ended(bench: Bench, container: dict[str, Any], expected: dict[str, Any]) -> None:
+def test_how_a_container_ended(harness: NodeHarness, container: dict[str, Any], expected: dict[str, Any]) -> None:
     """Exit code, reason and message of a container are in the pod's status."""
-    name = bench.create({**container, "terminationMessagePolicy": "FallbackToLogsOnError"})
-    status = bench.ended(name)
+    name = harness.create({**container, "terminationMessagePolicy": "FallbackToLogsOnError"})
+    status = harness.ended(name)
     assert status["phase"] == ("Failed" if expected["exitCode"] else "Succeeded")
     assert state(status)["terminated"].items() >= expected.items()
 
 
-def test_a_failed_init_container_is_the_end(bench: Bench) -> None:
+def test_a_failed_init_container_is_the_end(harness: NodeHarness) -> None:
     """After an init container that failed nothing else is started."""
-    name = bench.create(in_shell("true"), initContainers=[shell("init", "exit 4", DEBIAN_BASE)])
-    status = bench.ended(name)
+    name = harness.create(in_shell("true"), initContainers=[shell("init", "exit 4", DEBIAN_BASE)])
+    status = harness.ended(name)
     assert status["phase"] == "Failed"
     assert state(status, kind="initContainerStatuses")["terminated"]["exitCode"] == 4
     assert state(status) == {"waiting": {"reason": "PodInitializing"}}
 
 
-def test_what_is_not_honoured_fails_the_pod(bench: Bench) -> None:
+def test_what_is_not_honoured_fails_the_pod(harness: NodeHarness) -> None:
     """A pod that asks for more than the node does fails, and its status names the field."""
-    name = bench.create(in_shell("true"), hostPID=True)
-    status = bench.ended(name)
+    name = harness.create(in_shell("true"), hostPID=True)
+    status = harness.ended(name)
     assert (status["phase"], status["reason"]) == ("Failed", "NotHonoured")
     assert "spec.hostPID" in status["message"]
-    bench.delete(name)
-    bench.gone(name)
+    harness.delete(name)
+    harness.gone(name)
 
 
-def test_eviction(bench: Bench) -> None:
+def test_eviction(harness: NodeHarness) -> None:
     """An evicted pod's containers are ended, and it fails for the reason that Prow looks for."""
-    name = bench.create(in_shell("exec sleep 600"))
-    bench.runs(name)
-    evict(bench.cluster, "default", name, "The node was low on resource: memory.")
-    status = bench.ended(name)
+    name = harness.create(in_shell("exec sleep 600"))
+    harness.runs(name)
+    evict(harness.cluster, "default", name, "The node was low on resource: memory.")
+    status = harness.ended(name)
     assert (status["phase"], status["reason"]) == ("Failed", "Evicted")
     assert status["message"] == "The node was low on resource: memory."
 
 
-def test_a_folder_over_its_limit(bench: Bench) -> None:
+def test_a_folder_over_its_limit(harness: NodeHarness) -> None:
     """A pod that writes more into a folder than its limit is evicted."""
-    name = bench.create(
+    name = harness.create(
         in_shell(
             "head -c 3000000 /dev/zero >/full/x; exec sleep 600", volumeMounts=[{"name": "full", "mountPath": "/full"}]
         ),
         volumes=[{"name": "full", "emptyDir": {"sizeLimit": "1Mi"}}],
     )
-    status = bench.ended(name)
+    status = harness.ended(name)
     assert status["reason"] == "Evicted"
     assert status["message"] == 'Usage of EmptyDir volume "full" exceeds the limit of 1048576 bytes.'
 
 
-def test_a_deadline(bench: Bench) -> None:
+def test_a_deadline(harness: NodeHarness) -> None:
     """A pod that is longer active than it may be is ended, and says so."""
-    name = bench.create(in_shell("exec sleep 600"), activeDeadlineSeconds=2, terminationGracePeriodSeconds=1)
-    status = bench.ended(name)
+    name = harness.create(in_shell("exec sleep 600"), activeDeadlineSeconds=2, terminationGracePeriodSeconds=1)
+    status = harness.ended(name)
     assert (status["phase"], status["reason"]) == ("Failed", "DeadlineExceeded")
 
 
@@ -457,40 +459,40 @@ def output(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_decorated_job(bench: Bench, docker: DockerDaemon, repository: tuple[str, str], output: Path) -> None:
+def test_a_decorated_job(harness: NodeHarness, docker: DockerDaemon, repository: tuple[str, str], output: Path) -> None:
     """A pod as Prow makes it clones, runs the job in the clone, and gives back its log, artifacts and result."""
     images = build_utility_images(base=DEBIAN_BASE, environment=docker.environment)
     url, sha = repository
-    name = bench.name()
+    name = harness.name()
     script = "cat hello; echo kept >$ARTIFACTS/kept.txt"
     made = decorated_pod(
         name, images=images, image=DEBIAN_BASE, argv=["/bin/sh", "-c", script], repository=url, sha=sha, output=output
     )
-    bench.core.create_namespaced_pod("default", made)
-    assert bench.ended(name)["phase"] == "Succeeded"
+    harness.core.create_namespaced_pod("default", made)
+    assert harness.ended(name)["phase"] == "Succeeded"
     assert json.loads((output / "finished.json").read_text())["result"] == "SUCCESS"
     assert json.loads((output / "started.json").read_text())["repo-commit"] == sha
     assert (output / "build-log.txt").read_text() == "hello\n"
     assert (output / "artifacts" / "kept.txt").read_text() == "kept\n"
-    assert bench.log(name) == "hello\n"
+    assert harness.log(name) == "hello\n"
 
 
-def test_an_aborted_job(bench: Bench, docker: DockerDaemon, repository: tuple[str, str], output: Path) -> None:
+def test_an_aborted_job(harness: NodeHarness, docker: DockerDaemon, repository: tuple[str, str], output: Path) -> None:
     """When a job's pod is deleted, Prow's entrypoint and sidecar still give back the log and the result."""
     images = build_utility_images(base=DEBIAN_BASE, environment=docker.environment)
     url, sha = repository
-    name = bench.name()
+    name = harness.name()
     script = "trap 'echo ended by INT; exit 9' INT; echo begun; while :; do sleep 0.1; done"
     argv = ["/bin/sh", "-c", f"trap '' TERM; {script}"]
     made = decorated_pod(name, images=images, image=DEBIAN_BASE, argv=argv, repository=url, sha=sha, output=output)
-    bench.core.create_namespaced_pod("default", made)
-    bench.runs(name, 0)
-    bench.runs(name, 1)
+    harness.core.create_namespaced_pod("default", made)
+    harness.runs(name, 0)
+    harness.runs(name, 1)
     # Sidecar says nothing of having begun to listen for signals, and before that TERM just ends it.
     time.sleep(1)
-    assert bench.log(name) == "begun\n"
-    bench.delete(name)
-    bench.gone(name)
+    assert harness.log(name) == "begun\n"
+    harness.delete(name)
+    harness.gone(name)
     finished = json.loads((output / "finished.json").read_text())
     assert (finished["passed"], finished["result"]) == (False, "ABORTED")
     log = (output / "build-log.txt").read_text()
@@ -498,7 +500,7 @@ def test_an_aborted_job(bench: Bench, docker: DockerDaemon, repository: tuple[st
     assert "ended by INT\n" in log
 
 
-def started_node(idle: Bench, data: Path, address: str = "127.0.0.1:0") -> subprocess.Popen[str]:
+def started_node(idle: NodeHarness, data: Path, address: str = "127.0.0.1:0") -> subprocess.Popen[str]:
     """A node in a process of its own."""
     return subprocess.Popen(
         [
@@ -522,7 +524,7 @@ def started_node(idle: Bench, data: Path, address: str = "127.0.0.1:0") -> subpr
 
 
 @contextlib.contextmanager
-def other_node(idle: Bench, data: Path) -> Iterator[subprocess.Popen[str]]:
+def other_node(idle: NodeHarness, data: Path) -> Iterator[subprocess.Popen[str]]:
     """A ready node in a process of its own, ended at the end of the block."""
     with started_node(idle, data) as process:
         try:
@@ -535,7 +537,7 @@ def other_node(idle: Bench, data: Path) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def test_a_node_that_ends_leaves_nothing(idle: Bench, tmp_path: Path) -> None:
+def test_a_node_that_ends_leaves_nothing(idle: NodeHarness, tmp_path: Path) -> None:
     """On TERM a node ends its containers, removes what it made, and is no longer registered."""
     with other_node(idle, tmp_path) as process:
         name = idle.create(in_shell("trap '' TERM; sleep 600"), nodeName="other")
@@ -549,7 +551,7 @@ def test_a_node_that_ends_leaves_nothing(idle: Bench, tmp_path: Path) -> None:
     idle.core.delete_namespaced_pod(name, "default", grace_period_seconds=0, _preload_content=False)
 
 
-def test_a_node_that_was_killed_finds_its_pods_failed(idle: Bench, tmp_path: Path) -> None:
+def test_a_node_that_was_killed_finds_its_pods_failed(idle: NodeHarness, tmp_path: Path) -> None:
     """A node that comes back after it was killed ends what ran, and the pods say that their containers are lost."""
     with other_node(idle, tmp_path):
         name = idle.create(in_shell("sleep 600"), nodeName="other")
@@ -563,7 +565,7 @@ def test_a_node_that_was_killed_finds_its_pods_failed(idle: Bench, tmp_path: Pat
         idle.gone(name)
 
 
-def test_a_taken_port_is_an_error(idle: Bench, tmp_path: Path) -> None:
+def test_a_taken_port_is_an_error(idle: NodeHarness, tmp_path: Path) -> None:
     """A node whose port is taken says so and ends."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler) as server:
         process = started_node(idle, tmp_path, f"127.0.0.1:{server.server_port}")

@@ -31,7 +31,7 @@ LOOK_SECONDS = 0.1
 class Job:
     """A ProwJob that is complete. ``prefix`` is that of its keys in the bucket."""
 
-    bench: ProwBench
+    harness: ProwHarness
     document: dict[str, Any]
 
     @property
@@ -52,11 +52,11 @@ class Job:
     @property
     def keys(self) -> set[str]:
         """Its keys in the bucket, without the prefix."""
-        return {key.removeprefix(self.prefix) for key in self.bench.prow.storage.keys(self.prefix)}
+        return {key.removeprefix(self.prefix) for key in self.harness.prow.storage.keys(self.prefix)}
 
     def read(self, key: str) -> str:
         """What the bucket has under a key."""
-        return self.bench.prow.storage.read(self.prefix + key).decode()
+        return self.harness.prow.storage.read(self.prefix + key).decode()
 
     def json(self, key: str) -> dict[str, Any]:
         """What the bucket has under a key, as a document."""
@@ -69,7 +69,7 @@ class Job:
         return self.read("build-log.txt").splitlines()
 
 
-class ProwBench:
+class ProwHarness:
     """A Prow, and the registry that its jobs release to."""
 
     def __init__(self, prow: LocalProw, proxy: FaultProxy, daemon: DockerDaemon, pods: Cluster, folder: Path) -> None:
