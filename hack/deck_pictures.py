@@ -13,7 +13,7 @@ from testbed.browser import Browser, BrowserMissing, browser
 from testbed.paths import DECK_PAGES, ROOT
 from testbed.processes import ProgramFailed, end_on_signals
 from testbed.prow.deck import ADDRESS
-from testbed.prow.example_runs import played
+from testbed.prow.example_runs import deck_with_example_runs
 from testbed.prow.servers import PortTaken, ServerFailed
 from testbed.prow.web import served
 
@@ -56,7 +56,7 @@ class Picture:
     """A picture: of which run (none: the list of all), and what is clicked before it is taken."""
 
     file: str
-    scene: str | None
+    run: str | None
     clicks: Sequence[str] = ()
 
 
@@ -126,12 +126,12 @@ def _draw(folder: Path) -> None:
     runs = folder / "runs"
     runs.mkdir()
     with (
-        played(runs, DECK_PAGES) as addresses,
+        deck_with_example_runs(runs, DECK_PAGES) as addresses,
         served(DECK_PAGES / "web", folder) as switches,
         browser(*switches) as chromium,
     ):
         for picture in ALL:
-            show_page(chromium, ADDRESS if picture.scene is None else addresses[picture.scene])
+            show_page(chromium, ADDRESS if picture.run is None else addresses[picture.run])
             for click in picture.clicks:
                 chromium.value(f"{click}.click()")
             height = fit(chromium)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Proposal:
+class Presubmit:
     """Pull requests against a branch of a harness's repository.
 
     ``refs`` are further members of JOB_SPEC's refs, such as clone_depth.

@@ -25,7 +25,7 @@ from testbed.prow import storage
 from testbed.prow.deck import check_ports
 from testbed.prow.kept_images import kept_images
 from testbed.prow.servers import PortTaken, ServerFailed
-from testbed.prow.stack import LocalProw, PushRefused, Surroundings, local_prow
+from testbed.prow.stack import LocalProw, Parts, PushRefused, local_prow
 from testbed.prow.storage import StorageFailed
 from testbed.runner_image import ImageFailed
 from testbed.sample_controller import make_repository
@@ -84,7 +84,7 @@ def _run(data: Path) -> None:
         tell("registry, bucket")
         registry = stack.enter_context(registries.serve(crane, run / "registry"))
         bucket = stack.enter_context(storage.serve(moto, run / "storage"))
-        surroundings = Surroundings(
+        parts = Parts(
             programs=programs,
             pages=DECK_PAGES,
             daemon=daemon,
@@ -94,7 +94,7 @@ def _run(data: Path) -> None:
             registry=f"{registry.host}/demo",
             cache=data / "go-cache",
         )
-        prow = stack.enter_context(local_prow(run / "prow", surroundings, [SERVICE], tell=tell))
+        prow = stack.enter_context(local_prow(run / "prow", parts, [SERVICE], tell=tell))
         repository = make_repository(
             run / f"{SERVICE}-controller", service=SERVICE, registry=prow.place.registry, version=VERSION
         )

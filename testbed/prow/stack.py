@@ -41,7 +41,7 @@ class PushRefused(Exception):
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class Parts:
     """What has to be there already.
 
     Args:
@@ -119,7 +119,7 @@ class LocalProw:
 @contextlib.contextmanager
 def local_prow(
     folder: Path,
-    surroundings: Surroundings,
+    parts: Parts,
     services: Sequence[str],
     *,
     limits: Limits = STANDARD,
@@ -129,7 +129,7 @@ def local_prow(
 
     Args:
         folder: an empty one, for configuration, data and logs.
-        surroundings: what is there already.
+        parts: what is there already.
         services: what can be released, each in a repository of its own.
         limits: of a release.
         tell: told what happens, a line each.
@@ -142,7 +142,7 @@ def local_prow(
     check_ports()
     logs = folder / "logs"
     logs.mkdir(parents=True)
-    programs, storage = surroundings.programs, surroundings.storage
+    programs, storage = parts.programs, parts.storage
     with Servers(logs) as servers:
         tell("etcd, kube-apiserver, repositories")
         kubeconfig = start_apiserver(
@@ -150,24 +150,24 @@ def local_prow(
         )
         repositories = start_repositories(servers, folder / "repositories")
         image = f"localhost/ack-release:{token_hex(4)}"
-        share_cache(surroundings.cache)
-        place = _place(surroundings, repositories, image)
+        share_cache(parts.cache)
+        place = _place(parts, repositories, image)
         configured = write_configuration(folder, place, services, limits)
         shared = Shared(kubeconfig, configured.config, configured.jobs)
         jobs_yaml = configured.jobs_yaml.read_text(encoding="utf-8")
-        bake_jobs(surroundings.runner_image, image, jobs_yaml, environment=surroundings.daemon.environment)
+        bake_jobs(parts.runner_image, image, jobs_yaml, environment=parts.daemon.environment)
         servers.wait()
         with contextlib.closing(ProwCluster(kubeconfig, NAMESPACE)) as cluster:
             tell("the kind ProwJob")
             cluster.prepare(storage_secret(storage.credentials.read_bytes()))
             tell("node, hook, plank, crier, Deck")
-            _start_node(servers, folder, kubeconfig, surroundings.daemon)
+            _start_node(servers, folder, kubeconfig, parts.daemon)
             hook = start_hook(servers, folder, programs.hook, shared, configured.plugins)
             _start_watchers(servers, programs, shared, storage)
             start_deck(
                 servers,
                 programs.deck,
-                surroundings.pages,
+                parts.pages,
                 storage,
                 of_cluster(kubeconfig),
                 config=shared.config,
@@ -182,15 +182,15 @@ def _new(folder: Path) -> Path:
     return folder
 
 
-def _place(surroundings: Surroundings, repositories: Repositories, image: str) -> Place:
+def _place(parts: Parts, repositories: Repositories, image: str) -> Place:
     return Place(
-        registry=surroundings.registry,
+        registry=parts.registry,
         image=image,
-        utility_images=surroundings.utility_images,
-        bucket=surroundings.storage.address,
+        utility_images=parts.utility_images,
+        bucket=parts.storage.address,
         repositories=repositories.address,
         deck=ADDRESS,
-        cache=surroundings.cache,
+        cache=parts.cache,
         cpus=os.cpu_count() or 1,
     )
 

@@ -14,7 +14,7 @@ from testbed.paths import TOOLS
 from testbed.programs import ProwPrograms
 from testbed.prow import storage
 from testbed.prow.images import build_utility_images
-from testbed.prow.stack import Surroundings, local_prow
+from testbed.prow.stack import Parts, local_prow
 from testbed.runner_image import Built, build_image
 from testbed.runs import ReleaseHarness, open_harness
 from tests.support.docker import DEBIAN_BASE
@@ -79,7 +79,7 @@ def whole_prow(
         storage.serve(require_tool("moto_server"), folder / "storage") as bucket,
         local_prow(
             folder / "prow",
-            Surroundings(
+            Parts(
                 programs=programs,
                 pages=require_deck_pages(),
                 daemon=docker,

@@ -223,8 +223,8 @@ def end_in_every_way(ending: Ending, point: Point, subtests: pytest.Subtests) ->
         with subtests.test(way=name):
             if point.forget is not None:
                 take_out(ending.harness, point.forget)
-            story = ending.end(point, way, carried_out=way is DEADLINE, usual=usual)
-            usual = story.reached_after
+            ended_run = ending.end(point, way, carried_out=way is DEADLINE, usual=usual)
+            usual = ended_run.reached_after
 
 
 @pytest.mark.parametrize("point", RELEASE.values(), ids=RELEASE.keys())

@@ -1,4 +1,4 @@
-"""Surroundings that fail: full disks, closed pipes, odd locales, odd registries."""
+"""A run where what it stands on fails: full disks, closed pipes, odd locales, odd registries."""
 
 from __future__ import annotations
 

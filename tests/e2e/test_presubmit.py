@@ -8,7 +8,7 @@ import pytest
 
 from testbed.git import git
 from testbed.monorepo import open_monorepo, rows, write
-from testbed.presubmits import Proposal, clone_by_prow, presubmit_environment
+from testbed.presubmits import Presubmit, clone_by_prow, presubmit_environment
 from testbed.runs import PROGRAM, Ended, ReleaseHarness, go_environment, run_program
 from tests.support.bundles import open_bundle
 from tests.support.registry import crane_registry
@@ -31,8 +31,8 @@ def _clonerefs() -> None:
 
 
 @pytest.fixture
-def proposal(harness: ReleaseHarness) -> Proposal:
-    return Proposal(harness)
+def presubmit(harness: ReleaseHarness) -> Presubmit:
+    return Presubmit(harness)
 
 
 def check(ended: Ended, code: int, error: str) -> None:
@@ -48,10 +48,10 @@ def reason(ended: Ended) -> str:
     return str(row["reason"])
 
 
-def test_a_release_is_planned_before_its_tag(proposal: Proposal, harness: ReleaseHarness) -> None:
+def test_a_release_is_planned_before_its_tag(presubmit: Presubmit, harness: ReleaseHarness) -> None:
     """A pull request with a new version gets the plan that the run of its tag would make, and nothing is written."""
-    head = proposal.open("1.3.0")
-    ended = proposal.plan()
+    head = presubmit.open("1.3.0")
+    ended = presubmit.plan()
     assert (ended.code, ended.errors) == (0, []), ended.out
     assert set(ended.actions) == {"ack/controller:widget-v1.3.0", "ack/chart:widget-v1.3.0", "ack/widget-chart:1.3.0"}
     assert set(ended.actions.values()) == {"publish"}
@@ -72,18 +72,18 @@ def test_a_release_is_planned_before_its_tag(proposal: Proposal, harness: Releas
     assert tagged.record["entries"] == record["entries"]
 
 
-def test_json_says_what_it_was_planned_as(proposal: Proposal) -> None:
+def test_json_says_what_it_was_planned_as(presubmit: Presubmit) -> None:
     """The JSON document holds the option and each service's version."""
-    proposal.open("1.3.0")
-    document = proposal.plan("--json").plan
+    presubmit.open("1.3.0")
+    document = presubmit.plan("--json").plan
     assert document["as_tag"] == "from-chart"
     assert [(row["name"], row["version"]) for row in document["services"]] == [("widget", "1.3.0")]
 
 
-def test_a_change_without_a_new_version_releases_nothing(proposal: Proposal, harness: ReleaseHarness) -> None:
+def test_a_change_without_a_new_version_releases_nothing(presubmit: Presubmit, harness: ReleaseHarness) -> None:
     """A change of the code alone passes with the reason, asks the registry nothing and runs neither helm nor go."""
-    proposal.open(edits={"README.md": "# Better\n"})
-    ended = proposal.plan()
+    presubmit.open(edits={"README.md": "# Better\n"})
+    ended = presubmit.plan()
     assert (ended.code, ended.errors) == (0, []), ended.out
     assert reason(ended) == "v1.2.3 is tagged already, with this chart"
     assert ended.record["warnings"] == []
@@ -93,10 +93,10 @@ def test_a_change_without_a_new_version_releases_nothing(proposal: Proposal, har
     assert harness.proxy.count() == 0
 
 
-def test_a_change_of_the_chart_without_a_new_version_is_warned_of(proposal: Proposal) -> None:
+def test_a_change_of_the_chart_without_a_new_version_is_warned_of(presubmit: Presubmit) -> None:
     """A chart that changes under a released version passes, with a warning that this is not released."""
-    proposal.open(edits={VALUES: lambda text: f"{text}# more\n"})
-    ended = proposal.plan()
+    presubmit.open(edits={VALUES: lambda text: f"{text}# more\n"})
+    ended = presubmit.plan()
     assert (ended.code, ended.errors) == (0, []), ended.out
     [warning] = ended.record["warnings"]
     assert "the chart differs from that of v1.2.3" in warning
@@ -105,32 +105,32 @@ def test_a_change_of_the_chart_without_a_new_version_is_warned_of(proposal: Prop
 
 
 def test_what_earlier_changes_did_to_the_chart_is_no_later_ones_warning(
-    proposal: Proposal, harness: ReleaseHarness
+    presubmit: Presubmit, harness: ReleaseHarness
 ) -> None:
     """A change of the code alone is not warned of the chart that was changed before."""
     harness.repository.commit("Change the chart", {VALUES: lambda text: f"{text}# more\n"})
-    proposal.open(edits={"README.md": "# Better\n"})
-    ended = proposal.plan()
+    presubmit.open(edits={"README.md": "# Better\n"})
+    ended = presubmit.plan()
     assert (ended.code, ended.record["warnings"]) == (0, [])
     assert reason(ended) == "v1.2.3 is tagged already: nothing is released until the version rises"
 
 
-def test_a_stable_chart_on_another_branch_releases_nothing(proposal: Proposal) -> None:
+def test_a_stable_chart_on_another_branch_releases_nothing(presubmit: Presubmit) -> None:
     """A pull request to main that gives the chart the version of stable's passes with the reason."""
-    proposal.open(edits={CHART: lambda text: text.replace("version: v1.2.3", "version: v1-stable", 1)})
-    ended = proposal.plan()
+    presubmit.open(edits={CHART: lambda text: text.replace("version: v1.2.3", "version: v1-stable", 1)})
+    ended = presubmit.plan()
     assert (ended.code, ended.errors) == (0, []), ended.out
     assert "v1-stable" in reason(ended)
 
 
-def test_a_change_of_stable_is_planned_as_its_move(proposal: Proposal, harness: ReleaseHarness) -> None:
+def test_a_change_of_stable_is_planned_as_its_move(presubmit: Presubmit, harness: ReleaseHarness) -> None:
     """A pull request to stable plans the move that its merge would be, and writes nothing."""
     assert harness.run("v1.2.3").code == 0
     harness.repository.stable("1.2.3")
-    proposal.base = "stable"
-    proposal.open(edits={VALUES: lambda text: f"{text}# more\n"})
+    presubmit.base = "stable"
+    presubmit.open(edits={VALUES: lambda text: f"{text}# more\n"})
     writes = harness.proxy.count(WRITES)
-    ended = proposal.plan()
+    ended = presubmit.plan()
     assert (ended.code, ended.errors) == (0, []), ended.out
     assert (ended.record["path"], ended.record["as_tag"], ended.record["version"]) == ("stable", "from-chart", "1.2.3")
     assert [name.rpartition(":")[2] for name in ended.actions if name.endswith("-stable")] == [
@@ -141,15 +141,15 @@ def test_a_change_of_stable_is_planned_as_its_move(proposal: Proposal, harness: 
     assert harness.proxy.count(WRITES) == writes
 
 
-def test_a_change_of_stable_before_its_image_shows(proposal: Proposal, harness: ReleaseHarness) -> None:
+def test_a_change_of_stable_before_its_image_shows(presubmit: Presubmit, harness: ReleaseHarness) -> None:
     """A pull request to stable whose image is not in the registry is exit 4 before the merge."""
     harness.repository.stable("1.2.3")
-    proposal.base = "stable"
-    proposal.open(edits={VALUES: lambda text: f"{text}# more\n"})
-    check(proposal.plan(), 4, "stable-image-absent")
+    presubmit.base = "stable"
+    presubmit.open(edits={VALUES: lambda text: f"{text}# more\n"})
+    check(presubmit.plan(), 4, "stable-image-absent")
 
 
-def test_a_change_that_would_move_stable_backwards_shows(proposal: Proposal, harness: ReleaseHarness) -> None:
+def test_a_change_that_would_move_stable_backwards_shows(presubmit: Presubmit, harness: ReleaseHarness) -> None:
     """A pull request to stable that points it at an older image is exit 5 before the merge."""
     harness.repository.release("1.3.0")
     for version in ("1.2.3", "1.3.0"):
@@ -157,9 +157,9 @@ def test_a_change_that_would_move_stable_backwards_shows(proposal: Proposal, har
     harness.repository.stable("1.3.0")
     assert harness.run("stable").code == 0
     harness.repository.stable("1.2.3")
-    proposal.base = "stable"
-    proposal.open(edits={VALUES: lambda text: f"{text}# more\n"})
-    check(proposal.plan(), 5, "stable-backwards")
+    presubmit.base = "stable"
+    presubmit.open(edits={VALUES: lambda text: f"{text}# more\n"})
+    check(presubmit.plan(), 5, "stable-backwards")
 
 
 @pytest.mark.parametrize(
@@ -200,154 +200,154 @@ def test_a_change_that_would_move_stable_backwards_shows(proposal: Proposal, har
     ],
 )
 def test_a_chart_that_could_not_be_released_shows(
-    proposal: Proposal, edits: Mapping[str, Edit], error: str, says: str
+    presubmit: Presubmit, edits: Mapping[str, Edit], error: str, says: str
 ) -> None:
     """A chart that disagrees with its own version, or that helm refuses, is exit 4 before the merge."""
-    proposal.open("1.3.0", edits=edits)
-    ended = proposal.plan()
+    presubmit.open("1.3.0", edits=edits)
+    ended = presubmit.plan()
     check(ended, 4, error)
     assert says in ended.errors[0]
 
 
-def test_a_version_that_is_published_already_shows(proposal: Proposal, harness: ReleaseHarness) -> None:
+def test_a_version_that_is_published_already_shows(presubmit: Presubmit, harness: ReleaseHarness) -> None:
     """A version without a tag whose names hold another commit's content is exit 5 before the merge."""
     harness.repository.release("1.3.0")
     assert harness.run("v1.3.0").code == 0
     harness.repository.git("reset", "--quiet", "--hard", "refs/tags/v1.2.3")
     harness.repository.git("tag", "--delete", "v1.3.0")
-    proposal.open("1.3.0")
-    ended = proposal.plan()
+    presubmit.open("1.3.0")
+    ended = presubmit.plan()
     check(ended, 5, "already-published")
     assert "refuse" in set(ended.actions.values())
 
 
-def test_a_version_whose_tag_is_elsewhere_shows(proposal: Proposal, harness: ReleaseHarness) -> None:
+def test_a_version_whose_tag_is_elsewhere_shows(presubmit: Presubmit, harness: ReleaseHarness) -> None:
     """A version that another branch released with another chart is exit 5: its tag cannot be pushed again."""
     harness.repository.release("1.3.0", edits={VALUES: lambda text: f"{text}# other\n"})
     harness.repository.git("reset", "--quiet", "--hard", "refs/tags/v1.2.3")
-    proposal.open("1.3.0")
-    ended = proposal.plan()
+    presubmit.open("1.3.0")
+    ended = presubmit.plan()
     check(ended, 5, "version-taken")
     assert "v1.3.0 is a tag already" in ended.errors[0]
 
 
-def test_a_check_that_is_repeated_after_the_release(proposal: Proposal, harness: ReleaseHarness) -> None:
+def test_a_check_that_is_repeated_after_the_release(presubmit: Presubmit, harness: ReleaseHarness) -> None:
     """The same pull request checked again, once it is merged and tagged, releases nothing more."""
     base = harness.repository.resolve("refs/heads/main")
-    proposal.open("1.3.0")
+    presubmit.open("1.3.0")
     harness.repository.git("merge", "--quiet", "--no-ff", "--message", "Merge", "refs/heads/change-1")
     harness.repository.git("tag", "v1.3.0")
-    proposal.refs = {"base_sha": base}
-    ended = proposal.plan()
+    presubmit.refs = {"base_sha": base}
+    ended = presubmit.plan()
     assert (ended.code, ended.errors) == (0, []), ended.out
     assert reason(ended) == "v1.3.0 is tagged already, with this chart"
 
 
-def test_a_version_below_the_highest_is_warned_of(proposal: Proposal) -> None:
+def test_a_version_below_the_highest_is_warned_of(presubmit: Presubmit) -> None:
     """A new version below one that the branch holds passes with a warning."""
-    proposal.open("1.2.0")
-    ended = proposal.plan()
+    presubmit.open("1.2.0")
+    ended = presubmit.plan()
     assert (ended.code, ended.errors) == (0, []), ended.out
     assert [warning for warning in ended.record["warnings"] if "v1.2.0 would come after v1.2.3" in warning]
 
 
-def test_a_wrong_configuration_shows(proposal: Proposal, harness: ReleaseHarness) -> None:
+def test_a_wrong_configuration_shows(presubmit: Presubmit, harness: ReleaseHarness) -> None:
     """What is wrong with jobs.yaml is exit 2 before the merge."""
     harness.config.write_text("registri: h.example/n\n")
-    proposal.open("1.3.0")
-    check(proposal.plan(), 2, "configuration-invalid")
+    presubmit.open("1.3.0")
+    check(presubmit.plan(), 2, "configuration-invalid")
 
 
-def test_a_given_version_is_planned(proposal: Proposal) -> None:
+def test_a_given_version_is_planned(presubmit: Presubmit) -> None:
     """With a version, HEAD is planned as if that tag stood on it: a chart of another version is exit 4."""
-    proposal.open("1.3.0")
-    fits = proposal.plan(as_tag="1.3.0")
+    presubmit.open("1.3.0")
+    fits = presubmit.plan(as_tag="1.3.0")
     assert (fits.code, fits.record["as_tag"], set(fits.actions.values())) == (0, "v1.3.0", {"publish"}), fits.out
-    check(proposal.plan(as_tag="v1.4.0"), 4, "chart-disagrees")
-    check(proposal.plan(as_tag="v1.2.3"), 5, "version-taken")
-    check(proposal.plan(as_tag="v1.4"), 2, "usage-invalid")
+    check(presubmit.plan(as_tag="v1.4.0"), 4, "chart-disagrees")
+    check(presubmit.plan(as_tag="v1.2.3"), 5, "version-taken")
+    check(presubmit.plan(as_tag="v1.4"), 2, "usage-invalid")
 
 
-def test_pull_requests_are_checked_together(proposal: Proposal) -> None:
+def test_pull_requests_are_checked_together(presubmit: Presubmit) -> None:
     """A batch of pull requests, which Prow merges one after the other, is planned as a whole."""
-    proposal.open("1.3.0")
-    proposal.open(edits={"NEWS.md": "More\n"})
-    ended = proposal.plan()
+    presubmit.open("1.3.0")
+    presubmit.open(edits={"NEWS.md": "More\n"})
+    ended = presubmit.plan()
     assert (ended.code, ended.record["version"]) == (0, "1.3.0"), ended.out
     assert "pulls=1,2" in ended.lines[0]
 
 
-def test_by_hand_on_a_branch(proposal: Proposal) -> None:
+def test_by_hand_on_a_branch(presubmit: Presubmit) -> None:
     """Three variables and a checkout are enough to check a branch before its pull request."""
-    proposal.open("1.3.0")
-    folder, variables = proposal.clone()
+    presubmit.open("1.3.0")
+    folder, variables = presubmit.clone()
     smallest = {key: variables[key] for key in ("REPO_OWNER", "REPO_NAME", "PULL_BASE_REF")}
-    ended = proposal.plan(clone=(folder, smallest))
+    ended = presubmit.plan(clone=(folder, smallest))
     assert (ended.code, set(ended.actions.values())) == (0, {"publish"}), ended.out
 
 
-def test_a_clone_without_blobs(proposal: Proposal, harness: ReleaseHarness) -> None:
+def test_a_clone_without_blobs(presubmit: Presubmit, harness: ReleaseHarness) -> None:
     """A clone that has only HEAD's files, as Prow makes it with blobless_fetch, tells the same."""
     harness.repository.git("config", "uploadpack.allowFilter", "true")
     harness.repository.commit("Describe", {CHART: lambda text: f"{text}# earlier\n"})
-    proposal.refs = {"blobless_fetch": True}
-    proposal.open(edits={VALUES: lambda text: f"{text}# more\n"})
-    clone = proposal.clone()
+    presubmit.refs = {"blobless_fetch": True}
+    presubmit.open(edits={VALUES: lambda text: f"{text}# more\n"})
+    clone = presubmit.clone()
     harness.repository.folder.rename(harness.folder / "gone")
-    ended = proposal.plan(clone=clone)
+    ended = presubmit.plan(clone=clone)
     assert (ended.code, ended.errors) == (0, []), ended.out
     assert "the chart differs" in ended.record["warnings"][0]
 
 
-def test_a_clone_without_its_history(proposal: Proposal, harness: ReleaseHarness) -> None:
+def test_a_clone_without_its_history(presubmit: Presubmit, harness: ReleaseHarness) -> None:
     """A shallow clone cannot say what is released already, which is exit 3 with the remedy."""
-    proposal.open("1.3.0")
-    folder, variables = proposal.clone()
+    presubmit.open("1.3.0")
+    folder, variables = presubmit.clone()
     shallow = harness.folder / "shallow"
     git(harness.folder, "clone", "--quiet", "--depth=1", f"file://{folder}", str(shallow))
     smallest = {key: variables[key] for key in ("REPO_OWNER", "REPO_NAME", "PULL_BASE_REF")}
-    check(proposal.plan(clone=(shallow, smallest)), 3, "history-missing")
+    check(presubmit.plan(clone=(shallow, smallest)), 3, "history-missing")
 
 
-def test_a_clone_of_something_else(proposal: Proposal) -> None:
+def test_a_clone_of_something_else(presubmit: Presubmit) -> None:
     """A HEAD that does not contain the pull request is exit 3."""
-    proposal.open("1.3.0")
-    folder, variables = proposal.clone()
+    presubmit.open("1.3.0")
+    folder, variables = presubmit.clone()
     git(folder, "checkout", "--quiet", "--detach", "refs/tags/v1.2.3")
-    ended = proposal.plan(clone=(folder, variables))
+    ended = presubmit.plan(clone=(folder, variables))
     check(ended, 3, "not-a-release")
     assert "pull request 1" in ended.errors[0]
 
 
 @pytest.mark.parametrize("command", ["run", "plan"])
-def test_a_pull_request_is_not_released(proposal: Proposal, command: str) -> None:
+def test_a_pull_request_is_not_released(presubmit: Presubmit, command: str) -> None:
     """A run, or a plan without the option, refuses a presubmit, and says how a pull request is checked."""
-    proposal.open("1.3.0")
-    ended = proposal.plan(as_tag="", command=command)
+    presubmit.open("1.3.0")
+    ended = presubmit.plan(as_tag="", command=command)
     check(ended, 2, "event-invalid")
     assert "plan --as-tag from-chart" in ended.errors[0]
 
 
-def test_a_run_has_no_such_option(proposal: Proposal) -> None:
+def test_a_run_has_no_such_option(presubmit: Presubmit) -> None:
     """Only plan has --as-tag: a run with it is exit 2."""
-    proposal.open("1.3.0")
-    ended = proposal.plan(command="run")
+    presubmit.open("1.3.0")
+    ended = presubmit.plan(command="run")
     assert ended.code == 2
     assert "--as-tag" in ended.err
 
 
 @pytest.fixture
-def several(tmp_path: Path) -> Iterator[Proposal]:
+def several(tmp_path: Path) -> Iterator[Presubmit]:
     """A repository of several services; v1.1.0 released bellows and chisel, v1.2.3 anvil."""
     with open_monorepo(tmp_path, "anvil", "bellows", "chisel", "drill") as harness:
         write(harness, {"bellows": "1.1.0", "chisel": "1.1.0"})
         harness.repository.git("tag", "v1.1.0")
         write(harness, {"anvil": "1.2.3"})
         harness.repository.git("tag", "v1.2.3")
-        yield Proposal(harness)
+        yield Presubmit(harness)
 
 
-def test_each_service_has_its_own_version(several: Proposal) -> None:
+def test_each_service_has_its_own_version(several: Presubmit) -> None:
     """Of several services those with a new version are planned, each under its own; the others say why not."""
     several.open(bellows="1.3.0", chisel="1.4.0")
     ended = several.plan()
@@ -366,7 +366,7 @@ def test_each_service_has_its_own_version(several: Proposal) -> None:
     assert "version=1.3.0,1.4.0" in ended.lines[0]
 
 
-def test_a_service_that_joins_a_tag_too_late(several: Proposal) -> None:
+def test_a_service_that_joins_a_tag_too_late(several: Presubmit) -> None:
     """A version whose tag is there, and released other services only, is exit 5 for the service that takes it."""
     several.open(bellows="1.2.3", chisel="1.4.0")
     ended = several.plan()
@@ -375,7 +375,7 @@ def test_a_service_that_joins_a_tag_too_late(several: Proposal) -> None:
     assert {name: selected for name, (selected, _) in rows(ended.record).items() if selected} == {"chisel": True}
 
 
-def test_one_bad_chart_hides_no_other(several: Proposal) -> None:
+def test_one_bad_chart_hides_no_other(several: Presubmit) -> None:
     """A chart that cannot be read is exit 4, and the other services are planned all the same."""
     several.open(chisel="1.4.0", edits={"services/bellows/helm/Chart.yaml": "a: [\n"})
     ended = several.plan()
@@ -384,7 +384,7 @@ def test_one_bad_chart_hides_no_other(several: Proposal) -> None:
     assert "ack/chisel-chart:v1.4.0" in ended.actions
 
 
-def test_a_given_version_that_no_chart_has(several: Proposal) -> None:
+def test_a_given_version_that_no_chart_has(several: Presubmit) -> None:
     """With a version, a repository of several services is planned as its tag: one that releases nothing is exit 4."""
     several.open(bellows="1.3.0")
     check(several.plan(as_tag="v9.9.9"), 4, "nothing-in-tag")
@@ -392,7 +392,7 @@ def test_a_given_version_that_no_chart_has(several: Proposal) -> None:
     assert (ended.code, {name for name, (selected, _) in rows(ended.record).items() if selected}) == (0, {"bellows"})
 
 
-def test_only_what_is_asked_for_is_checked(several: Proposal) -> None:
+def test_only_what_is_asked_for_is_checked(several: Presubmit) -> None:
     """With --service the others are not judged, whatever their charts say."""
     several.open(chisel="1.4.0", edits={"services/bellows/helm/Chart.yaml": "a: [\n"})
     ended = several.plan("--service", "anvil")
@@ -401,7 +401,7 @@ def test_only_what_is_asked_for_is_checked(several: Proposal) -> None:
     assert "this change releases nothing" in ended.lines[-1]
 
 
-def test_a_repository_without_releases(several: Proposal) -> None:
+def test_a_repository_without_releases(several: Presubmit) -> None:
     """Where no tag is, every chart counts as new, and a warning says so."""
     for tag in ("v1.1.0", "v1.2.3"):
         several.repository.git("tag", "--delete", tag)

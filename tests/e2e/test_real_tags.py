@@ -1,4 +1,4 @@
-"""All 175 real release tags go through the stations up to the plan, with the configuration as it is checked in."""
+"""All 175 real release tags go through the stages up to the plan, with the configuration as it is checked in."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Clone:
 
 @dataclass(frozen=True)
 class Planned:
-    """What the stations made of a tag."""
+    """What the stages made of a tag."""
 
     request: Request
     service: Service

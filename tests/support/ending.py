@@ -81,7 +81,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Story:
+class EndedRun:
     """What a run was like that was ended: how it ended, and how many seconds it took to its point."""
 
     ended: Ended
@@ -101,7 +101,7 @@ class Ending:
     def __post_init__(self) -> None:
         self.clone = self.harness.clone(self.ref)
 
-    def end(self, point: Point, way: Way, *, carried_out: bool = False, usual: float = 1.0) -> Story:
+    def end(self, point: Point, way: Way, *, carried_out: bool = False, usual: float = 1.0) -> EndedRun:
         """Run to the point, end the run there, and check how it ended.
 
         Args:
@@ -112,9 +112,9 @@ class Ending:
         """
         seconds = 2 * usual + 0.5
         for _ in range(LATE):
-            story = self._end(point, way, seconds, carried_out=carried_out)
-            if story is not None:
-                return story
+            ended_run = self._end(point, way, seconds, carried_out=carried_out)
+            if ended_run is not None:
+                return ended_run
             seconds *= 2
         raise AssertionError(f"no run was {point.words} within {seconds / 2} s")
 
@@ -133,7 +133,7 @@ class Ending:
         with self.harness.start(self.ref, *map(str, options), clone=(workspace, sha), extra=environment) as running:
             yield running
 
-    def _end(self, point: Point, way: Way, seconds: float, *, carried_out: bool) -> Story | None:
+    def _end(self, point: Point, way: Way, seconds: float, *, carried_out: bool) -> EndedRun | None:
         by_deadline = not way.volleys
         folder = self.harness.folder / f"halt-{self.ref}-{self.runs}"
         folder.mkdir()
@@ -162,7 +162,7 @@ class Ending:
         check_reports(ended, point)
         assert left_running(self.harness) == []
         assert left_behind(self.harness) == []
-        return Story(ended, reached - began)
+        return EndedRun(ended, reached - began)
 
 
 def end(running: Running, way: Way, allowed: float) -> Ended:

@@ -11,7 +11,7 @@ from hack.deck_pictures import RELEASE_PAGE, fit, show_page
 from testbed.browser import Browser, browser
 from testbed.paths import BUILT
 from testbed.prow.deck import ADDRESS
-from testbed.prow.example_runs import SCENES, played
+from testbed.prow.example_runs import EXAMPLE_RUNS, deck_with_example_runs
 from testbed.prow.web import served
 from tests.support.deck import View, read_buildlog, read_html, read_junit, read_links, read_metadata, read_view
 from tests.support.tools import require_deck_pages, require_tool
@@ -28,7 +28,7 @@ PROGRAMS = ("crane", "helm4", "moto_server", "clonerefs", "initupload", "entrypo
 def views(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, View]]:
     """The pages of runs that ended in every way."""
     assert {require_tool(name).parent for name in PROGRAMS} == {BUILT}
-    with played(tmp_path_factory.mktemp("deck"), require_deck_pages(), tools=BUILT) as addresses:
+    with deck_with_example_runs(tmp_path_factory.mktemp("deck"), require_deck_pages(), tools=BUILT) as addresses:
         yield {name: read_view(address) for name, address in addresses.items()}
 
 
@@ -139,7 +139,7 @@ FAILURES: Mapping[str, Failure] = {
         "widget: build",
         "the run was ended by SIGINT during build of widget",
         "Rerun the job: it completes the release and sends nothing again that is published.",
-        near=f"Process did not finish before {SCENES['too slow'].timeout:.0f}s timeout",
+        near=f"Process did not finish before {EXAMPLE_RUNS['too slow'].timeout:.0f}s timeout",
         title="Stopped: widget 1.5.0 was stopped on its way",
     ),
     "aborted": Failure(
@@ -221,7 +221,7 @@ def test_the_list_of_jobs_is_filled_in(chromium: Browser) -> None:
     """Deck's own script writes a row for each run, in Deck's own style, with a link to the run's page."""
     show_page(chromium, ADDRESS)
     rows = chromium.value("[...document.querySelectorAll('#builds tbody tr')].map(row => row.innerText)")
-    assert len(rows) == len(SCENES)
+    assert len(rows) == len(EXAMPLE_RUNS)
     assert all("widget-release" in row for row in rows)
     assert chromium.value("document.querySelectorAll('#builds a[href*=\"/view/s3/prow/logs/\"]').length")
     # Deck's indigo comes from another host, as do the font of its text and that of its icons.
@@ -260,6 +260,6 @@ def test_the_release_page_opens_as_high_as_it_is(chromium: Browser, views: Mappi
     assert chromium.value(f"{frame}.contentDocument.documentElement.scrollWidth <= {frame}.clientWidth")
 
 
-def test_every_scene_is_looked_at(views: Mapping[str, View]) -> None:
-    """Each run that is played is one that these tests judge."""
-    assert set(views) == set(SCENES) == {"released", "released before", "stable moved", "check passed", *FAILURES}
+def test_every_example_is_judged(views: Mapping[str, View]) -> None:
+    """Each run that is made is one that these tests judge."""
+    assert set(views) == set(EXAMPLE_RUNS) == {"released", "released before", "stable moved", "check passed", *FAILURES}
