@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from testbed.go import go_caches
+from testbed.job_inputs import checkout_folder, clone_as_prow, prow_environment
 from testbed.paths import BUILT, ROOT
 from testbed.processes import ProgramFailed, end_on_signals, read, started
-from testbed.prow_job import checkout_folder, clone_as_prow, prow_environment
 from testbed.registries import LocalRegistry, serve
 from testbed.sample_controller import SampleRepository, make_repository
 

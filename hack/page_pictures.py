@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from testbed.browser import BrowserMissing, Theme, browser
+from testbed.job_inputs import checkout_folder, clone_as_prow, prow_environment
 from testbed.paths import BUILT, ROOT
 from testbed.processes import ProgramFailed, end_on_signals, read, started
-from testbed.prow_job import checkout_folder, clone_as_prow, prow_environment
 from testbed.registries import serve, serve_docker_registry
 from testbed.sample_controller import make_repository
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from testbed.programs import find_program
-from testbed.runs import ReleaseHarness, go_environment
+from testbed.release_harness import ReleaseHarness, go_environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from testbed.runs import ReleaseHarness, open_harness
+from testbed.release_harness import ReleaseHarness, open_harness
 from testbed.sample_controller import SampleRepository
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from testbed import prow_job
+from testbed import job_inputs
 from testbed.git import GitRepository, git
-from testbed.prow_job import job_variables
+from testbed.job_inputs import job_variables
 from testbed.sample_controller import HOST, OWNER
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def clone_refs(
     sha: str,
     *,
     path_alias: str | None = None,
-    **options: Any,  # noqa: ANN401 - those of prow_job.clone_refs
+    **options: Any,  # noqa: ANN401 - those of job_inputs.clone_refs
 ) -> Path:
     """Clone as Prow does, below ``src`` of the source root ``root``, and return the clone's folder.
 
@@ -104,7 +104,7 @@ def clone_refs(
         options: further ones of clonerefs.
     """
     folder = root / "src" / (path_alias or origin.path)
-    prow_job.clone_refs(origin.url, ref, sha, folder, **options)
+    job_inputs.clone_refs(origin.url, ref, sha, folder, **options)
     return folder
 
 

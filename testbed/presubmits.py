@@ -10,18 +10,18 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from testbed.job_inputs import checkout_folder, job_variables
 from testbed.monorepo import part
 from testbed.processes import read
 from testbed.programs import find_program
-from testbed.prow_job import checkout_folder, job_variables
-from testbed.runs import PROGRAM, Ended, go_environment, run_program
+from testbed.release_harness import PROGRAM, Ended, go_environment, run_program
 from testbed.sample_controller import HOST, OWNER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from testbed.runs import ReleaseHarness
+    from testbed.release_harness import ReleaseHarness
     from testbed.sample_controller import Edit, SampleRepository
 
 

@@ -23,7 +23,7 @@ from testbed.processes import read
 from testbed.prow.deck import ADDRESS, of_folder, start_deck
 from testbed.prow.documents import Place, generated_files, installation, jobs_yaml
 from testbed.prow.images import PROGRAMS
-from testbed.prow.job_run import TIMEOUT_SECONDS, Trigger, run_job
+from testbed.prow.job_without_pod import TIMEOUT_SECONDS, Trigger, run_job
 from testbed.prow.servers import Servers
 from testbed.prow.storage import serve as serve_storage
 from testbed.sample_controller import make_repository, slow_to_compile

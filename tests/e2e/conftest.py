@@ -15,8 +15,8 @@ from testbed.programs import ProwPrograms
 from testbed.prow import storage
 from testbed.prow.images import build_utility_images
 from testbed.prow.stack import Parts, local_prow
+from testbed.release_harness import ReleaseHarness, open_harness
 from testbed.runner_image import Built, build_image
-from testbed.runs import ReleaseHarness, open_harness
 from tests.support.docker import DEBIAN_BASE
 from tests.support.left_overs import SECRET, SECRET_VARIABLE
 from tests.support.prow_harness import SERVICES, ProwHarness

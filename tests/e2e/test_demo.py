@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from testbed.paths import ROOT
-from testbed.proc import processes_with
+from testbed.process_table import processes_with
 from testbed.processes import Argv, started
 from tests.support.tools import require_tool
 from tests.support.waiting import until

@@ -23,11 +23,11 @@ from runner.oci.transport import Transport
 from runner.report.record import StepName
 from runner.runtime.lifetime import Lifetime
 from testbed.base_images import BOTH, base_layout, push
-from testbed.clients import crane
 from testbed.halts import Asked, Child, SlowFile
+from testbed.job_inputs import checkout_folder
 from testbed.monorepo import open_monorepo, part
-from testbed.prow_job import checkout_folder
-from testbed.runs import ALIAS, CHART, IMAGE, PROGRAM, ReleaseHarness, Running, open_harness, start_program
+from testbed.registry_clients import crane
+from testbed.release_harness import ALIAS, CHART, IMAGE, PROGRAM, ReleaseHarness, Running, open_harness, start_program
 from testbed.sample_controller import CONFIGURATION
 from tests.support.ending import (
     DEADLINE,
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runner.oci.artifact import Artifact
-    from testbed.runs import Ended
+    from testbed.release_harness import Ended
 
 MOVING = {"chart": "widget-v1-stable", "widget-chart": "v1-stable"}
 

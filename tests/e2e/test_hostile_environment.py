@@ -18,9 +18,9 @@ from runner.annotations import RELEASE_PLATFORMS
 from runner.errors import ExitCode
 from runner.oci.manifest import OCI_INDEX, Manifest
 from runner.oci.name import Name
-from testbed.clients import crane
-from testbed.prow_job import checkout_folder
-from testbed.runs import CHART, IMAGE, PROGRAM, ReleaseHarness
+from testbed.job_inputs import checkout_folder
+from testbed.registry_clients import crane
+from testbed.release_harness import CHART, IMAGE, PROGRAM, ReleaseHarness
 from tests.support.refusals import check_refusal
 from tests.support.waiting import until
 

@@ -11,13 +11,13 @@ import pytest
 
 from runner import __version__
 from runner.oci.manifest import digest_of
-from testbed.clients import crane
 from testbed.go import make_shared_cache
+from testbed.job_inputs import checkout_folder
 from testbed.paths import ROOT, TOOLS
 from testbed.prow.images import bake_jobs
-from testbed.prow_job import checkout_folder
+from testbed.registry_clients import crane
+from testbed.release_harness import Ended, ReleaseHarness, open_harness
 from testbed.runner_image import build_image
-from testbed.runs import Ended, ReleaseHarness, open_harness
 from tests.support.docker import DEBIAN_BASE
 from tests.support.left_overs import SECRET, ExportedImage
 

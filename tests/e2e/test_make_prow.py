@@ -16,7 +16,7 @@ import pytest
 
 from testbed.docker_daemon import docker_daemon
 from testbed.paths import ROOT, TOOLS
-from testbed.proc import process_tree, processes_with
+from testbed.process_table import process_tree, processes_with
 from testbed.prow.deck import ADDRESS, LENSES_PORT, PORT
 from testbed.prow.kept_images import kept_images
 from testbed.prow.servers import listens

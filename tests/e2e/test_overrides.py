@@ -13,11 +13,11 @@ import pytest
 import yaml
 
 from runner.chart.archive import files_of
-from testbed.clients import crane, crane_bytes
+from testbed.job_inputs import checkout_folder
 from testbed.monorepo import open_monorepo, part
 from testbed.paths import ROOT
-from testbed.prow_job import checkout_folder
-from testbed.runs import PROGRAM, Ended, ReleaseHarness, run_program
+from testbed.registry_clients import crane, crane_bytes
+from testbed.release_harness import PROGRAM, Ended, ReleaseHarness, run_program
 from tests.e2e.test_refusals import CASES
 from tests.support.refusals import check_refusal
 

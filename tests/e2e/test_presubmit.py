@@ -9,7 +9,7 @@ import pytest
 from testbed.git import git
 from testbed.monorepo import open_monorepo, rows, write
 from testbed.presubmits import Presubmit, clone_by_prow, presubmit_environment
-from testbed.runs import PROGRAM, Ended, ReleaseHarness, go_environment, run_program
+from testbed.release_harness import PROGRAM, Ended, ReleaseHarness, go_environment, run_program
 from tests.support.bundles import open_bundle
 from tests.support.registry import crane_registry
 from tests.support.tools import require_tool

@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from runner.config.prow import seconds
-from testbed.clients import crane
 from testbed.node.worker import evict
 from testbed.prow.documents import NAMESPACE, STANDARD
+from testbed.registry_clients import crane
 from testbed.sample_controller import slow_to_compile
 from tests.support.prow_harness import LOOK_SECONDS, container
 from tests.support.waiting import until

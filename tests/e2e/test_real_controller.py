@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from testbed.clients import crane, rendered_images
 from testbed.git import GitRepository, git
 from testbed.origin import clone_refs
 from testbed.paths import ROOT
-from testbed.runs import PROGRAM, Ended, go_environment, run_program
+from testbed.registry_clients import crane, rendered_images
+from testbed.release_harness import PROGRAM, Ended, go_environment, run_program
 from testbed.sample_controller import PRODUCTION
 from tests.support.bundles import open_bundle
 from tests.support.registry import crane_registry

@@ -18,12 +18,12 @@ from runner.oci.registry import Registry
 from runner.oci.transport import Transport
 from runner.runtime.lifetime import Lifetime
 from testbed.base_images import AMD64, ARM64, DOCKER, OCI, Form, assemble, of_type, push
-from testbed.clients import crane, crane_bytes, rendered_images
 from testbed.executables import program
 from testbed.faults.proxy import FaultProxy
 from testbed.origin import clone_refs, push_environment
 from testbed.paths import ROOT
-from testbed.runs import PROGRAM, Ended, go_environment, run_program
+from testbed.registry_clients import crane, crane_bytes, rendered_images
+from testbed.release_harness import PROGRAM, Ended, go_environment, run_program
 from tests.support.bundles import open_bundle
 from tests.support.refusals import check_refusal
 from tests.support.registry import crane_registry

@@ -30,12 +30,12 @@ from runner.runtime.workspace import child_environment, open_workspace
 from runner.source.clone import read_files
 from runner.source.route import ReleasePath
 from runner.tools import Session
-from testbed.clients import crane
-from testbed.controllers import RELEASES
 from testbed.git import git
 from testbed.origin import Origin, clone_refs, push_environment
 from testbed.paths import ROOT
-from testbed.runs import PROGRAM, Ended, go_environment, run_program
+from testbed.real_controllers import RELEASES
+from testbed.registry_clients import crane
+from testbed.release_harness import PROGRAM, Ended, go_environment, run_program
 from tests.support.bundles import open_bundle
 from tests.support.registry import crane_registry
 from tests.support.tools import require_tool

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from testbed.prow_job import checkout_folder
+from testbed.job_inputs import checkout_folder
 from tests.support.refusals import check_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from testbed.runs import ReleaseHarness
+    from testbed.release_harness import ReleaseHarness
 
 
 def nothing(_: ReleaseHarness) -> None:

@@ -12,9 +12,9 @@ import pytest
 
 from runner.chart.archive import files_of
 from runner.oci.manifest import digest_of
-from testbed.clients import crane, crane_bytes, rendered_images
 from testbed.paths import ROOT
-from testbed.runs import ALIAS, CHART, IMAGE, ReleaseHarness, open_harness
+from testbed.registry_clients import crane, crane_bytes, rendered_images
+from testbed.release_harness import ALIAS, CHART, IMAGE, ReleaseHarness, open_harness
 from tests.support.tools import require_faketime, require_tool
 
 if TYPE_CHECKING:

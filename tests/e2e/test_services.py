@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from testbed.clients import crane, crane_bytes
+from testbed.job_inputs import checkout_folder, clone_as_prow
 from testbed.monorepo import open_monorepo, rows, write
-from testbed.prow_job import checkout_folder, clone_as_prow
-from testbed.runs import PROGRAM, Ended, ReleaseHarness, run_program
+from testbed.registry_clients import crane, crane_bytes
+from testbed.release_harness import PROGRAM, Ended, ReleaseHarness, run_program
 from testbed.sample_controller import HOST, OWNER, make_repository
 from tests.support.refusals import check_refusal
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from testbed.clients import crane
-from testbed.runs import ReleaseHarness, open_harness
+from testbed.registry_clients import crane
+from testbed.release_harness import ReleaseHarness, open_harness
 from tests.support.refusals import check_refusal
 
 if TYPE_CHECKING:

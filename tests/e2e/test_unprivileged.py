@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from testbed.clients import crane
+from testbed.job_inputs import checkout_folder
 from testbed.paths import BUILT, ROOT
-from testbed.prow_job import checkout_folder
-from testbed.runs import PROGRAM, ReleaseHarness, go_environment, open_harness, run_program
+from testbed.registry_clients import crane
+from testbed.release_harness import PROGRAM, ReleaseHarness, go_environment, open_harness, run_program
 from tests.support.tools import require_tool
 
 if TYPE_CHECKING:

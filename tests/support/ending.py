@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from runner.errors import RunEnded
 from testbed.halts import Child
-from testbed.proc import processes_with
+from testbed.process_table import processes_with
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from runner.report.record import StepName
     from testbed.halts import Breakpoint
-    from testbed.runs import Ended, ReleaseHarness, Running
+    from testbed.release_harness import Ended, ReleaseHarness, Running
 
 GRACE_SECONDS = 15.0
 LATE = 4

@@ -7,7 +7,7 @@ import urllib.request
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from testbed.proc import Process, process_tree
+from testbed.process_table import Process, process_tree
 from testbed.processes import ProgramFailed
 from testbed.prow.documents import NAMESPACE
 from testbed.sample_controller import SampleRepository, make_repository

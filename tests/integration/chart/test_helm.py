@@ -17,8 +17,8 @@ from runner.chart.workload import check_workload
 from runner.errors import ChartUnusable, RunEnded, ToolUnusable
 from runner.runtime.lifetime import Lifetime
 from runner.runtime.process import Children
-from testbed.controllers import Controller
 from testbed.files import write_files
+from testbed.real_controllers import Controller
 from tests.support.bundles import open_bundle
 
 if TYPE_CHECKING:

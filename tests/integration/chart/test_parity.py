@@ -22,8 +22,8 @@ from runner.errors import ChartDisagrees
 from runner.oci.manifest import CREATED, OCI_MANIFEST, REVISION, SOURCE
 from runner.runtime.lifetime import Lifetime
 from runner.runtime.process import Children
-from testbed.controllers import RELEASES, SERVICES, Controller
 from testbed.files import write_files
+from testbed.real_controllers import RELEASES, SERVICES, Controller
 from tests.support.bundles import open_bundle
 from tests.support.registry import crane_registry
 from tests.support.tools import require_tool

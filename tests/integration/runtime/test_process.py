@@ -14,7 +14,7 @@ import pytest
 from runner.errors import RunEnded
 from runner.runtime.lifetime import Lifetime
 from runner.runtime.process import Children, Finished, Run
-from testbed.proc import alive
+from testbed.process_table import alive
 from tests.support.waiting import until
 
 if TYPE_CHECKING:

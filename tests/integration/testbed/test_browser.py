@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from testbed.browser import Browser, BrowserMissing, browser
-from testbed.proc import processes_with
+from testbed.process_table import processes_with
 
 PAGE = """<!doctype html><title>A page</title><style>
 body { margin: 0; background: white } div { height: 2000px; width: 500px }

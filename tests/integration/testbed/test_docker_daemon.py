@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from testbed.docker_daemon import DaemonUnusable, DockerDaemon, check_usable, docker_daemon
-from testbed.proc import processes_with
+from testbed.process_table import processes_with
 from testbed.runner_image import ImageFailed, build_image
 from tests.support.docker import require_docker
 from tests.support.tools import require_tool

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from testbed.git import git
+from testbed.job_inputs import clone_as_prow
 from testbed.paths import ROOT
-from testbed.proc import alive
+from testbed.process_table import alive
 from testbed.processes import Argv, ProgramFailed, read, started
-from testbed.prow_job import clone_as_prow
 from testbed.registries import serve
 from testbed.sample_controller import PRODUCTION, SCHEMES, SampleRepository, make_repository
 from tests.support.tools import require_tool

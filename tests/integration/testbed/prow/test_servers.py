@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from testbed.paths import ROOT
-from testbed.proc import alive
+from testbed.process_table import alive
 from testbed.prow.servers import PortTaken, ServerFailed, Servers, answers, check_free, free_ports, listens
 from tests.support.waiting import until
 

@@ -17,8 +17,8 @@ from selectolax.lexbor import LexborHTMLParser
 
 from testbed.faults.proxy import FaultProxy
 from testbed.go import go_caches
+from testbed.job_inputs import checkout_folder, clone_as_prow, prow_environment
 from testbed.programs import find_program
-from testbed.prow_job import checkout_folder, clone_as_prow, prow_environment
 from testbed.registries import serve
 from testbed.sample_controller import CONFIGURATION, SampleRepository, make_repository
 

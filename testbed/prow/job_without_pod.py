@@ -15,9 +15,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, uuid5
 
+from testbed.job_inputs import checkout_folder, job_variables
 from testbed.processes import ProgramFailed, started
 from testbed.prow.deck import view
-from testbed.prow_job import checkout_folder, job_variables
 from testbed.sample_controller import HOST, OWNER
 
 if TYPE_CHECKING:
