@@ -278,15 +278,14 @@ def test_a_log_is_followed_as_it_comes(harness: NodeHarness, tmp_path: Path) -> 
     assert harness.ended(name)["phase"] == "Succeeded"
 
 
-def test_parts_of_a_log(harness: NodeHarness) -> None:
-    """Last lines, first bytes and times of a log can be asked for, and a log stays until its pod is deleted."""
+def test_a_log_stays(harness: NodeHarness) -> None:
+    """The log of a container that has ended is there until its pod is deleted, whole; a part of it is refused."""
     name = harness.create(in_shell("for n in 1 2 3 4; do echo line $n; done"))
     harness.ended(name)
-    assert harness.log(name, tail_lines=2) == "line 3\nline 4\n"
-    assert harness.log(name, limit_bytes=8) == "line 1\nl"
-    first = harness.log(name, timestamps=True).splitlines()[0]
-    assert first.endswith("Z line 1")
-    assert harness.log(name, since_seconds=600) == "line 1\nline 2\nline 3\nline 4\n"
+    assert harness.log(name) == "line 1\nline 2\nline 3\nline 4\n"
+    with pytest.raises(ApiException) as refused:
+        harness.log(name, tail_lines=2)
+    assert "tailLines: only whole logs are served" in str(refused.value.body)
 
 
 def test_a_log_that_is_not_there_yet(harness: NodeHarness) -> None:
