@@ -65,6 +65,10 @@ class Engine:
         self._client = docker.DockerClient(base_url=host, timeout=REQUEST_SECONDS, max_pool_size=50)
         self._host, self._node = host, node
 
+    def close(self) -> None:
+        """Give the connections back."""
+        self._client.close()
+
     @property
     def version(self) -> str:
         """What the node says its container runtime is."""

@@ -125,7 +125,10 @@ def idle(kubeconfig: Path, docker: DockerDaemon) -> Iterator[NodeHarness]:
 def harness(idle: NodeHarness, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeHarness]:
     """A cluster with a node."""
     data = tmp_path_factory.mktemp("node")
-    with running(Agent(idle.cluster, Engine(idle.daemon.host, NODE), name=NODE, data=data)):
+    with (
+        contextlib.closing(Engine(idle.daemon.host, NODE)) as engine,
+        running(Agent(idle.cluster, engine, name=NODE, data=data)),
+    ):
         yield idle
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -104,10 +105,10 @@ def plank(kubeconfig: Path, docker: DockerDaemon, tmp_path_factory: pytest.TempP
         *(program, "--enable-controller=plank", "--dry-run=false", f"--kubeconfig={kubeconfig}"),
         *(f"--config-path={folder / 'config.yaml'}", *(f"--{name}-port={port}" for name, port in ports.items())),
     ]
-    agent = Agent(cluster, Engine(docker.host, "planked"), name="planked", data=folder / "node")
     with (
         (folder / "log").open("wb") as log,
-        running(agent),
+        contextlib.closing(Engine(docker.host, "planked")) as engine,
+        running(Agent(cluster, engine, name="planked", data=folder / "node")),
         started(argv, env={"PATH": os.environ["PATH"]}, output=log),
     ):
         yield Plank(cluster)
