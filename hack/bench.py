@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from testbed.go import go_caches
+from testbed.job_inputs import checkout_folder, clone_as_prow, prow_environment
+from testbed.paths import BUILT, ROOT
 from testbed.processes import ProgramFailed, end_on_signals, started
-from testbed.prow_job import checkout_folder, clone_as_prow, prow_environment
 from testbed.registries import serve
-from testbed.sample_controller import CONFIGURATION, ROOT, make_repository
+from testbed.sample_controller import CONFIGURATION, make_repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from testbed.sample_controller import SampleRepository
 
 PROGRAM = Path(sys.executable).with_name("ack-release")
-TOOLS = ROOT / ".tools" / "bin"
 RELEASED, UNRELEASED = "1.2.3", "1.3.0"
 FIRST_LINE_NAMES = (b" ref=", b" commit=", b" services=")
 DEFAULT_RUNS = 11
@@ -188,11 +188,11 @@ def _measure(folder: Path, runs: int) -> Iterator[Samples]:
     with started([ROOT / "hack" / "build-tool", "crane", "helm4"], env=os.environ, output=sys.stderr.fileno()) as child:
         if child.wait() != 0:
             raise BenchFailed("crane and helm4 could not be built; the reason stands above")
-    with serve(TOOLS / "crane", folder / "registry") as registry:
+    with serve(BUILT / "crane", folder / "registry") as registry:
         repository = make_repository(folder / "repository", registry=f"{registry.host}/bench", version=RELEASED)
         repository.release(UNRELEASED)
         (folder / "jobs.yaml").write_text(
-            CONFIGURATION.format(registry=repository.registry, helm=TOOLS / "helm4"), encoding="utf-8"
+            CONFIGURATION.format(registry=repository.registry, helm=BUILT / "helm4"), encoding="utf-8"
         )
         complete, fresh = (Job.clone(folder, repository, f"v{version}") for version in (RELEASED, UNRELEASED))
         _say(f"release v{RELEASED}, which the runs find complete")

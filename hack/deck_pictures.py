@@ -10,17 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from testbed.browser import Browser, BrowserMissing, browser
+from testbed.paths import DECK_PAGES, ROOT
 from testbed.processes import ProgramFailed, end_on_signals
 from testbed.prow.deck import ADDRESS
-from testbed.prow.example_runs import played
+from testbed.prow.example_runs import deck_with_example_runs
 from testbed.prow.servers import PortTaken, ServerFailed
 from testbed.prow.web import served
-from testbed.sample_controller import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PAGES = ROOT / ".tools" / "deck-pages"
 PICTURES = ROOT / "docs" / "pages"
 WIDTH = 1200
 SHOWN_SECONDS = 60.0
@@ -57,7 +56,7 @@ class Picture:
     """A picture: of which run (none: the list of all), and what is clicked before it is taken."""
 
     file: str
-    scene: str | None
+    run: str | None
     clicks: Sequence[str] = ()
 
 
@@ -111,7 +110,7 @@ def fit(chromium: Browser) -> int:
 def main() -> int:
     """Write all pictures; 0 when that went well."""
     end_on_signals()
-    if not (PAGES / "made-from").exists():
+    if not (DECK_PAGES / "made-from").exists():
         print("deck-pictures: Deck's pages are not built: make tools, with npm on PATH", file=sys.stderr)
         return 2
     try:
@@ -127,12 +126,12 @@ def _draw(folder: Path) -> None:
     runs = folder / "runs"
     runs.mkdir()
     with (
-        played(runs, PAGES) as addresses,
-        served(PAGES / "web", folder) as switches,
+        deck_with_example_runs(runs, DECK_PAGES) as addresses,
+        served(DECK_PAGES / "web", folder) as switches,
         browser(*switches) as chromium,
     ):
         for picture in ALL:
-            show_page(chromium, ADDRESS if picture.scene is None else addresses[picture.scene])
+            show_page(chromium, ADDRESS if picture.run is None else addresses[picture.run])
             for click in picture.clicks:
                 chromium.value(f"{click}.click()")
             height = fit(chromium)

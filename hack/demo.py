@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from testbed.go import go_caches
+from testbed.job_inputs import checkout_folder, clone_as_prow, prow_environment
+from testbed.paths import BUILT, ROOT
 from testbed.processes import ProgramFailed, end_on_signals, read, started
-from testbed.prow_job import checkout_folder, clone_as_prow, prow_environment
 from testbed.registries import LocalRegistry, serve
-from testbed.sample_controller import ROOT, SampleRepository, make_repository
+from testbed.sample_controller import SampleRepository, make_repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 SERVICE = "widget"
 VERSION = "1.2.3"
-TOOLS = ROOT / ".tools" / "bin"
 OLDEST_HELM = (3, 17)
 LINE = 116
 
@@ -228,7 +228,7 @@ def _build(tool: str) -> Path:
     with started([ROOT / "hack" / "build-tool", tool], env=os.environ, output=sys.stdout.fileno()) as child:
         if child.wait() != 0:
             raise DemoFailed(f"{tool} could not be built; the reason stands above")
-    return TOOLS / tool
+    return BUILT / tool
 
 
 @contextmanager

@@ -5,9 +5,9 @@ from __future__ import annotations
 import html
 import subprocess
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from testbed.paths import ROOT
+
 PICTURE = ROOT / "docs" / "demo.svg"
 COLUMNS, CHARACTER, LINE, MARGIN = 152, 7.2, 17, 14
 STYLE = """

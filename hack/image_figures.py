@@ -12,13 +12,13 @@ import time
 from pathlib import Path
 
 from hack.bench import Machine
-from hack.image import ROOT, Built, ImageFailed, build_image
 from testbed.debian_base import kept_base
 from testbed.docker_daemon import DaemonUnusable, DockerDaemon, docker_daemon
+from testbed.paths import TOOLS
 from testbed.processes import ProgramFailed, end_on_signals
+from testbed.runner_image import Built, ImageFailed, build_image
 
 ROUNDS = 9
-TOOLS = ROOT / ".tools"
 PARTS = {
     "base: Debian, Python, git, CA certificates": (),
     "Go toolchain": ("/usr/local/go",),

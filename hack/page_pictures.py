@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from testbed.browser import BrowserMissing, Theme, browser
+from testbed.job_inputs import checkout_folder, clone_as_prow, prow_environment
+from testbed.paths import BUILT, ROOT
 from testbed.processes import ProgramFailed, end_on_signals, read, started
-from testbed.prow_job import checkout_folder, clone_as_prow, prow_environment
 from testbed.registries import serve, serve_docker_registry
-from testbed.sample_controller import ROOT, make_repository
+from testbed.sample_controller import make_repository
 
 if TYPE_CHECKING:
     import subprocess
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 SERVICE = "widget"
 PAGES = ROOT / "docs" / "pages"
-TOOLS = ROOT / ".tools" / "bin"
 PROGRAM = Path(sys.executable).parent / "ack-release"
 WITH_A_BUG = """
 import runner.run.release
@@ -90,7 +90,7 @@ PICTURES: Mapping[str, Picture] = {
 
 
 @dataclass(frozen=True)
-class Stage:
+class SampleRuns:
     """Where runs are made: a repository, a registry, and what both need."""
 
     folder: Path
@@ -183,24 +183,24 @@ def make_runs(folder: Path) -> Mapping[str, Path]:
     with serve(_tool("crane"), folder / "registry") as registry:
         repository = make_repository(folder / "repository", service=SERVICE, registry=f"{registry.host}/ack")
         _make_refs(repository)
-        stage = Stage(folder, repository, _tool("helm4"))
-        pages["released"] = stage.run("released", "v1.2.3")
-        pages["rerun"] = stage.run("rerun", "v1.2.3")
-        pages["stable"] = stage.run("stable", "stable")
-        pages["exit 1"] = stage.run("exit 1", "v1.2.3", code=1, program=(sys.executable, "-c", WITH_A_BUG))
+        sample = SampleRuns(folder, repository, _tool("helm4"))
+        pages["released"] = sample.run("released", "v1.2.3")
+        pages["rerun"] = sample.run("rerun", "v1.2.3")
+        pages["stable"] = sample.run("stable", "stable")
+        pages["exit 1"] = sample.run("exit 1", "v1.2.3", code=1, program=(sys.executable, "-c", WITH_A_BUG))
         misspelt = CONFIGURATION.replace("platforms:", "platform:")
-        pages["exit 2"] = stage.run("exit 2", "v1.2.3", code=2, configuration=misspelt)
-        pages["exit 3"] = stage.run("exit 3", "v1.3.0-rc.1", code=3)
-        pages["exit 4"] = stage.run("exit 4", "v1.3.0", code=4)
-        pages["exit 6"] = stage.run("exit 6", "v1.4.0", code=6)
+        pages["exit 2"] = sample.run("exit 2", "v1.2.3", code=2, configuration=misspelt)
+        pages["exit 3"] = sample.run("exit 3", "v1.3.0-rc.1", code=3)
+        pages["exit 4"] = sample.run("exit 4", "v1.3.0", code=4)
+        pages["exit 6"] = sample.run("exit 6", "v1.4.0", code=6)
         cold = {"GOCACHE": str(folder / "cold")}
-        pages["exit 9"] = stage.run("exit 9", "v1.5.0", code=9, extra=cold, meanwhile=_abort)
+        pages["exit 9"] = sample.run("exit 9", "v1.5.0", code=9, extra=cold, meanwhile=_abort)
         _move_tag(repository)
-        pages["exit 5"] = stage.run("exit 5", "v1.2.3", code=5)
+        pages["exit 5"] = sample.run("exit 5", "v1.2.3", code=5)
         with serve_docker_registry(_program("docker-registry"), folder / "guarded", accounts=NOBODY) as guarded:
-            pages["exit 8"] = stage.run("exit 8", "v1.5.0", code=8, registry=f"{guarded.host}/ack")
+            pages["exit 8"] = sample.run("exit 8", "v1.5.0", code=8, registry=f"{guarded.host}/ack")
     # The registry is gone now.
-    pages["exit 7"] = stage.run("exit 7", "v1.5.0", code=7)
+    pages["exit 7"] = sample.run("exit 7", "v1.5.0", code=7)
     return pages
 
 
@@ -240,7 +240,7 @@ def _tool(name: str) -> Path:
     with started([ROOT / "hack" / "build-tool", name], env=os.environ, output=sys.stdout.fileno()) as child:
         if child.wait() != 0:
             raise PagesFailed(f"{name} could not be built; the reason stands above")
-    return TOOLS / name
+    return BUILT / name
 
 
 def _program(name: str) -> Path:

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from testbed.paths import BUILT, ROOT
 from testbed.processes import ProgramFailed, end_on_signals, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-ROOT = Path(__file__).resolve().parents[1]
-CRANE = ROOT / ".tools" / "bin" / "crane"
+CRANE = BUILT / "crane"
 
 NAMED = re.compile(
     r"""^(?P<before>ARG\ BASE=|\s+base_image:\ +)

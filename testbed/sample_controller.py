@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from testbed.git import GitRepository, git
+from testbed.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
+if TYPE_CHECKING:
+    from pathlib import Path
+
 TEMPLATE = ROOT / "testbed" / "sample"
 SHARED = ("go.mod", "pkg", "ATTRIBUTION.md")
 """What stands once in a repository of several services, beside LICENSE; all else is the service's own."""

@@ -18,9 +18,10 @@ from runner.runtime.lifetime import Lifetime
 from testbed.browser import Browser, browser
 from testbed.debian_base import kept_base
 from testbed.docker_daemon import DockerDaemon, docker_daemon
+from testbed.paths import TOOLS
 from tests.support.apiserver import apiserver
 from tests.support.docker import DEBIAN_BASE, require_docker
-from tests.support.tools import BUILT, require_tool
+from tests.support.tools import require_tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,6 +59,12 @@ def crane() -> Path:
     return require_tool("crane")
 
 
+@pytest.fixture(scope="session")
+def checkconfig() -> Path:
+    """Prow's judge of jobs and configuration."""
+    return require_tool("checkconfig")
+
+
 @pytest.fixture
 def registry() -> Iterator[Registry]:
     """A client without credentials, which soon gives up."""
@@ -86,7 +93,7 @@ def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerDaemon]:
     """A daemon that has the base image, as DEBIAN_BASE."""
     require_docker()
     require_tool("debootstrap")
-    archive = kept_base(BUILT.parent)
+    archive = kept_base(TOOLS)
     data = tmp_path_factory.mktemp("docker")
     with docker_daemon(data) as daemon:
         daemon.import_image(archive, DEBIAN_BASE)

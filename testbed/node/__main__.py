@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import signal
 import sys
 from pathlib import Path
@@ -35,16 +36,15 @@ def main(arguments: list[str]) -> int:
 
     cluster = Cluster(given.kubeconfig)
     try:
-        agent = Agent(
-            cluster, Engine(given.docker_host, given.node_name), name=given.node_name, data=given.data, tell=tell
-        )
+        with contextlib.closing(Engine(given.docker_host, given.node_name)) as engine:
+            agent = Agent(cluster, engine, name=given.node_name, data=given.data, tell=tell)
 
-        def stop(_: int, __: FrameType | None) -> None:
-            agent.stop()
+            def stop(_: int, __: FrameType | None) -> None:
+                agent.stop()
 
-        for number in ENDING_SIGNALS:
-            signal.signal(number, stop)
-        agent.run((host, int(port)), ready=lambda port: tell(f"ready, logs at {host}:{port}"))
+            for number in ENDING_SIGNALS:
+                signal.signal(number, stop)
+            agent.run((host, int(port)), ready=lambda port: tell(f"ready, logs at {host}:{port}"))
     except (ApiException, ProgramFailed, OSError) as error:
         tell(str(error))
         return 1

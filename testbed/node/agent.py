@@ -146,14 +146,7 @@ class Agent:
         if document is None:
             raise NoLog(f'pod "{request.pod}" is not on this node')
         try:
-            with self._engine.logs(
-                document["metadata"]["uid"],
-                request.container,
-                follow=request.follow,
-                timestamps=request.timestamps,
-                tail=request.tail_lines,
-                since=request.since,
-            ) as chunks:
+            with self._engine.logs(document["metadata"]["uid"], request.container, follow=request.follow) as chunks:
                 yield chunks
         except NoContainer as error:
             raise NoLog(

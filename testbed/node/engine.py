@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import docker
 from docker.errors import APIError, ImageNotFound, NotFound
@@ -64,6 +64,10 @@ class Engine:
     def __init__(self, host: str, node: str) -> None:
         self._client = docker.DockerClient(base_url=host, timeout=REQUEST_SECONDS, max_pool_size=50)
         self._host, self._node = host, node
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._client.close()
 
     @property
     def version(self) -> str:
@@ -200,9 +204,7 @@ class Engine:
         container: str,
         *,
         follow: bool = False,
-        timestamps: bool = False,
-        tail: int | None = None,
-        since: int | None = None,
+        tail: int | Literal["all"] = "all",
     ) -> Iterator[Iterator[bytes]]:
         """Open what a container printed: stdout and stderr in the order in which it came.
 
@@ -210,23 +212,20 @@ class Engine:
             pod: the pod's uid.
             container: its name.
             follow: go on until it ends.
-            timestamps: begin each line with its time.
             tail: begin so many lines before the end.
-            since: begin at this time, in seconds since 1970.
 
         Raises:
             NoContainer: there is no such container.
         """
         if self.look(pod, container) is None:
             raise NoContainer(container)
-        wanted: dict[str, Any] = {"timestamps": timestamps, "tail": "all" if tail is None else tail, "since": since}
         if not follow:
-            yield iter([self._client.api.logs(_name(pod, container), **wanted)])
+            yield iter([self._client.api.logs(_name(pod, container), tail=tail)])
             return
         # A client of its own: closing what is read half must not touch a connection that others use.
         client = docker.APIClient(base_url=self._host, timeout=REQUEST_SECONDS)
         try:
-            chunks = client.logs(_name(pod, container), stream=True, follow=True, **wanted)
+            chunks = client.logs(_name(pod, container), stream=True, follow=True, tail=tail)
             with contextlib.closing(_Followed(chunks)) as followed:
                 yield iter(followed)
         finally:

@@ -7,7 +7,6 @@ import os
 import ssl
 import threading
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     """Opens a log, whose bytes come as they are printed."""
 
 IDLE_SECONDS = 60
-TRUE = ("true", "1")
 
 
 class BadRequest(Exception):
@@ -38,74 +36,36 @@ class NoLog(Exception):
 
 @dataclass(frozen=True)
 class LogRequest:
-    """One container's log, or a part of it (core/v1, PodLogOptions)."""
+    """One container's log; ``follow`` goes on until the container ends."""
 
     namespace: str
     pod: str
     container: str
     follow: bool = False
-    timestamps: bool = False
-    tail_lines: int | None = None
-    limit_bytes: int | None = None
-    since: int | None = None
-    """Seconds since 1970."""
 
 
-def read_request(target: str, *, now: float) -> LogRequest:
+def read_request(target: str) -> LogRequest:
     """Read what a request asks for from its path and query.
+
+    Deck asks for whole logs (cmd/deck/main.go, GetLogs), an operator follows them. What else the apiserver hands on of
+    PodLogOptions (pkg/registry/core/pod/strategy.go, LogLocation) is refused by name.
 
     Args:
         target: as it stands in the request's first line.
-        now: seconds since 1970.
 
     Raises:
-        BadRequest: it is no request for a log.
+        BadRequest: it is no request for a log, or one for a part of it.
     """
     split = urlsplit(target)
     parts = split.path.strip("/").split("/")
     if len(parts) != 4 or parts[0] != "containerLogs":  # noqa: PLR2004  # the endpoint and three names
         raise BadRequest(f"{split.path}: only /containerLogs/NAMESPACE/POD/CONTAINER is served")
     asked = dict(parse_qsl(split.query))
-    if asked.get("previous") in TRUE:
-        raise BadRequest("previous terminated container not found: no container is started again")
-    since = _number(asked, "sinceSeconds")
-    start = None if since is None else int(now) - since
-    if "sinceTime" in asked:
-        try:
-            start = int(datetime.fromisoformat(asked["sinceTime"]).astimezone(UTC).timestamp())
-        except ValueError as error:
-            raise BadRequest(f"sinceTime: {error}") from error
-    return LogRequest(
-        namespace=parts[1],
-        pod=parts[2],
-        container=parts[3],
-        follow=asked.get("follow") in TRUE,
-        timestamps=asked.get("timestamps") in TRUE,
-        tail_lines=_number(asked, "tailLines"),
-        limit_bytes=_number(asked, "limitBytes"),
-        since=start,
-    )
-
-
-def _number(asked: dict[str, str], name: str) -> int | None:
-    if name not in asked:
-        return None
-    if not asked[name].isdigit():
-        raise BadRequest(f"{name}: {asked[name]!r} is not a number")
-    return int(asked[name])
-
-
-def limited(chunks: Iterator[bytes], limit: int | None) -> Iterator[bytes]:
-    """The first bytes of a log, ``limit`` at most."""
-    left = limit
-    for chunk in chunks:
-        if left is None:
-            yield chunk
-            continue
-        yield chunk[:left]
-        left -= len(chunk[:left])
-        if left == 0:
-            return
+    follow = asked.pop("follow", None) == "true"
+    if asked:
+        raise BadRequest(f"{', '.join(asked)}: only whole logs are served")
+    _, namespace, pod, container = parts
+    return LogRequest(namespace, pod, container, follow=follow)
 
 
 def make_certificate(folder: Path, host: str) -> tuple[Path, Path]:
@@ -180,9 +140,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.close_connection = True
         try:
-            request = read_request(self.path, now=datetime.now(UTC).timestamp())
-            with self.server.open_log(request) as chunks:
-                self._answer(limited(chunks, request.limit_bytes))
+            with self.server.open_log(read_request(self.path)) as chunks:
+                self._answer(chunks)
         except (BadRequest, NoLog) as error:
             self._refuse(HTTPStatus.BAD_REQUEST, str(error))
 

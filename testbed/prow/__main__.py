@@ -16,19 +16,19 @@ from typing import TYPE_CHECKING, NoReturn
 
 from kubernetes.client.exceptions import ApiException
 
-from hack.image import ImageFailed
 from testbed import registries
 from testbed.docker_daemon import DaemonUnusable, check_usable, docker_daemon
+from testbed.paths import DECK_PAGES, ROOT
 from testbed.processes import ProgramFailed, end_on_signals
+from testbed.programs import ProgramMissing, find_program, find_prow_programs
 from testbed.prow import storage
 from testbed.prow.deck import check_ports
-from testbed.prow.images import TOOLS
 from testbed.prow.kept_images import kept_images
-from testbed.prow.programs import ProgramMissing, find_program, find_programs
 from testbed.prow.servers import PortTaken, ServerFailed
-from testbed.prow.stack import LocalProw, PushRefused, Surroundings, local_prow
+from testbed.prow.stack import LocalProw, Parts, PushRefused, local_prow
 from testbed.prow.storage import StorageFailed
-from testbed.sample_controller import ROOT, make_repository
+from testbed.runner_image import ImageFailed
+from testbed.sample_controller import make_repository
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 SERVICE = "widget"
 VERSION = "1.2.3"
 NEXT = "1.3.0"
-PAGES = ROOT / ".tools" / "deck-pages"
 LOOK_SECONDS = 1.0
 
 FAILURES = (
@@ -72,9 +71,9 @@ def _run(data: Path) -> None:
 
     check_usable()
     check_ports()
-    programs = find_programs(TOOLS)
-    crane, moto = find_program(TOOLS, "crane"), find_program(TOOLS, "moto_server")
-    if not PAGES.exists():
+    programs = find_prow_programs()
+    crane, moto = find_program("crane"), find_program("moto_server")
+    if not DECK_PAGES.exists():
         raise ProgramMissing("the scripts of Deck's pages are not here: apt-get install nodejs npm, then make tools")
     run = data / "run"
     shutil.rmtree(run, ignore_errors=True)
@@ -85,9 +84,9 @@ def _run(data: Path) -> None:
         tell("registry, bucket")
         registry = stack.enter_context(registries.serve(crane, run / "registry"))
         bucket = stack.enter_context(storage.serve(moto, run / "storage"))
-        surroundings = Surroundings(
+        parts = Parts(
             programs=programs,
-            pages=PAGES,
+            pages=DECK_PAGES,
             daemon=daemon,
             runner_image=images.runner,
             utility_images=images.utilities,
@@ -95,7 +94,7 @@ def _run(data: Path) -> None:
             registry=f"{registry.host}/demo",
             cache=data / "go-cache",
         )
-        prow = stack.enter_context(local_prow(run / "prow", surroundings, [SERVICE], tell=tell))
+        prow = stack.enter_context(local_prow(run / "prow", parts, [SERVICE], tell=tell))
         repository = make_repository(
             run / f"{SERVICE}-controller", service=SERVICE, registry=prow.place.registry, version=VERSION
         )

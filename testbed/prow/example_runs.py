@@ -18,11 +18,12 @@ import yaml
 
 from runner.prow.generate.folder import write_folder
 from testbed import registries
+from testbed.paths import BUILT
 from testbed.processes import read
 from testbed.prow.deck import ADDRESS, of_folder, start_deck
 from testbed.prow.documents import Place, generated_files, installation, jobs_yaml
-from testbed.prow.images import PROGRAMS, TOOLS
-from testbed.prow.job_run import TIMEOUT_SECONDS, Trigger, run_job
+from testbed.prow.images import PROGRAMS
+from testbed.prow.job_without_pod import TIMEOUT_SECONDS, Trigger, run_job
 from testbed.prow.servers import Servers
 from testbed.prow.storage import serve as serve_storage
 from testbed.sample_controller import make_repository, slow_to_compile
@@ -38,7 +39,7 @@ FIRST_BUILD_ID = 2026112600001
 
 
 @dataclass(frozen=True)
-class Scene:
+class ExampleRun:
     """A run: what started it, how long it may take, and where in its log it is aborted."""
 
     ref: str
@@ -47,22 +48,22 @@ class Scene:
     abort_at: str | None = None
 
 
-SCENES: Mapping[str, Scene] = {
-    "released": Scene("v1.2.3"),
-    "released before": Scene("v1.2.3"),
-    "stable moved": Scene("stable"),
-    "wrong image": Scene("v1.3.0"),
-    "does not compile": Scene("v1.4.0"),
-    "too slow": Scene("v1.5.0", timeout=8),
-    "aborted": Scene("v1.5.0", abort_at="event=building"),
-    "check passed": Scene("main", pull=1),
-    "check failed": Scene("main", pull=2),
+EXAMPLE_RUNS: Mapping[str, ExampleRun] = {
+    "released": ExampleRun("v1.2.3"),
+    "released before": ExampleRun("v1.2.3"),
+    "stable moved": ExampleRun("stable"),
+    "wrong image": ExampleRun("v1.3.0"),
+    "does not compile": ExampleRun("v1.4.0"),
+    "too slow": ExampleRun("v1.5.0", timeout=8),
+    "aborted": ExampleRun("v1.5.0", abort_at="event=building"),
+    "check passed": ExampleRun("main", pull=1),
+    "check failed": ExampleRun("main", pull=2),
 }
-"""By what comes of them; they are played one after another."""
+"""By what comes of them; they are made one after another."""
 
 
-def make_scenery(folder: Path, registry: str) -> SampleRepository:
-    """Make the repository with every ref that a scene needs."""
+def make_example_repository(folder: Path, registry: str) -> SampleRepository:
+    """Make the repository with every ref that an example needs."""
     repository = make_repository(folder, service=SERVICE, registry=registry)
     repository.stable("1.2.3")
 
@@ -73,12 +74,12 @@ def make_scenery(folder: Path, registry: str) -> SampleRepository:
     repository.release("1.3.0", edits={VALUES: other_image})
     repository.release("1.4.0", edits={"cmd/controller/main.go": lambda text: text.replace("flag.Parse()", "Parse()")})
     repository.release("1.5.0", edits=slow_to_compile(12_000))
-    _propose(repository, 1, "1.6.0", {})
-    _propose(repository, 2, "1.6.0", {VALUES: other_image})
+    _open_pull(repository, 1, "1.6.0", {})
+    _open_pull(repository, 2, "1.6.0", {VALUES: other_image})
     return repository
 
 
-def _propose(repository: SampleRepository, number: int, version: str, edits: Mapping[str, Edit]) -> None:
+def _open_pull(repository: SampleRepository, number: int, version: str, edits: Mapping[str, Edit]) -> None:
     """Open a pull request to main with the release artifacts of a version, and these edits."""
     repository.git("checkout", "--quiet", "-B", f"change-{number}", "refs/heads/main")
     repository.write_release(version)
@@ -88,8 +89,8 @@ def _propose(repository: SampleRepository, number: int, version: str, edits: Map
 
 
 @contextlib.contextmanager
-def played(folder: Path, pages: Path, *, tools: Path = TOOLS) -> Iterator[Mapping[str, str]]:
-    """Play all scenes, then run Deck until the end of the block; give the address of each run's page.
+def deck_with_example_runs(folder: Path, pages: Path, *, tools: Path = BUILT) -> Iterator[Mapping[str, str]]:
+    """Make all runs, then run Deck until the end of the block; give the address of each run's page.
 
     Args:
         folder: an empty one.
@@ -106,7 +107,7 @@ def played(folder: Path, pages: Path, *, tools: Path = TOOLS) -> Iterator[Mappin
         serve_storage(tools / "moto_server", folder / "storage") as storage,
         Servers(folder) as servers,
     ):
-        repository = make_scenery(folder / "repository", f"{registry.host}/ack")
+        repository = make_example_repository(folder / "repository", f"{registry.host}/ack")
         place = Place(
             registry=repository.registry,
             image="localhost/ack-release:local",
@@ -127,21 +128,21 @@ def played(folder: Path, pages: Path, *, tools: Path = TOOLS) -> Iterator[Mappin
         environment = _environment(folder, tools)
         jobs = yaml.safe_load(generated[f"jobs/{repository.name}.yaml"])
         prowjobs = {}
-        for number, (name, scene) in enumerate(SCENES.items()):
+        for number, (name, run) in enumerate(EXAMPLE_RUNS.items()):
             own = folder / name.replace(" ", "-")
             own.mkdir()
-            [job] = next(iter(jobs["postsubmits" if scene.pull is None else "presubmits"].values()))
+            [job] = next(iter(jobs["postsubmits" if run.pull is None else "presubmits"].values()))
             program = [Path(sys.executable).parent / "ack-release", *job["spec"]["containers"][0]["args"]]
             prowjobs[name] = run_job(
-                Trigger(repository, scene.ref, job["name"], str(FIRST_BUILD_ID + number), scene.pull),
+                Trigger(repository, run.ref, job["name"], str(FIRST_BUILD_ID + number), run.pull),
                 [*program, "--config", folder / "jobs.yaml"],
                 folder=own,
                 tools=tools,
                 storage=storage,
                 environment=environment,
                 decoration=job["decoration_config"],
-                timeout=scene.timeout,
-                abort_at=scene.abort_at,
+                timeout=run.timeout,
+                abort_at=run.abort_at,
             )
         data = folder / "data"
         data.mkdir()

@@ -10,15 +10,14 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hack.image import ROOT
 from runner.config.settings import BAKED_CONFIG
+from testbed.paths import BUILT
 from testbed.processes import read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PROGRAMS = ("clonerefs", "entrypoint", "initupload", "sidecar")
-TOOLS = ROOT / ".tools" / "bin"
 
 RECIPE = """\
 FROM {base}
@@ -31,7 +30,7 @@ CMD []
 
 
 def build_utility_images(
-    *, base: str, environment: Mapping[str, str], tag: str = "local", tools: Path = TOOLS
+    *, base: str, environment: Mapping[str, str], tag: str = "local", tools: Path = BUILT
 ) -> Mapping[str, str]:
     """Make an image of each program and return the images' names by program.
 
@@ -56,22 +55,22 @@ def build_utility_images(
     return names
 
 
-def bake_jobs(image: str, tag: str, jobs: Path, *, environment: Mapping[str, str]) -> None:
+def bake_jobs(image: str, tag: str, jobs: str, *, environment: Mapping[str, str]) -> None:
     """Make an image that differs from a runner's image only in the jobs.yaml that is baked in.
 
     Args:
         image: the runner's image.
         tag: the new image's name.
-        jobs: the jobs.yaml.
+        jobs: the text of the jobs.yaml.
         environment: that of docker's client.
 
     Raises:
         ProgramFailed: docker failed.
     """
     with tempfile.TemporaryDirectory(prefix="prow-image-") as folder:
-        copied = Path(folder, jobs.name)
-        shutil.copyfile(jobs, copied)
-        copied.chmod(0o644)
-        recipe = f"FROM {image}\nCOPY {jobs.name} {BAKED_CONFIG}\n"
+        file = Path(folder, "jobs.yaml")
+        file.write_text(jobs, encoding="utf-8")
+        file.chmod(0o644)
+        recipe = f"FROM {image}\nCOPY {file.name} {BAKED_CONFIG}\n"
         Path(folder, "Dockerfile").write_text(recipe, encoding="utf-8")
         read(["docker", "build", "--quiet", "--network", "host", "--tag", tag, folder], env=environment)

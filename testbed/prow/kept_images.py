@@ -7,11 +7,11 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hack.image import build_image
 from testbed.debian_base import kept_base
+from testbed.paths import BUILT, ROOT, TOOLS
 from testbed.processes import read
-from testbed.prow.images import PROGRAMS, TOOLS, build_utility_images
-from testbed.sample_controller import ROOT
+from testbed.prow.images import PROGRAMS, build_utility_images
+from testbed.runner_image import build_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from testbed.docker_daemon import DockerDaemon
 
-MADE_FROM = ("runner", "images/runner", "hack/image.py", "hack/tools/helm4", "pyproject.toml", "uv.lock")
+MADE_FROM = ("runner", "images/runner", "testbed/runner_image.py", "hack/tools/helm4", "pyproject.toml", "uv.lock")
 """What the runner's image is made from, beside its base and Go; the jobs.yaml in it is replaced in any case."""
 
 
@@ -42,7 +42,7 @@ def kept_images(daemon: DockerDaemon, *, tell: Callable[[str], None] = lambda _:
         ProgramFailed: one of the programs that make them failed.
         ImageFailed: the runner's image cannot be built.
     """
-    archive = kept_base(ROOT / ".tools")
+    archive = kept_base(TOOLS)
     base = f"debian-base:{archive.stem.rpartition('-')[2]}"
     there = set(daemon.docker("images", "--format", "{{.Repository}}:{{.Tag}}").splitlines()) - {"<none>:<none>"}
     if base not in there:
@@ -52,7 +52,7 @@ def kept_images(daemon: DockerDaemon, *, tell: Callable[[str], None] = lambda _:
     if runner not in there:
         tell("image: the runner's own")
         build_image(runner, base=base, environment=daemon.environment)
-    tag = _fingerprint((TOOLS / program for program in PROGRAMS), base)
+    tag = _fingerprint((BUILT / program for program in PROGRAMS), base)
     utilities = {program: f"prow-{program}:{tag}" for program in PROGRAMS}
     if not there.issuperset(utilities.values()):
         tell("images: Prow's utilities")

@@ -11,8 +11,8 @@ import kubernetes
 import yaml
 from kubernetes.client.exceptions import ApiException
 
+from testbed.paths import ROOT
 from testbed.processes import read
-from testbed.sample_controller import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,25 +9,26 @@ from dataclasses import dataclass
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
+from testbed.paths import ROOT
 from testbed.prow import components
 from testbed.prow.apiserver import start_apiserver
 from testbed.prow.components import Ports, Shared
 from testbed.prow.deck import ADDRESS, check_ports, of_cluster, start_deck
 from testbed.prow.documents import NAMESPACE, STANDARD, Limits, Place, storage_secret
 from testbed.prow.git_server import Repositories, start_repositories
+from testbed.prow.hook import Hook, start_hook
 from testbed.prow.images import bake_jobs
 from testbed.prow.prowjobs import ProwCluster
-from testbed.prow.push import push_event, send
 from testbed.prow.servers import Servers, answers, free_ports, listens
 from testbed.prow.setup import share_cache, write_configuration
-from testbed.sample_controller import OWNER, ROOT
+from testbed.sample_controller import OWNER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from testbed.docker_daemon import DockerDaemon
-    from testbed.prow.programs import Programs
+    from testbed.programs import ProwPrograms
     from testbed.prow.storage import Storage
     from testbed.sample_controller import SampleRepository
 
@@ -40,7 +41,7 @@ class PushRefused(Exception):
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class Parts:
     """What has to be there already.
 
     Args:
@@ -54,7 +55,7 @@ class Surroundings:
         cache: a folder for Go's caches, kept from one Prow to the next; made where it is missing.
     """
 
-    programs: Programs
+    programs: ProwPrograms
     pages: Path
     daemon: DockerDaemon
     runner_image: str
@@ -75,8 +76,7 @@ class LocalProw:
         cluster: the same, as a client.
         repositories: what is cloned.
         storage: where its logs go.
-        events: the address that takes events.
-        secret_file: the file with what signs them.
+        hook: what takes the events of pushes.
         servers: its programs.
     """
 
@@ -86,8 +86,7 @@ class LocalProw:
     cluster: ProwCluster
     repositories: Repositories
     storage: Storage
-    events: str
-    secret_file: Path
+    hook: Hook
     servers: Servers
 
     def push(self, source: SampleRepository, ref: str) -> str:
@@ -99,7 +98,7 @@ class LocalProw:
         """
         self.repositories.push(source, ref)
         sha = source.resolve(ref)
-        status = send(self.events, push_event(OWNER, source.name, ref, sha), self.secret_file.read_text("utf-8"))
+        status = self.hook.push(source.name, ref, sha)
         if status != ACCEPTED:
             raise PushRefused(f"hook answered {status} to the push of {ref}; its log is {self.servers.logs}/hook.log")
         return sha
@@ -113,14 +112,14 @@ class LocalProw:
         self.repositories.tell_of_pushes(
             source,
             *("env", f"PYTHONPATH={ROOT}", sys.executable, "-m", "testbed.prow.push"),
-            *(self.events, self.secret_file, OWNER, source.name),
+            *(self.hook.address, self.hook.secret_file, OWNER, source.name),
         )
 
 
 @contextlib.contextmanager
 def local_prow(
     folder: Path,
-    surroundings: Surroundings,
+    parts: Parts,
     services: Sequence[str],
     *,
     limits: Limits = STANDARD,
@@ -130,7 +129,7 @@ def local_prow(
 
     Args:
         folder: an empty one, for configuration, data and logs.
-        surroundings: what is there already.
+        parts: what is there already.
         services: what can be released, each in a repository of its own.
         limits: of a release.
         tell: told what happens, a line each.
@@ -143,7 +142,7 @@ def local_prow(
     check_ports()
     logs = folder / "logs"
     logs.mkdir(parents=True)
-    programs, storage = surroundings.programs, surroundings.storage
+    programs, storage = parts.programs, parts.storage
     with Servers(logs) as servers:
         tell("etcd, kube-apiserver, repositories")
         kubeconfig = start_apiserver(
@@ -151,30 +150,31 @@ def local_prow(
         )
         repositories = start_repositories(servers, folder / "repositories")
         image = f"localhost/ack-release:{token_hex(4)}"
-        share_cache(surroundings.cache)
-        place = _place(surroundings, repositories, image)
+        share_cache(parts.cache)
+        place = _place(parts, repositories, image)
         configured = write_configuration(folder, place, services, limits)
         shared = Shared(kubeconfig, configured.config, configured.jobs)
-        bake_jobs(surroundings.runner_image, image, configured.jobs_yaml, environment=surroundings.daemon.environment)
+        jobs_yaml = configured.jobs_yaml.read_text(encoding="utf-8")
+        bake_jobs(parts.runner_image, image, jobs_yaml, environment=parts.daemon.environment)
         servers.wait()
         with contextlib.closing(ProwCluster(kubeconfig, NAMESPACE)) as cluster:
             tell("the kind ProwJob")
             cluster.prepare(storage_secret(storage.credentials.read_bytes()))
             tell("node, hook, plank, crier, Deck")
-            _start_node(servers, folder, kubeconfig, surroundings.daemon)
-            events, secret_file = _start_hook(servers, folder, programs.hook, shared, configured.plugins)
+            _start_node(servers, folder, kubeconfig, parts.daemon)
+            hook = start_hook(servers, folder, programs.hook, shared, configured.plugins)
             _start_watchers(servers, programs, shared, storage)
             start_deck(
                 servers,
                 programs.deck,
-                surroundings.pages,
+                parts.pages,
                 storage,
                 of_cluster(kubeconfig),
                 config=shared.config,
                 jobs=shared.jobs,
             )
             servers.wait()
-            yield LocalProw(folder, place, kubeconfig, cluster, repositories, storage, events, secret_file, servers)
+            yield LocalProw(folder, place, kubeconfig, cluster, repositories, storage, hook, servers)
 
 
 def _new(folder: Path) -> Path:
@@ -182,15 +182,15 @@ def _new(folder: Path) -> Path:
     return folder
 
 
-def _place(surroundings: Surroundings, repositories: Repositories, image: str) -> Place:
+def _place(parts: Parts, repositories: Repositories, image: str) -> Place:
     return Place(
-        registry=surroundings.registry,
+        registry=parts.registry,
         image=image,
-        utility_images=surroundings.utility_images,
-        bucket=surroundings.storage.address,
+        utility_images=parts.utility_images,
+        bucket=parts.storage.address,
         repositories=repositories.address,
         deck=ADDRESS,
-        cache=surroundings.cache,
+        cache=parts.cache,
         cpus=os.cpu_count() or 1,
     )
 
@@ -211,21 +211,7 @@ def _start_node(servers: Servers, folder: Path, kubeconfig: Path, daemon: Docker
     )
 
 
-def _start_hook(servers: Servers, folder: Path, program: Path, shared: Shared, plugins: Path) -> tuple[str, Path]:
-    ports, (port,) = _ports(), free_ports(1)
-    file = folder / "hook-secret"
-    file.touch(mode=0o600)
-    file.write_text(token_hex(16), encoding="utf-8")
-    servers.start(
-        "hook",
-        components.hook(program, shared, ports, port=port, secret=file, plugins=plugins),
-        ready=answers(ports.health, "/healthz/ready"),
-        environment={"HOME": str(folder)},
-    )
-    return f"http://127.0.0.1:{port}/hook", file
-
-
-def _start_watchers(servers: Servers, programs: Programs, shared: Shared, storage: Storage) -> None:
+def _start_watchers(servers: Servers, programs: ProwPrograms, shared: Shared, storage: Storage) -> None:
     ports = _ports()
     servers.start(
         "plank",

@@ -1,4 +1,4 @@
-"""What whole runs share: a bench of one test; and made once for all, the runner's image and a Prow that runs it."""
+"""What whole runs share: a harness of one test; and made once for all, the runner's image and a Prow that runs it."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hack.image import Built, build_image
 from testbed.faults.proxy import FaultProxy
 from testbed.node.api import Cluster
+from testbed.paths import TOOLS
+from testbed.programs import ProwPrograms
 from testbed.prow import storage
 from testbed.prow.images import build_utility_images
-from testbed.prow.programs import Programs
-from testbed.prow.stack import Surroundings, local_prow
+from testbed.prow.stack import Parts, local_prow
+from testbed.release_harness import ReleaseHarness, open_harness
+from testbed.runner_image import Built, build_image
 from tests.support.docker import DEBIAN_BASE
 from tests.support.left_overs import SECRET, SECRET_VARIABLE
-from tests.support.prowbench import SERVICES, ProwBench
+from tests.support.prow_harness import SERVICES, ProwHarness
 from tests.support.registry import crane_registry
-from tests.support.releases import Bench, open_bench
-from tests.support.tools import BUILT, require_deck_pages, require_tool
+from tests.support.tools import require_deck_pages, require_tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,10 +30,17 @@ if TYPE_CHECKING:
     from testbed.docker_daemon import DockerDaemon
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _programs() -> None:
+    """What every whole run needs."""
+    for name in ("crane", "git", "go", "helm4"):
+        require_tool(name)
+
+
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
+def harness(tmp_path: Path) -> Iterator[ReleaseHarness]:
     """A repository with a first release, and a registry for it that counts."""
-    with open_bench(tmp_path) as made:
+    with open_harness(tmp_path) as made:
         yield made
 
 
@@ -56,12 +64,14 @@ def whole_prow(
     runner_image: Built,
     utility_images: Mapping[str, str],
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[ProwBench]:
+) -> Iterator[ProwHarness]:
     """A whole Prow, with the generated jobs of services that its tests share out among them.
 
     It ends with the module: Deck has ports that others need.
     """
-    programs = Programs(**{field.name: require_tool(field.name.replace("_", "-")) for field in fields(Programs)})
+    programs = ProwPrograms(
+        **{field.name: require_tool(field.name.replace("_", "-")) for field in fields(ProwPrograms)}
+    )
     folder = tmp_path_factory.mktemp("prow")
     with (
         crane_registry(folder / "registry") as registry,
@@ -69,7 +79,7 @@ def whole_prow(
         storage.serve(require_tool("moto_server"), folder / "storage") as bucket,
         local_prow(
             folder / "prow",
-            Surroundings(
+            Parts(
                 programs=programs,
                 pages=require_deck_pages(),
                 daemon=docker,
@@ -77,17 +87,17 @@ def whole_prow(
                 utility_images=utility_images,
                 storage=bucket,
                 registry=f"{proxy.host}/ack",
-                cache=BUILT.parent / "go-cache-of-jobs",
+                cache=TOOLS / "go-cache-of-jobs",
             ),
             SERVICES,
         ) as running,
         contextlib.closing(Cluster(running.kubeconfig)) as pods,
     ):
-        yield ProwBench(running, proxy, docker, pods, folder / "repositories")
+        yield ProwHarness(running, proxy, docker, pods, folder / "repositories")
 
 
 @pytest.fixture
-def prow(whole_prow: ProwBench) -> ProwBench:
+def prow(whole_prow: ProwHarness) -> ProwHarness:
     """The Prow, with a registry that behaves and has counted nothing yet."""
     whole_prow.proxy.clear()
     return whole_prow

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hack.bench import BARE, FIRST_LINE, MEASURES, PLAN_FRESH, RERUN, Machine, Samples, markdown, summarize, table
+from testbed.paths import ROOT
 from testbed.processes import Argv, started
-from tests.support.tools import ROOT, require_tool
+from tests.support.tools import require_tool
 
 if TYPE_CHECKING:
     from pathlib import Path

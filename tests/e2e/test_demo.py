@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from testbed.paths import ROOT
+from testbed.process_table import processes_with
 from testbed.processes import Argv, started
-from tests.support.processes import processes_with, until
-from tests.support.tools import ROOT, require_tool
+from tests.support.tools import require_tool
+from tests.support.waiting import until
 
 DEMO: Argv = [Path(sys.executable), "-m", "hack.demo"]
 

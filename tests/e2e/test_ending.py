@@ -22,7 +22,12 @@ from runner.oci.registry import Registry
 from runner.oci.transport import Transport
 from runner.report.record import StepName
 from runner.runtime.lifetime import Lifetime
-from testbed.prow_job import checkout_folder
+from testbed.base_images import BOTH, base_layout, push
+from testbed.halts import Asked, Child, SlowFile
+from testbed.job_inputs import checkout_folder
+from testbed.monorepo import open_monorepo, part
+from testbed.registry_clients import crane
+from testbed.release_harness import ALIAS, CHART, IMAGE, PROGRAM, ReleaseHarness, Running, open_harness, start_program
 from testbed.sample_controller import CONFIGURATION
 from tests.support.ending import (
     DEADLINE,
@@ -30,11 +35,8 @@ from tests.support.ending import (
     GRACE_SECONDS,
     INT_AND_TERM,
     WAYS,
-    Asked,
-    Child,
     Ending,
     Point,
-    SlowFile,
     Way,
     check_ended,
     check_reports,
@@ -44,22 +46,19 @@ from tests.support.ending import (
     left_behind,
     left_running,
 )
-from tests.support.images import BOTH, base_layout, push
-from tests.support.monorepo import open_monorepo, part
-from tests.support.processes import until
-from tests.support.releases import ALIAS, CHART, IMAGE, PROGRAM, Bench, Running, crane, open_bench, start_program
 from tests.support.tools import require_tool
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from runner.oci.artifact import Artifact
-    from tests.support.releases import Ended
+    from testbed.release_harness import Ended
 
 MOVING = {"chart": "widget-v1-stable", "widget-chart": "v1-stable"}
 
-ON_BASE = ("--base-image", "{bench.host}/base/static:1")
+ON_BASE = ("--base-image", "{harness.host}/base/static:1")
 TAG_PATH = "/v2/ack/controller/manifests/widget-v1.2.3"
 TAG = f"{TAG_PATH}$"
 ALIAS_PATH = "/v2/ack/widget-chart/manifests/1.2.3"
@@ -134,7 +133,7 @@ STABLE: Mapping[str, Point] = {
     ),
 }
 
-INTO_A_FOLDER = (*ON_BASE, "--to-layout", "{bench.folder}/layout")
+INTO_A_FOLDER = (*ON_BASE, "--to-layout", "{harness.folder}/layout")
 
 PURE = {
     "event": "reads the environment",
@@ -145,31 +144,31 @@ PURE = {
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    """A bench whose releases are for one platform, since each of a few hundred runs links its program anew."""
-    with open_bench(tmp_path, config=CONFIGURATION.replace("[linux/amd64, linux/arm64]", "[linux/amd64]")) as made:
+def harness(tmp_path: Path) -> Iterator[ReleaseHarness]:
+    """A harness whose releases are for one platform, since each of a few hundred runs links its program anew."""
+    with open_harness(tmp_path, config=CONFIGURATION.replace("[linux/amd64, linux/arm64]", "[linux/amd64]")) as made:
         yield made
 
 
 @pytest.fixture
-def two_platforms(tmp_path: Path) -> Iterator[Bench]:
-    """A bench whose releases are for two platforms, which are compiled at once."""
-    with open_bench(tmp_path) as made:
+def two_platforms(tmp_path: Path) -> Iterator[ReleaseHarness]:
+    """A harness whose releases are for two platforms, which are compiled at once."""
+    with open_harness(tmp_path) as made:
         yield made
 
 
-def push_base(bench: Bench, folder: Path) -> Artifact:
+def push_base(harness: ReleaseHarness, folder: Path) -> Artifact:
     """Put a base image into the registry, past the proxy."""
     layout = base_layout(folder, BOTH)
     with Transport(Lifetime(), {}) as transport:
         registry = Registry(transport, DockerConfig.find({}))
-        push(registry, Repository(bench.proxy.upstream, "base/static"), "1", layout)
+        push(registry, Repository(harness.proxy.upstream, "base/static"), "1", layout)
     return layout
 
 
-def take_out(bench: Bench, path: str) -> None:
+def take_out(harness: ReleaseHarness, path: str) -> None:
     """Delete a manifest by tag, past the proxy; one that is not there is no matter."""
-    connection = http.client.HTTPConnection(bench.proxy.upstream, timeout=10)
+    connection = http.client.HTTPConnection(harness.proxy.upstream, timeout=10)
     try:
         connection.request("DELETE", path)
         assert connection.getresponse().status in {200, 202, 404}
@@ -189,12 +188,12 @@ def held(name: str) -> dict[str, Any] | None:
     return document
 
 
-def check_nothing_incomplete(bench: Bench) -> set[str]:
+def check_nothing_incomplete(harness: ReleaseHarness) -> set[str]:
     """Check that what has a name is whole, and return what has one: every chart's image answers."""
-    bench.proxy.clear()
-    found = {name: held(f"{bench.host}/{name}") for name in (IMAGE, CHART, ALIAS)}
+    harness.proxy.clear()
+    found = {name: held(f"{harness.host}/{name}") for name in (IMAGE, CHART, ALIAS)}
     if found[IMAGE] is not None:
-        crane("validate", "--insecure", "--remote", f"{bench.host}/{IMAGE}")
+        crane("validate", "--insecure", "--remote", f"{harness.host}/{IMAGE}")
     for name in (CHART, ALIAS):
         chart = found[name]
         if chart is not None:
@@ -202,19 +201,19 @@ def check_nothing_incomplete(bench: Bench) -> set[str]:
     return {name for name, manifest in found.items() if manifest is not None}
 
 
-def check_complete(bench: Bench, *options: str) -> None:
+def check_complete(harness: ReleaseHarness, *options: str) -> None:
     """Check that a rerun completes the release, sends nothing of what has a name, and that everything is whole."""
-    there = check_nothing_incomplete(bench)
-    bench.proxy.clear()
-    ended = bench.run("v1.2.3", *options)
+    there = check_nothing_incomplete(harness)
+    harness.proxy.clear()
+    ended = harness.run("v1.2.3", *options)
     assert ended.code == 0, ended.out
     for name in there:
         repository, _, tag = name.partition(":")
-        assert bench.proxy.count("PUT", f"/{repository}/manifests/{tag}$") == 0
+        assert harness.proxy.count("PUT", f"/{repository}/manifests/{tag}$") == 0
         if name in {IMAGE, ALIAS}:
-            assert bench.proxy.count("PUT|POST|PATCH", f"/{repository}/") == 0
+            assert harness.proxy.count("PUT|POST|PATCH", f"/{repository}/") == 0
     assert set(ended.digests) == {IMAGE, CHART, ALIAS}
-    assert check_nothing_incomplete(bench) == {IMAGE, CHART, ALIAS}
+    assert check_nothing_incomplete(harness) == {IMAGE, CHART, ALIAS}
 
 
 def end_in_every_way(ending: Ending, point: Point, subtests: pytest.Subtests) -> None:
@@ -223,43 +222,45 @@ def end_in_every_way(ending: Ending, point: Point, subtests: pytest.Subtests) ->
     for name, way in WAYS.items():
         with subtests.test(way=name):
             if point.forget is not None:
-                take_out(ending.bench, point.forget)
-            story = ending.end(point, way, carried_out=way is DEADLINE, usual=usual)
-            usual = story.reached_after
+                take_out(ending.harness, point.forget)
+            ended_run = ending.end(point, way, carried_out=way is DEADLINE, usual=usual)
+            usual = ended_run.reached_after
 
 
 @pytest.mark.parametrize("point", RELEASE.values(), ids=RELEASE.keys())
-def test_a_release_ended_at_a_step(bench: Bench, tmp_path: Path, point: Point, subtests: pytest.Subtests) -> None:
+def test_a_release_ended_at_a_step(
+    harness: ReleaseHarness, tmp_path: Path, point: Point, subtests: pytest.Subtests
+) -> None:
     """Ended in every way: exit 9, the reports name the step, nobody is left, and a rerun completes the release."""
-    options = tuple(option.format(bench=bench) for option in point.options)
+    options = tuple(option.format(harness=harness) for option in point.options)
     if options:
-        push_base(bench, tmp_path / "base")
-    end_in_every_way(Ending(bench, "v1.2.3"), point, subtests)
+        push_base(harness, tmp_path / "base")
+    end_in_every_way(Ending(harness, "v1.2.3"), point, subtests)
     if isinstance(point.place, Child):
-        assert bench.proxy.writes == ()
-    check_complete(bench, *options)
+        assert harness.proxy.writes == ()
+    check_complete(harness, *options)
 
 
 @pytest.mark.parametrize("point", STABLE.values(), ids=STABLE.keys())
-def test_a_move_of_stable_ended_at_a_step(bench: Bench, point: Point, subtests: pytest.Subtests) -> None:
+def test_a_move_of_stable_ended_at_a_step(harness: ReleaseHarness, point: Point, subtests: pytest.Subtests) -> None:
     """Ended in every way at any step: a rerun completes the move, with one history for each name."""
-    assert bench.run("v1.2.3").code == 0
-    bench.repository.stable("1.2.3")
-    end_in_every_way(Ending(bench, "stable"), point, subtests)
-    bench.proxy.clear()
-    ended = bench.run("stable")
+    assert harness.run("v1.2.3").code == 0
+    harness.repository.stable("1.2.3")
+    end_in_every_way(Ending(harness, "stable"), point, subtests)
+    harness.proxy.clear()
+    ended = harness.run("stable")
     assert ended.code == 0, ended.out
     for repository, name in MOVING.items():
-        tags = crane("ls", "--insecure", f"{bench.host}/ack/{repository}").split()
+        tags = crane("ls", "--insecure", f"{harness.host}/ack/{repository}").split()
         assert name in tags
         assert len([tag for tag in tags if tag.startswith(f"{name}-2")]) == 1
 
 
-def test_every_step_has_a_point(bench: Bench) -> None:
+def test_every_step_has_a_point(harness: ReleaseHarness) -> None:
     """Every step that either path takes, and every one there is, has a point at which it is ended here, or is pure."""
-    release = bench.run("v1.2.3")
-    bench.repository.stable("1.2.3")
-    stable = bench.run("stable")
+    release = harness.run("v1.2.3")
+    harness.repository.stable("1.2.3")
+    stable = harness.run("stable")
     for ended, points in ((release, RELEASE), (stable, STABLE)):
         assert ended.code == 0, ended.out
         taken = {step["name"] for step in ended.record["steps"] if step["outcome"] == "passed"}
@@ -269,17 +270,17 @@ def test_every_step_has_a_point(bench: Bench) -> None:
     assert not covered & PURE.keys()
 
 
-def test_a_signal_at_any_moment(bench: Bench) -> None:
+def test_a_signal_at_any_moment(harness: ReleaseHarness) -> None:
     """From the program's first line on, through imports and steps that hold nothing up, every moment ends with 9.
 
     Before that line nobody can hold a signal back, so it is waited for. The run ends at the tools at the latest.
     """
-    ending, seen = Ending(bench, "v1.2.3"), set[str]()
+    ending, seen = Ending(harness, "v1.2.3"), set[str]()
     whole, moments = 0.0, 24
     for number in range(moments + 1):
-        folder = bench.folder / f"sweep-{number}"
+        folder = harness.folder / f"sweep-{number}"
         folder.mkdir()
-        halt = Child("helm", "version").halt(bench, folder)
+        halt = Child("helm", "version").halt(harness, folder)
         way = Way((INT_AND_TERM,), EITHER) if number % 2 else Way((INT_AND_TERM[:1],), "SIGINT")
         with ending.start(*halt.options(), extra=halt.environment(), timeout=1800) as running:
             wait_for_hold(running)
@@ -291,11 +292,11 @@ def test_a_signal_at_any_moment(bench: Bench) -> None:
                 time.sleep(whole * (number - 1) / (moments - 1))
             ended = end(running, way, ending.grace)
         check_ended(ended, way, "((during|after) .*|before its first step)")
-        assert left_running(bench) == []
-        assert left_behind(bench) == []
+        assert left_running(harness) == []
+        assert left_behind(harness) == []
         seen |= set(re.findall(r"(?:during|after|before) .*$", ended.record["error"]["cause"]))
     assert len(seen) > 1, seen
-    check_complete(bench)
+    check_complete(harness)
 
 
 def wait_for_hold(running: Running) -> None:
@@ -303,13 +304,15 @@ def wait_for_hold(running: Running) -> None:
     until(lambda: holds_signals(running.process.pid))
 
 
-def test_a_layout_folder_is_whole_or_as_it_was(bench: Bench, tmp_path: Path, subtests: pytest.Subtests) -> None:
+def test_a_layout_folder_is_whole_or_as_it_was(
+    harness: ReleaseHarness, tmp_path: Path, subtests: pytest.Subtests
+) -> None:
     """Ended while a layout folder is written, it reads as before, holds no half file, and a rerun completes it."""
     folder = tmp_path / "layout"
-    assert bench.run("v1.2.3", "--to-layout", str(folder)).code == 0
+    assert harness.run("v1.2.3", "--to-layout", str(folder)).code == 0
     before = (folder / INDEX).read_bytes()
-    base = push_base(bench, tmp_path / "base")
-    ending = Ending(bench, "v1.2.3")
+    base = push_base(harness, tmp_path / "base")
+    ending = Ending(harness, "v1.2.3")
     configs = {manifest.blobs[0].digest for manifest in base.children}
     layers = "|".join(blob.descriptor.digest for blob in base.blobs if blob.descriptor.digest not in configs)
     point = Point("verify", None, Asked("GET", f"/base/static/blobs/({layers})", half=True), INTO_A_FOLDER)
@@ -318,14 +321,14 @@ def test_a_layout_folder_is_whole_or_as_it_was(bench: Bench, tmp_path: Path, sub
             ending.end(point, way)
             assert (folder / INDEX).read_bytes() == before
             check_folder(folder)
-    options = [option.format(bench=bench) for option in point.options]
-    bench.proxy.clear()
-    ended = bench.run("v1.2.3", *options)
+    options = [option.format(harness=harness) for option in point.options]
+    harness.proxy.clear()
+    ended = harness.run("v1.2.3", *options)
     assert ended.code == 0, ended.out
     check_folder(folder)
     listed = {entry["digest"] for entry in json.loads((folder / INDEX).read_bytes())["manifests"]}
     assert listed == set(ended.digests.values())
-    assert bench.proxy.writes == ()
+    assert harness.proxy.writes == ()
 
 
 def check_folder(folder: Path) -> None:
@@ -339,23 +342,23 @@ def check_folder(folder: Path) -> None:
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
 def test_services_side_by_side_are_all_named(tmp_path: Path, way: Way) -> None:
     """Ended while two services are built at once, every report names both steps, and both compilers end."""
-    with open_monorepo(tmp_path, "ecr", "s3") as bench:
+    with open_monorepo(tmp_path, "ecr", "s3") as harness:
         for service in ("ecr", "s3"):
-            part(bench.repository, service).write_release("1.2.3")
-        bench.repository.commit("Release artifacts for release v1.2.3")
-        bench.repository.git("tag", "v1.2.3")
-        ending = Ending(bench, "v1.2.3")
+            part(harness.repository, service).write_release("1.2.3")
+        harness.repository.commit("Release artifacts for release v1.2.3")
+        harness.repository.git("tag", "v1.2.3")
+        ending = Ending(harness, "v1.2.3")
         folder = tmp_path / "halt"
         folder.mkdir()
-        halt = Child("go", "list").halt(bench, folder)
+        halt = Child("go", "list").halt(harness, folder)
         with ending.start(*halt.options(), extra=halt.environment(), timeout=1800 if way.volleys else 16) as running:
             until(lambda: (folder / "go.calls").exists() and (folder / "go.calls").read_text().count("\n") == 2)
             ended = end(running, way, ending.grace)
         check_both(ended, way)
-        assert left_running(bench) == []
-        assert left_behind(bench) == []
-        bench.proxy.clear()
-        assert bench.run("v1.2.3").code == 0
+        assert left_running(harness) == []
+        assert left_behind(harness) == []
+        harness.proxy.clear()
+        assert harness.run("v1.2.3").code == 0
 
 
 def check_both(ended: Ended, way: Way) -> None:
@@ -374,16 +377,16 @@ def check_both(ended: Ended, way: Way) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
-def test_a_child_that_will_not_end_does_not_keep_the_run(two_platforms: Bench, way: Way) -> None:
+def test_a_child_that_will_not_end_does_not_keep_the_run(two_platforms: ReleaseHarness, way: Way) -> None:
     """A compiler that ignores the first signal is killed with all that it started, inside a short grace period."""
     ending = Ending(two_platforms, "v1.2.3", grace=6.0)
     ending.end(deaf(RELEASE["build, compile"]), way)
 
 
-def test_the_deadline_ends_the_run_before_prow_does(bench: Bench) -> None:
+def test_the_deadline_ends_the_run_before_prow_does(harness: ReleaseHarness) -> None:
     """The run plans its own deadline from JOB_SPEC, and is over with all that it does before Prow's timeout."""
-    bench.proxy.hold(method="PUT", path=r"/blobs/")
-    ending = Ending(bench, "v1.2.3", grace=60.0)
+    harness.proxy.hold(method="PUT", path=r"/blobs/")
+    ending = Ending(harness, "v1.2.3", grace=60.0)
     began = time.monotonic()
     with ending.start(extra={}, timeout=10) as running:
         ended = running.wait(10)
@@ -409,20 +412,20 @@ class UnderProw:
     [UnderProw(8, 0, "SIGINT", "127"), UnderProw(1800, 1, EITHER, "130"), UnderProw(1800, 2, EITHER, "130")],
     ids=["timeout", "abort", "second abort"],
 )
-def test_prows_entrypoint_has_nothing_to_kill(two_platforms: Bench, tmp_path: Path, prow: UnderProw) -> None:
+def test_prows_entrypoint_has_nothing_to_kill(two_platforms: ReleaseHarness, tmp_path: Path, prow: UnderProw) -> None:
     """Ended in a compile by Prow's own entrypoint, a run is over inside the grace period, with whole reports."""
-    bench = two_platforms
-    clone, sha = bench.clone("v1.2.3")
+    harness = two_platforms
+    clone, sha = harness.clone("v1.2.3")
     folder = tmp_path / "halt"
     folder.mkdir()
-    halt = RELEASE["build, compile"].place.halt(bench, folder)
+    halt = RELEASE["build, compile"].place.halt(harness, folder)
     argv = (
         *(require_tool("entrypoint"), f"--timeout={prow.timeout}s", f"--grace-period={GRACE_SECONDS:.0f}s"),
         *(f"--process-log={tmp_path}/process-log.txt", f"--marker-file={tmp_path}/marker.txt"),
         *("--", PROGRAM, "run", *halt.options()),
     )
-    environment = {**bench.environment("v1.2.3", sha), **halt.environment()}
-    with start_program(*argv, env=environment, cwd=checkout_folder(clone, bench.repository)) as entrypoint:
+    environment = {**harness.environment("v1.2.3", sha), **halt.environment()}
+    with start_program(*argv, env=environment, cwd=checkout_folder(clone, harness.repository)) as entrypoint:
         until(halt.is_reached)
         for _ in range(prow.terminations):
             entrypoint.process.terminate()
@@ -433,15 +436,15 @@ def test_prows_entrypoint_has_nothing_to_kill(two_platforms: Bench, tmp_path: Pa
     [line] = ended.errors
     assert re.match(f"ERROR: the run was ended by {prow.reason} during build of widget[.] {RunEnded.remedy}", line)
     check_reports(ended, RELEASE["build, compile"])
-    assert left_running(bench) == []
-    assert left_behind(bench) == []
-    check_complete(bench)
+    assert left_running(harness) == []
+    assert left_behind(harness) == []
+    check_complete(harness)
 
 
-def test_an_ended_plan_is_still_one_document(bench: Bench) -> None:
+def test_an_ended_plan_is_still_one_document(harness: ReleaseHarness) -> None:
     """A plan that is ended prints its one JSON document all the same, which says where it ended."""
-    stopped = bench.proxy.hold(path=r"/manifests/")
-    with bench.start("v1.2.3", "--json", command="plan") as running:
+    stopped = harness.proxy.hold(path=r"/manifests/")
+    with harness.start("v1.2.3", "--json", command="plan") as running:
         assert stopped.reached.wait(60)
         running.process.terminate()
         ended = running.wait(GRACE_SECONDS)
@@ -451,9 +454,9 @@ def test_an_ended_plan_is_still_one_document(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
-def test_reports_that_cannot_be_written_do_not_keep_the_run(bench: Bench, tmp_path: Path, way: Way) -> None:
+def test_reports_that_cannot_be_written_do_not_keep_the_run(harness: ReleaseHarness, tmp_path: Path, way: Way) -> None:
     """On a disk that takes what is written and never answers, a run is over inside a short grace period, with 9."""
-    ending = Ending(bench, "v1.2.3", grace=3.0)
+    ending = Ending(harness, "v1.2.3", grace=3.0)
     artifacts = tmp_path / "ended-v1.2.3-1"
     artifacts.mkdir()
     os.mkfifo(artifacts / ".record.json.partial")
@@ -464,19 +467,19 @@ def test_reports_that_cannot_be_written_do_not_keep_the_run(bench: Bench, tmp_pa
     assert ended.code == 9
     [line] = ended.errors
     assert re.match(f"ERROR: the run was ended by {way.reason} after event[.] ", line)
-    assert left_running(bench) == []
-    assert left_behind(bench) == []
+    assert left_running(harness) == []
+    assert left_behind(harness) == []
 
 
-def test_a_kill_leaves_nothing_incomplete(bench: Bench) -> None:
+def test_a_kill_leaves_nothing_incomplete(harness: ReleaseHarness) -> None:
     """Killed outright between image and chart, nothing incomplete is named, and a rerun completes without the image."""
-    stopped = bench.proxy.hold(method="PUT", path=r"/ack/chart/manifests/sha256:")
-    with bench.start("v1.2.3") as running:
+    stopped = harness.proxy.hold(method="PUT", path=r"/ack/chart/manifests/sha256:")
+    with harness.start("v1.2.3") as running:
         assert stopped.reached.wait(60)
         running.process.kill()
     stopped.let_go(forward=True)
-    assert check_nothing_incomplete(bench) == {IMAGE}
-    bench.proxy.clear()
-    ended = bench.run("v1.2.3")
+    assert check_nothing_incomplete(harness) == {IMAGE}
+    harness.proxy.clear()
+    ended = harness.run("v1.2.3")
     assert ended.actions == {IMAGE: "skip", CHART: "publish", ALIAS: "publish"}
-    assert bench.proxy.count("PUT", r"/ack/controller/") == 0
+    assert harness.proxy.count("PUT", r"/ack/controller/") == 0

@@ -9,21 +9,24 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hack.image import build_image
 from runner import __version__
 from runner.oci.manifest import digest_of
-from testbed.prow_job import checkout_folder
-from tests.support.docker import DEBIAN_BASE, go_cache, with_jobs
+from testbed.go import make_shared_cache
+from testbed.job_inputs import checkout_folder
+from testbed.paths import ROOT, TOOLS
+from testbed.prow.images import bake_jobs
+from testbed.registry_clients import crane
+from testbed.release_harness import Ended, ReleaseHarness, open_harness
+from testbed.runner_image import build_image
+from tests.support.docker import DEBIAN_BASE
 from tests.support.left_overs import SECRET, ExportedImage
-from tests.support.releases import Bench, Ended, crane, open_bench
-from tests.support.tools import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from hack.image import Built
     from testbed.docker_daemon import DockerDaemon
+    from testbed.runner_image import Built
 
 pytestmark = pytest.mark.exclusive
 
@@ -39,30 +42,34 @@ GRACE_SECONDS = 15
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    with open_bench(tmp_path, config=JOBS) as made:
+def harness(tmp_path: Path) -> Iterator[ReleaseHarness]:
+    with open_harness(tmp_path, config=JOBS) as made:
         yield made
 
 
 class Job:
-    """One job of a bench, run in a container: any user, no home, a read-only root."""
+    """One job of a harness, run in a container: any user, no home, a read-only root."""
 
-    def __init__(self, daemon: DockerDaemon, image: str, bench: Bench) -> None:
+    def __init__(self, daemon: DockerDaemon, image: str, harness: ReleaseHarness) -> None:
         self.daemon = daemon
-        self.workspace, sha = bench.clone("v1.2.3")
-        self.clone = checkout_folder(self.workspace, bench.repository)
-        self.artifacts = bench.folder / f"artifacts-{bench.runs}"
+        self.workspace, sha = harness.clone("v1.2.3")
+        self.clone = checkout_folder(self.workspace, harness.repository)
+        self.artifacts = harness.folder / f"artifacts-{harness.runs}"
         self.artifacts.mkdir()
         subprocess.run(["chmod", "-R", "a+rwX", self.workspace, self.artifacts], check=True, timeout=60)
-        for folder in (bench.folder, *bench.folder.parents[:2]):
+        for folder in (harness.folder, *harness.folder.parents[:2]):
             folder.chmod(folder.stat().st_mode | 0o011)
         prow = {
             key: value
-            for key, value in bench.environment("v1.2.3", sha).items()
+            for key, value in harness.environment("v1.2.3", sha).items()
             if key not in ("PATH", "TMPDIR", "GOCACHE", "GOMODCACHE", "GOPROXY")
         }
         environment = {**prow, "GOCACHE": "/cache"}
-        mounts = {self.workspace: self.workspace, self.artifacts: self.artifacts, go_cache(): "/cache"}
+        mounts = {
+            self.workspace: self.workspace,
+            self.artifacts: self.artifacts,
+            make_shared_cache(TOOLS / "go-cache-of-containers"): "/cache",
+        }
         self.arguments = [
             *("--network", "host", "--read-only", "--tmpfs", "/tmp:mode=1777,exec", "--user", f"{USER}:{USER}"),  # noqa: S108 - the container's own
             *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--workdir", str(self.clone)),
@@ -85,34 +92,35 @@ class Job:
 
 
 @pytest.fixture
-def job(docker: DockerDaemon, runner_image: Built, bench: Bench) -> Job:
-    image = with_jobs(docker, runner_image.tag, "ack-release:local", bench.config.read_text())
-    return Job(docker, image, bench)
+def job(docker: DockerDaemon, runner_image: Built, harness: ReleaseHarness) -> Job:
+    image = "ack-release:local"
+    bake_jobs(runner_image.tag, image, harness.config.read_text(), environment=docker.environment)
+    return Job(docker, image, harness)
 
 
 @pytest.mark.parametrize("before", [(), ("env", "--unset=HOME")], ids=["as started", "without HOME"])
-def test_a_release_in_the_image(job: Job, bench: Bench, before: tuple[str, ...]) -> None:
+def test_a_release_in_the_image(job: Job, harness: ReleaseHarness, before: tuple[str, ...]) -> None:
     """Any uid without a home, on a read-only root and without capabilities, releases by the jobs.yaml baked in."""
     ended = job.run(*before, "ack-release", "run")
     assert (ended.code, ended.errors) == (0, []), ended.out + ended.err
     assert ended.lines[-1].startswith("RELEASED: widget 1.2.3 (release, 3 names written)")
-    crane("validate", "--insecure", "--remote", f"{bench.host}/ack/controller:widget-v1.2.3")
+    crane("validate", "--insecure", "--remote", f"{harness.host}/ack/controller:widget-v1.2.3")
     assert len(ended.page.css(".pulls code")) == 4
     settings = ended.record["settings"]
     assert settings["config"] == {"value": "/etc/ack-release/jobs.yaml", "from": "the runner's image"}
-    assert settings["config digest"]["value"] == digest_of(bench.config.read_bytes())
+    assert settings["config digest"]["value"] == digest_of(harness.config.read_bytes())
     assert {path.stat().st_uid for path in ended.artifacts.iterdir()} == {USER}
     again = job.run(*before, "ack-release", "run")
     assert set(again.actions.values()) == {"skip"}
 
 
-def test_a_stop_of_the_container(job: Job, bench: Bench) -> None:
+def test_a_stop_of_the_container(job: Job, harness: ReleaseHarness) -> None:
     """A container that is told to stop in the middle of an upload ends with 9, in time, with whole reports."""
-    bench.proxy.delay(60, method="PUT", path=r"/blobs/")
+    harness.proxy.delay(60, method="PUT", path=r"/blobs/")
     container = job.daemon.docker("run", "--detach", *job.arguments, "ack-release", "run")
     try:
         deadline = time.monotonic() + 240
-        while not bench.proxy.count("PUT", r"/blobs/"):
+        while not harness.proxy.count("PUT", r"/blobs/"):
             assert time.monotonic() < deadline, job.daemon.docker("logs", container)
             time.sleep(0.1)
         began = time.monotonic()

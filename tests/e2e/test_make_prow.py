@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from testbed.docker_daemon import docker_daemon
+from testbed.paths import ROOT, TOOLS
+from testbed.process_table import process_tree, processes_with
 from testbed.prow.deck import ADDRESS, LENSES_PORT, PORT
 from testbed.prow.kept_images import kept_images
 from testbed.prow.servers import listens
 from tests.support.deck import read_buildlog, read_view
 from tests.support.docker import require_docker
-from tests.support.pod_processes import processes
-from tests.support.processes import processes_with
-from tests.support.prowbench import until
-from tests.support.tools import BUILT, ROOT, require_deck_pages, require_tool
+from tests.support.tools import require_deck_pages, require_tool
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +33,7 @@ pytestmark = pytest.mark.exclusive
 PROGRAMS = ("etcd", "kube-apiserver", "hook", "prow-controller-manager", "crier", "deck", "crane", "moto_server")
 READY_SECONDS = 30
 LONG = 120
+LOOK_SECONDS = 0.1
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def data() -> Path:
     require_deck_pages()
     for name in (*PROGRAMS, "debootstrap"):
         require_tool(name)
-    folder = BUILT.parent / "prow-of-tests"
+    folder = TOOLS / "prow-of-tests"
     with docker_daemon(folder / "docker") as daemon:
         kept_images(daemon)
     return folder
@@ -62,7 +63,7 @@ class Running:
             assert found or self.process.poll() is None, self._log.read_text()
             return found
 
-        return until(look, seconds=LONG)
+        return until(look, seconds=LONG, pause=LOOK_SECONDS)
 
     def ended(self) -> int:
         """Wait for its end, and return its exit code."""
@@ -94,7 +95,7 @@ def test_all_ends_with_it(data: Path, tmp_path: Path, ending: signal.Signals) ->
     with make_prow(data, tmp_path / "log") as running:
         assert float(running.said(r"^ *([0-9.]+) s  ready$")[1]) < READY_SECONDS
         running.said(r"^widget-release v1.2.3: pending")
-        children = processes(running.process.pid)
+        children = process_tree(running.process.pid)
         # A container's first process is no child of the daemon that started it.
         of_docker = next(one.argv[one.argv.index("--exec-root") + 1] for one in children if "--exec-root" in one.argv)
         assert len(children) > len(PROGRAMS)
@@ -103,7 +104,7 @@ def test_all_ends_with_it(data: Path, tmp_path: Path, ending: signal.Signals) ->
     run = Path(of_docker).parent
     told = (str(data), str(run))
     if ending == signal.SIGKILL:
-        until(lambda: not left(*told) or None, seconds=LONG)
+        until(lambda: not left(*told), seconds=LONG, pause=LOOK_SECONDS)
         # Folders are beyond what the kernel ends: the next start removes them.
         with docker_daemon(data / "docker"):
             pass
@@ -138,7 +139,7 @@ def test_a_program_that_ends_before(data: Path, tmp_path: Path) -> None:
     """When one of its programs dies, it ends with 1, and says which and what that printed last."""
     with make_prow(data, tmp_path / "log") as running:
         running.said(r"^widget-release v1\.2\.3: pending")
-        [crier] = [one for one in processes(running.process.pid) if one.argv[:1] == [str(require_tool("crier"))]]
+        [crier] = [one for one in process_tree(running.process.pid) if one.argv[:1] == [str(require_tool("crier"))]]
         os.kill(crier.id, signal.SIGKILL)
         assert running.ended() == 1
         running.said(r"^prow: crier ended with -9; \S+crier\.log ends so:\n\{")

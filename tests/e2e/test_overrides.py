@@ -13,12 +13,13 @@ import pytest
 import yaml
 
 from runner.chart.archive import files_of
-from testbed.prow_job import checkout_folder
+from testbed.job_inputs import checkout_folder
+from testbed.monorepo import open_monorepo, part
+from testbed.paths import ROOT
+from testbed.registry_clients import crane, crane_bytes
+from testbed.release_harness import PROGRAM, Ended, ReleaseHarness, run_program
 from tests.e2e.test_refusals import CASES
-from tests.support.monorepo import open_monorepo, part
 from tests.support.refusals import check_refusal
-from tests.support.releases import PROGRAM, Bench, Ended, crane, crane_bytes, run_program
-from tests.support.tools import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,14 +34,14 @@ DOCUMENT = {
 """What every document of ``plan --json`` has."""
 
 
-def filled(bench: Bench, values: Mapping[str, str]) -> dict[str, str]:
+def filled(harness: ReleaseHarness, values: Mapping[str, str]) -> dict[str, str]:
     """The values with the registry's address filled in."""
-    return {key: value.format(host=bench.host) for key, value in values.items()}
+    return {key: value.format(host=harness.host) for key, value in values.items()}
 
 
-def plan(bench: Bench, *options: str, ref: str = TAG, extra: Mapping[str, str] | None = None) -> Ended:
+def plan(harness: ReleaseHarness, *options: str, ref: str = TAG, extra: Mapping[str, str] | None = None) -> Ended:
     """Run ``plan --json``."""
-    return bench.run(ref, "--json", *options, command="plan", extra=extra)
+    return harness.run(ref, "--json", *options, command="plan", extra=extra)
 
 
 def chart_values(host: str, name: str) -> str:
@@ -80,20 +81,20 @@ def chart_values(host: str, name: str) -> str:
     ],
 )
 def test_which_registry_is_written(
-    bench: Bench, options: tuple[str, ...], environment: Mapping[str, str], registry: str, origin: str
+    harness: ReleaseHarness, options: tuple[str, ...], environment: Mapping[str, str], registry: str, origin: str
 ) -> None:
     """The option goes before the environment, that before jobs.yaml; another registry than production's is staging."""
-    ended = plan(bench, *(option.format(host=bench.host) for option in options), extra=filled(bench, environment))
+    ended = plan(harness, *(option.format(host=harness.host) for option in options), extra=filled(harness, environment))
     assert ended.code == 0, ended.err
     document = ended.plan
-    assert document["registry"] == document["settings"]["registry"]["value"] == f"{bench.host}/{registry}"
+    assert document["registry"] == document["settings"]["registry"]["value"] == f"{harness.host}/{registry}"
     assert document["settings"]["registry"]["from"].endswith(origin)
     assert document["staging"] is (registry != "ack")
     assert {entry["name"] for entry in document["entries"]} == {
-        f"{bench.host}/{registry}/{name}"
+        f"{harness.host}/{registry}/{name}"
         for name in ("controller:widget-v1.2.3", "chart:widget-v1.2.3", "widget-chart:1.2.3")
     }
-    assert document["settings"]["production registry"]["value"] == f"{bench.host}/ack"
+    assert document["settings"]["production registry"]["value"] == f"{harness.host}/ack"
 
 
 @pytest.mark.parametrize(
@@ -115,11 +116,11 @@ def test_which_registry_is_written(
     ],
 )
 def test_what_cannot_be_meant_is_refused(
-    bench: Bench, options: tuple[str, ...], environment: Mapping[str, str], says: str
+    harness: ReleaseHarness, options: tuple[str, ...], environment: Mapping[str, str], says: str
 ) -> None:
     """Settings that are malformed or disagree are exit 2, before the registry is asked anything."""
-    check_refusal(bench.run(TAG, *options, extra=filled(bench, environment)), 2, "usage-invalid", says)
-    assert bench.proxy.requests == ()
+    check_refusal(harness.run(TAG, *options, extra=filled(harness, environment)), 2, "usage-invalid", says)
+    assert harness.proxy.requests == ()
 
 
 @pytest.mark.parametrize(
@@ -130,37 +131,37 @@ def test_what_cannot_be_meant_is_refused(
     ],
 )
 def test_an_image_of_another_name_is_a_staging_release(
-    bench: Bench, environment: Mapping[str, str], image: str
+    harness: ReleaseHarness, environment: Mapping[str, str], image: str
 ) -> None:
     """An image named by the environment is published under that name, and the chart that goes with it names it."""
-    extra = {**filled(bench, environment), "HELM_REGISTRY": f"{bench.host}/try"}
-    ended = bench.run(TAG, extra=extra)
+    extra = {**filled(harness, environment), "HELM_REGISTRY": f"{harness.host}/try"}
+    ended = harness.run(TAG, extra=extra)
     assert ended.code == 0, ended.out
     assert ended.record["staging"] is True
     assert set(ended.actions) == {image, "try/chart:widget-v1.2.3", "try/widget-chart:1.2.3"}
-    crane("validate", "--insecure", "--remote", f"{bench.host}/{image}")
-    repository, _, tag = f"{bench.host}/{image}".rpartition(":")
-    stated = yaml.safe_load(chart_values(bench.host, "try/chart:widget-v1.2.3"))["image"]
+    crane("validate", "--insecure", "--remote", f"{harness.host}/{image}")
+    repository, _, tag = f"{harness.host}/{image}".rpartition(":")
+    stated = yaml.safe_load(chart_values(harness.host, "try/chart:widget-v1.2.3"))["image"]
     assert (stated["repository"], stated["tag"]) == (repository, tag)
-    bench.proxy.clear()
-    again = bench.run(TAG, extra=extra)
-    assert (again.code, bench.proxy.writes, again.digests) == (0, (), ended.digests)
+    harness.proxy.clear()
+    again = harness.run(TAG, extra=extra)
+    assert (again.code, harness.proxy.writes, again.digests) == (0, (), ended.digests)
 
 
-def test_an_image_of_another_name_does_not_reach_the_production_chart(bench: Bench) -> None:
+def test_an_image_of_another_name_does_not_reach_the_production_chart(harness: ReleaseHarness) -> None:
     """Without another registry an image of another name is exit 2: its chart would stay production's for good."""
-    extra = {"DOCKER_REPOSITORY": f"{bench.host}/try/widget"}
-    check_refusal(bench.run(TAG, extra=extra), 2, "usage-invalid", "production registry")
-    assert bench.proxy.writes == ()
+    extra = {"DOCKER_REPOSITORY": f"{harness.host}/try/widget"}
+    check_refusal(harness.run(TAG, extra=extra), 2, "usage-invalid", "production registry")
+    assert harness.proxy.writes == ()
 
 
-def test_an_image_of_the_name_it_has_anyway_is_production(bench: Bench) -> None:
+def test_an_image_of_the_name_it_has_anyway_is_production(harness: ReleaseHarness) -> None:
     """DOCKER_REPOSITORY and AWS_SERVICE_DOCKER_IMG that repeat what naming gives change nothing but the provenance."""
     extra = {
-        "DOCKER_REPOSITORY": f"{bench.host}/ack/controller",
-        "AWS_SERVICE_DOCKER_IMG": f"{bench.host}/ack/controller:widget-v1.2.3",
+        "DOCKER_REPOSITORY": f"{harness.host}/ack/controller",
+        "AWS_SERVICE_DOCKER_IMG": f"{harness.host}/ack/controller:widget-v1.2.3",
     }
-    named, usual = plan(bench, extra=extra).plan, plan(bench).plan
+    named, usual = plan(harness, extra=extra).plan, plan(harness).plan
     assert named["staging"] is usual["staging"] is False
     assert named["entries"] == usual["entries"]
     assert {value["from"] for key, value in named["settings"].items() if key not in usual["settings"]} == {
@@ -172,26 +173,26 @@ def test_an_image_of_the_name_it_has_anyway_is_production(bench: Bench) -> None:
 @pytest.mark.parametrize("variable", ["DOCKER_REPOSITORY", "AWS_SERVICE_DOCKER_IMG"])
 def test_one_image_name_is_not_for_several_services(tmp_path: Path, variable: str) -> None:
     """A full reference is exit 2 when the tag releases several services, and fine when one of them is asked for."""
-    with open_monorepo(tmp_path, "anvil", "bellows") as bench:
+    with open_monorepo(tmp_path, "anvil", "bellows") as harness:
         for service in ("anvil", "bellows"):
-            part(bench.repository, service).write_release("1.2.3")
-        bench.repository.commit("Release artifacts")
-        bench.repository.git("tag", TAG)
-        value = f"{bench.host}/try/image" + (":mine" if variable == "AWS_SERVICE_DOCKER_IMG" else "")
-        refused = bench.run(TAG, extra={variable: value})
+            part(harness.repository, service).write_release("1.2.3")
+        harness.repository.commit("Release artifacts")
+        harness.repository.git("tag", TAG)
+        value = f"{harness.host}/try/image" + (":mine" if variable == "AWS_SERVICE_DOCKER_IMG" else "")
+        refused = harness.run(TAG, extra={variable: value})
         check_refusal(refused, 2, "usage-invalid", "releases anvil, bellows")
-        assert bench.proxy.requests == ()
-        staged = {variable: value, "HELM_REGISTRY": f"{bench.host}/try"}
-        ended = plan(bench, "--service", "anvil", extra=staged)
+        assert harness.proxy.requests == ()
+        staged = {variable: value, "HELM_REGISTRY": f"{harness.host}/try"}
+        ended = plan(harness, "--service", "anvil", extra=staged)
         assert ended.code == 0, ended.err
         assert [entry["name"] for entry in ended.plan["entries"] if entry["kind"] == "image"] == [
             value if ":mine" in value else f"{value}:{TAG}"
         ]
 
 
-def test_quiet_leaves_warnings_and_the_outcome(bench: Bench) -> None:
+def test_quiet_leaves_warnings_and_the_outcome(harness: ReleaseHarness) -> None:
     """With QUIET stdout has warnings and the last line only; release-log.jsonl has everything as ever."""
-    ended = bench.run(TAG, extra={"QUIET": "true"})
+    ended = harness.run(TAG, extra={"QUIET": "true"})
     assert ended.code == 0, ended.out
     *others, last = ended.lines
     assert last.startswith("RELEASED:")
@@ -199,22 +200,22 @@ def test_quiet_leaves_warnings_and_the_outcome(bench: Bench) -> None:
     assert all("level=warning" in line for line in others)
     levels = [json.loads(line)["level"] for line in (ended.artifacts / "release-log.jsonl").read_text().splitlines()]
     assert levels.count("info") > 0
-    loud = bench.run(TAG)
+    loud = harness.run(TAG)
     assert any("level=info" in line for line in loud.lines)
 
 
 @pytest.mark.parametrize("given", ["option", "environment", "default"])
-def test_where_reports_go(bench: Bench, tmp_path: Path, given: str) -> None:
+def test_where_reports_go(harness: ReleaseHarness, tmp_path: Path, given: str) -> None:
     """Reports are where --artifacts says, else where Prow says, else in ./artifacts; nothing is in the others."""
-    clone = bench.clone(TAG)
+    clone = harness.clone(TAG)
     folders = {
         "option": tmp_path / "asked",
         "environment": tmp_path / "given",
-        "default": checkout_folder(clone[0], bench.repository) / "artifacts",
+        "default": checkout_folder(clone[0], harness.repository) / "artifacts",
     }
     options = ("--artifacts", str(folders["option"])) if given == "option" else ()
     extra = {"ARTIFACTS": "" if given == "default" else str(folders["environment"])}
-    ended = bench.run(TAG, *options, command="plan", extra=extra, clone=clone)
+    ended = harness.run(TAG, *options, command="plan", extra=extra, clone=clone)
     assert ended.code == 0, ended.out
     assert [place for place, folder in folders.items() if folder.exists()] == [given]
     record = json.loads((folders[given] / "record.json").read_text("utf-8"))
@@ -225,45 +226,45 @@ def test_where_reports_go(bench: Bench, tmp_path: Path, given: str) -> None:
     }
 
 
-def test_a_run_without_a_place_for_reports_goes_on(bench: Bench) -> None:
+def test_a_run_without_a_place_for_reports_goes_on(harness: ReleaseHarness) -> None:
     """When the artifacts folder cannot be made the log says so, and the release passes all the same."""
-    folder = bench.config / "artifacts"
-    ended = bench.run(TAG, extra={"ARTIFACTS": str(folder)})
+    folder = harness.config / "artifacts"
+    ended = harness.run(TAG, extra={"ARTIFACTS": str(folder)})
     assert ended.code == 0, ended.out
     [warning] = [line for line in ended.lines if "reports are not written" in line]
     assert "level=warning" in warning
     assert str(folder) in warning
     assert ended.lines[-1].startswith("RELEASED:")
-    assert bench.proxy.count("PUT", r"/manifests/") > 0
+    assert harness.proxy.count("PUT", r"/manifests/") > 0
 
 
-def test_the_option_goes_before_the_default_configuration(bench: Bench) -> None:
+def test_the_option_goes_before_the_default_configuration(harness: ReleaseHarness) -> None:
     """Without --config the config/jobs.yaml of the current folder is read, with it only the file it names."""
-    clone = bench.clone(TAG)
-    folder = checkout_folder(clone[0], bench.repository)
+    clone = harness.clone(TAG)
+    folder = checkout_folder(clone[0], harness.repository)
     (folder / "config" / "jobs.yaml").write_text(
-        bench.config.read_text("utf-8").replace(f"{bench.host}/ack", f"{bench.host}/other"), encoding="utf-8"
+        harness.config.read_text("utf-8").replace(f"{harness.host}/ack", f"{harness.host}/other"), encoding="utf-8"
     )
-    environment = bench.environment(TAG, clone[1])
+    environment = harness.environment(TAG, clone[1])
     default = run_program(PROGRAM, "plan", "--json", env=environment, cwd=folder)
     assert default.plan["settings"]["config"] == {"value": "config/jobs.yaml", "from": "default"}
-    assert default.plan["registry"] == f"{bench.host}/other"
-    asked = run_program(PROGRAM, "plan", "--json", "--config", bench.config, env=environment, cwd=folder)
-    assert asked.plan["settings"]["config"] == {"value": str(bench.config), "from": "option --config"}
-    assert asked.plan["registry"] == f"{bench.host}/ack"
+    assert default.plan["registry"] == f"{harness.host}/other"
+    asked = run_program(PROGRAM, "plan", "--json", "--config", harness.config, env=environment, cwd=folder)
+    assert asked.plan["settings"]["config"] == {"value": str(harness.config), "from": "option --config"}
+    assert asked.plan["registry"] == f"{harness.host}/ack"
     digests = [ended.plan["settings"]["config digest"]["value"] for ended in (default, asked)]
     assert len(set(digests)) == 2
 
 
-def test_the_plan_tells_where_each_value_is_from(bench: Bench, tmp_path: Path) -> None:
+def test_the_plan_tells_where_each_value_is_from(harness: ReleaseHarness, tmp_path: Path) -> None:
     """Options, environment, jobs.yaml and defaults are told apart, value by value."""
-    layout, (workspace, sha) = tmp_path / "layout", bench.clone(TAG)
+    layout, (workspace, sha) = tmp_path / "layout", harness.clone(TAG)
     options = ("--base-image", "scratch", "--to-layout", str(layout), "--workspace", str(workspace))
-    bench.config.write_text(re.sub(r"\n  base_image: .*", "", bench.config.read_text("utf-8")), encoding="utf-8")
-    ended = bench.run(TAG, "--json", *options, "--service", "widget", command="plan", clone=(workspace, sha))
+    harness.config.write_text(re.sub(r"\n  base_image: .*", "", harness.config.read_text("utf-8")), encoding="utf-8")
+    ended = harness.run(TAG, "--json", *options, "--service", "widget", command="plan", clone=(workspace, sha))
     assert ended.code == 0, ended.err
     settings = {key: (setting["value"], setting["from"]) for key, setting in ended.plan["settings"].items()}
-    file = str(bench.config)
+    file = str(harness.config)
     assert settings.pop("config digest")[0].startswith("sha256:")
     assert settings == {
         "artifacts": (str(ended.artifacts), "environment ARTIFACTS"),
@@ -273,27 +274,27 @@ def test_the_plan_tells_where_each_value_is_from(bench: Bench, tmp_path: Path) -
         "config": (file, "option --config"),
         "layout folder": (str(layout), "option --to-layout"),
         "platforms": ("linux/amd64,linux/arm64", file),
-        "production registry": (f"{bench.host}/ack", file),
-        "registry": (f"{bench.host}/ack", file),
+        "production registry": (f"{harness.host}/ack", file),
+        "registry": (f"{harness.host}/ack", file),
         "services": ("widget", "option --service"),
         "workspace": (str(workspace), "option --workspace"),
     }
     assert not layout.exists()
 
 
-def published_from_another_commit(bench: Bench) -> None:
+def published_from_another_commit(harness: ReleaseHarness) -> None:
     """Publish the release, then tag another commit with its version."""
-    assert bench.run(TAG).code == 0
-    bench.repository.git("tag", "--delete", TAG)
-    bench.repository.release("1.2.3", edits={"README.md": "another commit\n"})
+    assert harness.run(TAG).code == 0
+    harness.repository.git("tag", "--delete", TAG)
+    harness.repository.release("1.2.3", edits={"README.md": "another commit\n"})
 
 
-def refused(bench: Bench) -> None:
+def refused(harness: ReleaseHarness) -> None:
     """Let every request be answered with what is not worth a retry."""
-    bench.proxy.fail(400)
+    harness.proxy.fail(400)
 
 
-FAILURES: Mapping[str, tuple[int, str, Callable[[Bench], object], Mapping[str, Any]]] = {
+FAILURES: Mapping[str, tuple[int, str, Callable[[ReleaseHarness], object], Mapping[str, Any]]] = {
     "no Prow environment": (
         2,
         "event-invalid",
@@ -303,28 +304,28 @@ FAILURES: Mapping[str, tuple[int, str, Callable[[Bench], object], Mapping[str, A
     "configuration": (
         2,
         "configuration-invalid",
-        lambda bench: bench.config.write_text("registri: h.example/n\n", encoding="utf-8"),
+        lambda harness: harness.config.write_text("registri: h.example/n\n", encoding="utf-8"),
         {},
     ),
     "settings": (2, "usage-invalid", lambda _: None, {"extra": {"HELM_REGISTRY": "oci://h.example/n"}}),
-    "not a release": (3, "not-a-release", lambda bench: bench.repository.git("branch", "other"), {"ref": "other"}),
+    "not a release": (3, "not-a-release", lambda harness: harness.repository.git("branch", "other"), {"ref": "other"}),
     "chart": (4, "chart-missing", CASES["no chart folder"].arrange, {"ref": "v1.3.0"}),
     "render": (4, "chart-unusable", CASES["the template cannot be rendered"].arrange, {"ref": "v1.3.0"}),
     "conflict": (5, "already-published", published_from_another_commit, {}),
     "registry": (7, "registry-failed", refused, {}),
-    "credentials": (8, "credentials-refused", lambda bench: bench.proxy.fail(403, code="DENIED"), {}),
+    "credentials": (8, "credentials-refused", lambda harness: harness.proxy.fail(403, code="DENIED"), {}),
 }
 
 
 @pytest.mark.parametrize("case", FAILURES.values(), ids=FAILURES.keys())
 def test_a_failing_plan_is_one_document_too(
-    bench: Bench, case: tuple[int, str, Callable[[Bench], object], Mapping[str, Any]]
+    harness: ReleaseHarness, case: tuple[int, str, Callable[[ReleaseHarness], object], Mapping[str, Any]]
 ) -> None:
     """Whatever ends it, plan --json prints one JSON document with the error, and the ERROR line on stderr."""
     code, name, arrange, given = case
-    arrange(bench)
-    writes = len(bench.proxy.writes)
-    ended = plan(bench, **given)
+    arrange(harness)
+    writes = len(harness.proxy.writes)
+    ended = plan(harness, **given)
     assert ended.code == code, ended.err
     document = ended.plan
     assert set(document) >= DOCUMENT
@@ -335,18 +336,18 @@ def test_a_failing_plan_is_one_document_too(
     assert error["remedy"]
     [line] = [line for line in ended.err.splitlines() if line.startswith("ERROR:")]
     assert f"exit={code} code={name}" in line
-    assert len(bench.proxy.writes) == writes
+    assert len(harness.proxy.writes) == writes
     assert ended.record["error"]["code"] == name
 
 
-def test_a_plan_is_one_document_with_every_name(bench: Bench) -> None:
+def test_a_plan_is_one_document_with_every_name(harness: ReleaseHarness) -> None:
     """A plan that passes has every key of the contract, no error, and the log on stderr."""
-    ended = plan(bench)
+    ended = plan(harness)
     document = ended.plan
     assert set(document) >= DOCUMENT
     assert (document["exit"], document["error"], document["staging"]) == (0, None, False)
     assert (document["ref"], document["path"], document["version"]) == (TAG, "release", "1.2.3")
-    assert document["commit"] == bench.repository.resolve(f"refs/tags/{TAG}^{{commit}}")
+    assert document["commit"] == harness.repository.resolve(f"refs/tags/{TAG}^{{commit}}")
     assert [set(entry) for entry in document["entries"]] == [
         {"service", "kind", "name", "action", "reason", "digest"} for _ in document["entries"]
     ]
@@ -356,11 +357,11 @@ def test_a_plan_is_one_document_with_every_name(bench: Bench) -> None:
     assert "event=planned" in ended.err
 
 
-def test_an_ended_plan_is_one_document_too(bench: Bench) -> None:
+def test_an_ended_plan_is_one_document_too(harness: ReleaseHarness) -> None:
     """A plan that is ended by a signal while it waits for the registry is exit 9, and prints its document."""
-    with bench.start(TAG, "--json", command="plan") as running:
-        bench.proxy.intervene(lambda: running.process.send_signal(signal.SIGTERM), method="GET")
-        bench.proxy.delay(30)
+    with harness.start(TAG, "--json", command="plan") as running:
+        harness.proxy.intervene(lambda: running.process.send_signal(signal.SIGTERM), method="GET")
+        harness.proxy.delay(30)
         ended = running.wait()
     assert ended.code == 9, ended.err
     assert (ended.plan["exit"], ended.plan["error"]["code"]) == (9, "run-ended")

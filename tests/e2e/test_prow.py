@@ -14,14 +14,14 @@ import yaml
 from runner.config.prow import seconds
 from testbed.node.worker import evict
 from testbed.prow.documents import NAMESPACE, STANDARD
+from testbed.registry_clients import crane
 from testbed.sample_controller import slow_to_compile
-from tests.support.pod_processes import container
-from tests.support.prowbench import until
-from tests.support.releases import crane
+from tests.support.prow_harness import LOOK_SECONDS, container
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from testbed.sample_controller import SampleRepository
-    from tests.support.prowbench import ProwBench
+    from tests.support.prow_harness import ProwHarness
 
 pytestmark = pytest.mark.exclusive
 
@@ -37,7 +37,7 @@ ARTIFACTS = {f"artifacts/{name}" for name in ("record.json", "metadata.json", "j
 OF_PROW = {"started.json", "finished.json", "build-log.txt", "clone-records.json", "prowjob.json", "podinfo.json"}
 
 
-def test_a_tag_then_stable(prow: ProwBench) -> None:
+def test_a_tag_then_stable(prow: ProwHarness) -> None:
     """The push of a tag releases image and chart, and that of stable moves the chart; both say so in finished.json."""
     repository = prow.repository()
     released = prow.release(repository, TAG)
@@ -61,7 +61,7 @@ def test_a_tag_then_stable(prow: ProwBench) -> None:
     assert crane("digest", "--insecure", f"{prow.prow.place.registry}/{repository.service}-chart:v1-stable")
 
 
-def test_unstable_starts_nothing(prow: ProwBench) -> None:
+def test_unstable_starts_nothing(prow: ProwHarness) -> None:
     """A push to a branch that is only like stable starts no job, while the tag that is pushed after it starts one."""
     repository = prow.repository()
     repository.git("branch", "unstable")
@@ -70,7 +70,7 @@ def test_unstable_starts_nothing(prow: ProwBench) -> None:
     assert [job["metadata"]["name"] for job in prow.jobs(repository)] == [released.name]
 
 
-def test_a_release_that_fails(prow: ProwBench) -> None:
+def test_a_release_that_fails(prow: ProwHarness) -> None:
     """A controller that does not compile is FAILURE: the last line says cause and remedy, and nothing was written."""
     repository = prow.repository(version=None)
     repository.release("1.2.3", edits={MAIN: lambda text: text.replace("<-ended", "missing(<-ended)")})
@@ -85,12 +85,12 @@ def test_a_release_that_fails(prow: ProwBench) -> None:
     assert not prow.proxy.writes
 
 
-def test_the_pod_runs_as_its_job_says(prow: ProwBench) -> None:
+def test_the_pod_runs_as_its_job_says(prow: ProwHarness) -> None:
     """Every process of the job has the user, groups and rights of the generated job, on a root that it cannot write."""
     repository = prow.repository()
     held = prow.proxy.hold(method="PUT", path=r"/blobs/")
     name = prow.started(repository, prow.prow.push(repository, TAG))
-    until(lambda: held.reached.is_set() or None)
+    until(held.reached.is_set)
     spec = generated_pod(prow, repository)
     of_pod, of_container = spec["securityContext"], spec["containers"][0]["securityContext"]
     found = prow.processes(name)
@@ -125,7 +125,7 @@ def test_the_pod_runs_as_its_job_says(prow: ProwBench) -> None:
     assert prow.ended(name).state == "success"
 
 
-def generated_pod(prow: ProwBench, repository: SampleRepository) -> dict[str, Any]:
+def generated_pod(prow: ProwHarness, repository: SampleRepository) -> dict[str, Any]:
     """What the generated job says of its pod."""
     file = prow.prow.folder / "prowjobs" / "jobs" / f"{repository.name}.yaml"
     (jobs,) = yaml.safe_load(file.read_text())["postsubmits"].values()
@@ -141,16 +141,16 @@ KILLED_AT = {
 
 
 @pytest.mark.parametrize("point", KILLED_AT)
-def test_a_pod_that_is_killed(prow: ProwBench, point: str) -> None:
+def test_a_pod_that_is_killed(prow: ProwHarness, point: str) -> None:
     """A pod that is evicted in the middle of a release is run again by Prow, and the release is complete."""
     repository = prow.repository()
     method, path = KILLED_AT[point]
     held = prow.proxy.hold(method=method, path=path)
     name = prow.started(repository, prow.prow.push(repository, TAG))
-    until(lambda: held.reached.is_set() or None)
+    until(held.reached.is_set)
     first = prow.prow.cluster.job(name)["status"]["build_id"]
     evict(prow.pods, NAMESPACE, name)
-    until(lambda: prow.prow.cluster.job(name)["status"]["build_id"] != first or None)
+    until(lambda: prow.prow.cluster.job(name)["status"]["build_id"] != first, pause=LOOK_SECONDS)
     held.let_go(forward=False)
     released = prow.ended(name)
     assert released.state == "success", released.lines
@@ -162,12 +162,12 @@ def test_a_pod_that_is_killed(prow: ProwBench, point: str) -> None:
     assert len(names) == len(set(names)) == len(record["entries"]), "each name was written once"
 
 
-def test_a_runner_that_is_killed(prow: ProwBench) -> None:
+def test_a_runner_that_is_killed(prow: ProwHarness) -> None:
     """A runner that the kernel kills is FAILURE, and Deck's rerun completes the release with what is missing."""
     repository = prow.repository()
     held = prow.proxy.hold(method="PUT", path=r"-chart/manifests/")
     name = prow.started(repository, prow.prow.push(repository, TAG))
-    until(lambda: held.reached.is_set() or None)
+    until(held.reached.is_set)
     for process in prow.processes(name)[1:]:
         os.kill(process.id, signal.SIGKILL)
     failed = prow.ended(name)
@@ -182,14 +182,14 @@ def test_a_runner_that_is_killed(prow: ProwBench) -> None:
     assert not prow.proxy.count("(PUT|POST|PATCH)", "controller/")
 
 
-def test_stable_waits_for_the_release(prow: ProwBench) -> None:
+def test_stable_waits_for_the_release(prow: ProwHarness) -> None:
     """A push to stable while the tag is being released has no pod until that has ended, and then succeeds."""
     repository = prow.repository()
     repository.stable("1.2.3")
     held = prow.proxy.hold(method="PUT", path=r"/blobs/")
     first = prow.started(repository, prow.prow.push(repository, TAG))
     second = prow.started(repository, prow.prow.push(repository, STABLE))
-    until(lambda: held.reached.is_set() or None)
+    until(held.reached.is_set)
     assert prow.pods.pod(NAMESPACE, second) is None
     assert prow.prow.cluster.job(second)["status"]["state"] == "triggered"
     held.let_go(forward=True)
@@ -198,7 +198,7 @@ def test_stable_waits_for_the_release(prow: ProwBench) -> None:
     assert ended[0].document["status"]["completionTime"] <= ended[1].document["status"]["pendingTime"]
 
 
-def test_a_rerun_through_deck(prow: ProwBench) -> None:
+def test_a_rerun_through_deck(prow: ProwHarness) -> None:
     """Deck's rerun of a release is another ProwJob that succeeds, writes nothing, and says so."""
     repository = prow.repository()
     released = prow.release(repository, TAG)
@@ -211,12 +211,14 @@ def test_a_rerun_through_deck(prow: ProwBench) -> None:
     assert not prow.proxy.writes
 
 
-def test_an_abort_through_deck_in_the_middle_of_a_compile(prow: ProwBench) -> None:
+def test_an_abort_through_deck_in_the_middle_of_a_compile(prow: ProwHarness) -> None:
     """Deck's abort is ABORTED within the grace period, with the reports and no process left; a rerun completes."""
     repository = prow.repository(version=None)
     repository.release("1.2.3", edits=slow_to_compile())
     name = prow.started(repository, prow.prow.push(repository, TAG))
-    until(lambda: any("compile" in Path(one.argv[0]).name for one in prow.processes(name) if one.argv) or None)
+    until(
+        lambda: any("compile" in Path(one.argv[0]).name for one in prow.processes(name) if one.argv), pause=LOOK_SECONDS
+    )
     running = prow.processes(name)
     uid = prow.pod(name)["metadata"]["uid"]
     began = time.monotonic()

@@ -20,15 +20,16 @@ from tests.support.deck import (
     read_podinfo,
     read_view,
 )
-from tests.support.prowbench import until
+from tests.support.prow_harness import LOOK_SECONDS
 from tests.support.tools import require_deck_pages, require_tool
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from testbed.sample_controller import SampleRepository
-    from tests.support.prowbench import ProwBench
+    from tests.support.prow_harness import ProwHarness
 
 pytestmark = pytest.mark.exclusive
 
@@ -52,20 +53,20 @@ def answered(address: str) -> str | None:
         return None
 
 
-def named(prow: ProwBench, repository: SampleRepository) -> set[str]:
+def named(prow: ProwHarness, repository: SampleRepository) -> set[str]:
     """The names of a repository's ProwJobs."""
     return {str(job["metadata"]["name"]) for job in prow.jobs(repository)}
 
 
-def test_a_release_that_runs(prow: ProwBench) -> None:
+def test_a_release_that_runs(prow: ProwHarness) -> None:
     """While a release runs, Deck shows the log as far as it is, and that the release is still running."""
     repository = prow.repository()
     held = prow.proxy.hold(method="PUT", path=r"/blobs/")
     name = prow.started(repository, prow.prow.push(repository, TAG))
-    until(lambda: held.reached.is_set() or None)
+    until(held.reached.is_set)
     job = prow.prow.cluster.job(name)
     query = urlencode({"job": job["spec"]["job"], "id": job["status"]["build_id"]})
-    log = until(lambda: answered(f"{prow.prow.place.deck}/log?{query}"))
+    log = until(lambda: answered(f"{prow.prow.place.deck}/log?{query}"), pause=LOOK_SECONDS)
     assert f"event=started services={repository.service} ref=v1.2.3" in log
     assert "RELEASED:" not in log
     view = read_view(job["status"]["url"])
@@ -75,7 +76,7 @@ def test_a_release_that_runs(prow: ProwBench) -> None:
     assert prow.ended(name).lines[-1].startswith("RELEASED:")
 
 
-def test_a_release_that_has_ended(prow: ProwBench) -> None:
+def test_a_release_that_has_ended(prow: ProwHarness) -> None:
     """Every lens of the generated configuration is there, and tells of the same release."""
     repository = prow.repository()
     released = prow.release(repository, TAG)
@@ -94,15 +95,15 @@ def test_a_release_that_has_ended(prow: ProwBench) -> None:
     assert containers["test"]["Decorated Command"] == "ack-release run"
 
 
-def test_rerun_by_a_click(prow: ProwBench, chromium: Browser) -> None:
+def test_rerun_by_a_click(prow: ProwHarness, chromium: Browser) -> None:
     """The Rerun button of a release's page starts the job again, which then has nothing to send."""
     repository = prow.repository()
     released = prow.release(repository, TAG)
     address = str(released.document["status"]["url"])
-    until(lambda: f'"{released.name}"' in fetch(address) or None)
+    until(lambda: f'"{released.name}"' in fetch(address), pause=LOOK_SECONDS)
     show_page(chromium, address)
     chromium.value("[...document.querySelectorAll('#header-title i')].find(one => one.innerText === 'refresh').click()")
     chromium.value("document.querySelector('#rerun .modal-content a button').click()")
-    again = prow.ended(until(lambda: next(iter(named(prow, repository) - {released.name}), None)))
+    again = prow.ended(until(lambda: next(iter(named(prow, repository) - {released.name}), None), pause=LOOK_SECONDS))
     assert again.state == "success"
     assert "nothing to send" in again.lines[-1]

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from testbed.git import GitRepository, git
+from testbed.origin import clone_refs
+from testbed.paths import ROOT
+from testbed.registry_clients import crane, rendered_images
+from testbed.release_harness import PROGRAM, Ended, go_environment, run_program
 from testbed.sample_controller import PRODUCTION
-from tests.support.git import clone_refs, open_bundle
+from tests.support.bundles import open_bundle
 from tests.support.registry import crane_registry
-from tests.support.releases import PROGRAM, Ended, crane, go_environment, rendered_images, run_program
-from tests.support.tools import ROOT, require_tool
+from tests.support.tools import require_tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,14 +17,17 @@ from runner.oci.name import Repository
 from runner.oci.registry import Registry
 from runner.oci.transport import Transport
 from runner.runtime.lifetime import Lifetime
+from testbed.base_images import AMD64, ARM64, DOCKER, OCI, Form, assemble, of_type, push
 from testbed.executables import program
 from testbed.faults.proxy import FaultProxy
-from tests.support.git import clone_refs, open_bundle, push_environment
-from tests.support.images import AMD64, ARM64, DOCKER, OCI, Form, assemble, of_type, push
+from testbed.origin import clone_refs, push_environment
+from testbed.paths import ROOT
+from testbed.registry_clients import crane, crane_bytes, rendered_images
+from testbed.release_harness import PROGRAM, Ended, go_environment, run_program
+from tests.support.bundles import open_bundle
 from tests.support.refusals import check_refusal
 from tests.support.registry import crane_registry
-from tests.support.releases import PROGRAM, Ended, crane, crane_bytes, go_environment, rendered_images, run_program
-from tests.support.tools import ROOT, require_tool
+from tests.support.tools import require_tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +42,7 @@ PROGRAM_PATH = "bin/controller"
 
 
 @dataclass
-class Stage:
+class StagedBranch:
     """The branch of one controller, cloned as Prow does, and a registry that counts what is written to it."""
 
     service: str
@@ -82,7 +85,7 @@ class Stage:
 
 
 @pytest.fixture(params=sorted(IMAGES))
-def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
+def staged(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StagedBranch]:
     service: str = request.param
     origin = open_bundle(service, tmp_path / "origin")
     sha = origin.resolve("refs/heads/stable")
@@ -97,7 +100,7 @@ def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
         "PATH": f"{programs}:{go_environment()['PATH']}",
     }
     with crane_registry(tmp_path / "registry") as registry, FaultProxy(registry.host) as proxy:
-        yield Stage(service, clone, workspace, environment, proxy)
+        yield StagedBranch(service, clone, workspace, environment, proxy)
 
 
 def former_image(folder: Path, form: Form, *platforms: Platform) -> Artifact:
@@ -127,69 +130,69 @@ def machine_of(image: str, digest: str, folder: Path) -> int:
     return Elf(unpacked.stdout).machine.number
 
 
-def check_published(stage: Stage, ended: Ended, folder: Path) -> None:
+def check_published(staged: StagedBranch, ended: Ended, folder: Path) -> None:
     """Check that the chart is at the moving name with one history, and that either helm gets the staged image."""
     assert (ended.code, ended.errors) == (0, []), ended.out
-    assert ended.lines[-1].startswith(f"RELEASED: {stage.service} ")
+    assert ended.lines[-1].startswith(f"RELEASED: {staged.service} ")
     assert ended.record["staging"] is True
     assert ended.record["services"][0]["scheme"] == "repo-per-service-v"
     names = sorted(ended.actions, key=len)
-    assert names[0] == stage.stable
-    assert [name.startswith(f"{stage.stable}-2") for name in names] == [False, True]
+    assert names[0] == staged.stable
+    assert [name.startswith(f"{staged.stable}-2") for name in names] == [False, True]
     assert len(set(ended.digests.values())) == 1
     for helm in ("helm3", "helm4"):
-        chart = f"{stage.registry}/{stage.service}-chart"
+        chart = f"{staged.registry}/{staged.service}-chart"
         images = rendered_images(chart, "v0-stable", require_tool(helm), folder)
-        assert images == {stage.image}
+        assert images == {staged.image}
 
 
-def check_rerun(stage: Stage, first: Ended) -> None:
+def check_rerun(staged: StagedBranch, first: Ended) -> None:
     """Check that the same run once more writes nothing and finds the same."""
-    stage.proxy.clear()
-    again = stage.run()
+    staged.proxy.clear()
+    again = staged.run()
     assert again.code == 0, again.out
-    assert stage.proxy.writes == ()
+    assert staged.proxy.writes == ()
     assert set(again.actions.values()) == {"skip"}
-    assert again.digests[stage.stable] == first.digests[stage.stable]
+    assert again.digests[staged.stable] == first.digests[staged.stable]
 
 
-def test_it_is_refused_while_its_image_is_not_there(stage: Stage) -> None:
+def test_it_is_refused_while_its_image_is_not_there(staged: StagedBranch) -> None:
     """A real branch, whose image is not in the registry, is exit 4 with the image's name, and nothing is written."""
-    ended = stage.run()
-    check_refusal(ended, 4, "stable-image-absent", f"ERROR: {stage.image} ")
-    assert stage.proxy.writes == ()
-    assert stage.proxy.count("GET", rf"/{stage.service}-controller/manifests/") > 0
+    ended = staged.run()
+    check_refusal(ended, 4, "stable-image-absent", f"ERROR: {staged.image} ")
+    assert staged.proxy.writes == ()
+    assert staged.proxy.count("GET", rf"/{staged.service}-controller/manifests/") > 0
 
 
 @pytest.mark.parametrize("form", [OCI, DOCKER], ids=["oci", "docker"])
-def test_an_image_for_one_platform_is_enough(stage: Stage, form: Form, tmp_path: Path) -> None:
+def test_an_image_for_one_platform_is_enough(staged: StagedBranch, form: Form, tmp_path: Path) -> None:
     """Behind a plain amd64 manifest without annotations the chart is published, with a warning of the one platform."""
-    stage.publish_image(former_image(tmp_path, form, AMD64))
-    ended = stage.run()
-    check_published(stage, ended, tmp_path)
-    assert f"{stage.image} is for one platform only, linux/amd64" in ended.record["warnings"]
-    check_rerun(stage, ended)
+    staged.publish_image(former_image(tmp_path, form, AMD64))
+    ended = staged.run()
+    check_published(staged, ended, tmp_path)
+    assert f"{staged.image} is for one platform only, linux/amd64" in ended.record["warnings"]
+    check_rerun(staged, ended)
 
 
 @pytest.mark.parametrize("form", [OCI, DOCKER], ids=["oci", "docker"])
-def test_an_index_with_a_wrong_config_is_enough(stage: Stage, form: Form, tmp_path: Path) -> None:
+def test_an_index_with_a_wrong_config_is_enough(staged: StagedBranch, form: Form, tmp_path: Path) -> None:
     """Behind an index whose arm64 config says amd64 the chart is published, with a warning of that config."""
     layout = former_image(tmp_path, form, AMD64, ARM64)
-    stage.publish_image(layout)
-    assert machine_of(stage.image, layout.children[1].digest, tmp_path) == MACHINES["arm64"].number
-    ended = stage.run()
-    check_published(stage, ended, tmp_path)
-    assert f"{stage.image}: the config of linux/arm64 says linux/amd64" in ended.record["warnings"]
-    check_rerun(stage, ended)
+    staged.publish_image(layout)
+    assert machine_of(staged.image, layout.children[1].digest, tmp_path) == MACHINES["arm64"].number
+    ended = staged.run()
+    check_published(staged, ended, tmp_path)
+    assert f"{staged.image}: the config of linux/arm64 says linux/amd64" in ended.record["warnings"]
+    check_rerun(staged, ended)
 
 
-def test_an_index_with_a_child_that_is_gone_is_enough(stage: Stage, tmp_path: Path) -> None:
+def test_an_index_with_a_child_that_is_gone_is_enough(staged: StagedBranch, tmp_path: Path) -> None:
     """Of the former job's index one platform must answer: the one that is gone is a warning."""
     layout = former_image(tmp_path, OCI, AMD64, ARM64)
-    stage.publish_image(layout)
+    staged.publish_image(layout)
     gone = layout.children[1].digest
-    stage.proxy.fail(404, code="MANIFEST_UNKNOWN", method="GET", path=rf"/manifests/{gone}")
-    ended = stage.run()
+    staged.proxy.fail(404, code="MANIFEST_UNKNOWN", method="GET", path=rf"/manifests/{gone}")
+    ended = staged.run()
     assert ended.code == 0, ended.out
-    repository = stage.image.rpartition(":")[0]
-    assert f"{stage.image}: {repository}@{gone} does not answer" in ended.record["warnings"]
+    repository = staged.image.rpartition(":")[0]
+    assert f"{staged.image}: {repository}@{gone} does not answer" in ended.record["warnings"]

@@ -29,11 +29,14 @@ from runner.runtime.workspace import open_workspace
 from runner.source.route import ReleasePath
 from runner.tools import Session
 from testbed.git import git
-from tests.support.controllers import RELEASES
-from tests.support.git import Origin, clone_refs, open_bundle, push_environment
+from testbed.origin import Origin, clone_refs, push_environment
+from testbed.paths import ROOT
+from testbed.real_controllers import RELEASES
+from testbed.registry_clients import crane
+from testbed.release_harness import PROGRAM, Ended, go_environment, run_program
+from tests.support.bundles import open_bundle
 from tests.support.registry import crane_registry
-from tests.support.releases import PROGRAM, Ended, crane, go_environment, run_program
-from tests.support.tools import ROOT, require_tool
+from tests.support.tools import require_tool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

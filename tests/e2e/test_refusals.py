@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from testbed.prow_job import checkout_folder
+from testbed.job_inputs import checkout_folder
 from tests.support.refusals import check_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tests.support.releases import Bench
+    from testbed.release_harness import ReleaseHarness
 
 
-def nothing(_: Bench) -> None:
+def nothing(_: ReleaseHarness) -> None:
     """Leave the repository as it is."""
 
 
@@ -29,7 +29,7 @@ class Case:
     code: int
     name: str
     says: str
-    arrange: Callable[[Bench], object] = nothing
+    arrange: Callable[[ReleaseHarness], object] = nothing
     ref: str = "v1.2.3"
     extra: Mapping[str, str] = field(default_factory=dict)
     config: str | None = None
@@ -37,65 +37,65 @@ class Case:
     only_when_compiled: bool = False
 
 
-def edit(path: str, old: str, new: str) -> Callable[[Bench], object]:
+def edit(path: str, old: str, new: str) -> Callable[[ReleaseHarness], object]:
     """Release 1.3.0 with one text replaced in one file."""
 
     def change(text: str) -> str:
         assert old in text, f"{old!r} is not in {path}"
         return text.replace(old, new)
 
-    return lambda bench: bench.repository.release("1.3.0", edits={path: change})
+    return lambda harness: harness.repository.release("1.3.0", edits={path: change})
 
 
-def without(path: str) -> Callable[[Bench], object]:
+def without(path: str) -> Callable[[ReleaseHarness], object]:
     """Release 1.3.0 without one file."""
-    return lambda bench: bench.repository.release("1.3.0", edits={path: None})
+    return lambda harness: harness.repository.release("1.3.0", edits={path: None})
 
 
-def branch(name: str) -> Callable[[Bench], object]:
+def branch(name: str) -> Callable[[ReleaseHarness], object]:
     """Make a branch at main."""
-    return lambda bench: bench.repository.git("branch", name)
+    return lambda harness: harness.repository.git("branch", name)
 
 
-def tag_stable(bench: Bench) -> None:
+def tag_stable(harness: ReleaseHarness) -> None:
     """Make a tag called stable."""
-    bench.repository.git("tag", "stable", "refs/tags/v1.2.3^{commit}")
+    harness.repository.git("tag", "stable", "refs/tags/v1.2.3^{commit}")
 
 
-def tag_release(name: str) -> Callable[[Bench], object]:
+def tag_release(name: str) -> Callable[[ReleaseHarness], object]:
     """Make another tag of the commit of 1.2.3."""
-    return lambda bench: bench.repository.git("tag", name, "refs/tags/v1.2.3^{commit}")
+    return lambda harness: harness.repository.git("tag", name, "refs/tags/v1.2.3^{commit}")
 
 
-def stable_of_no_release(bench: Bench) -> None:
+def stable_of_no_release(harness: ReleaseHarness) -> None:
     """Make the branch stable with no tag in it but one that no release has."""
-    tag_release("v111111111111111111111.0.0")(bench)
-    bench.repository.stable("1.2.3")
-    bench.repository.git("tag", "--delete", "v1.2.3")
+    tag_release("v111111111111111111111.0.0")(harness)
+    harness.repository.stable("1.2.3")
+    harness.repository.git("tag", "--delete", "v1.2.3")
 
 
-def stable_of_too_large_image(bench: Bench) -> None:
+def stable_of_too_large_image(harness: ReleaseHarness) -> None:
     """Make the branch stable with an image whose version no release has."""
-    bench.repository.stable(
+    harness.repository.stable(
         "1.2.3", edits={"helm/values.yaml": lambda text: text.replace("v1.2.3", "v18446744073709551616.0.0")}
     )
 
 
-def release_1_3(bench: Bench) -> None:
+def release_1_3(harness: ReleaseHarness) -> None:
     """Release 1.3.0."""
-    bench.repository.release("1.3.0")
+    harness.repository.release("1.3.0")
 
 
-def stable(bench: Bench) -> None:
+def stable(harness: ReleaseHarness) -> None:
     """Make the branch stable on top of 1.2.3."""
-    bench.repository.stable("1.2.3")
+    harness.repository.stable("1.2.3")
 
 
-def old_tool(name: str, version: str) -> Callable[[Bench], object]:
-    """Put a program that says it is of this version into the bench's folder."""
+def old_tool(name: str, version: str) -> Callable[[ReleaseHarness], object]:
+    """Put a program that says it is of this version into the harness's folder."""
 
-    def arrange(bench: Bench) -> None:
-        program = bench.folder / name
+    def arrange(harness: ReleaseHarness) -> None:
+        program = harness.folder / name
         program.write_text(f"#!/bin/sh\necho {version}\n")
         program.chmod(0o755)
 
@@ -226,101 +226,101 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
-def test_bad_input_is_refused_without_a_write(bench: Bench, case: Case) -> None:
+def test_bad_input_is_refused_without_a_write(harness: ReleaseHarness, case: Case) -> None:
     """Each bad input ends with its code and one ERROR line; plan says the same; reports are there, nothing is sent."""
-    case.arrange(bench)
+    case.arrange(harness)
     config = None
     if case.config is not None:
-        config = bench.folder / "case.yaml"
-        text = bench.config.read_text("utf-8")
+        config = harness.folder / "case.yaml"
+        text = harness.config.read_text("utf-8")
         helm = next(line for line in text.splitlines() if line.startswith("  helm:")).partition(": ")[2]
-        values = {"registry": f"{bench.host}/ack", "helm": helm, "folder": bench.folder}
+        values = {"registry": f"{harness.host}/ack", "helm": helm, "folder": harness.folder}
         config.write_text(case.config.format(**values) if "{registry}" in case.config else case.config)
-    ended = bench.run(case.ref, *case.options, extra=case.extra, config=config)
+    ended = harness.run(case.ref, *case.options, extra=case.extra, config=config)
     check_refusal(ended, case.code, case.name, case.says)
-    planned = bench.run(case.ref, *case.options, "--json", command="plan", extra=case.extra, config=config)
+    planned = harness.run(case.ref, *case.options, "--json", command="plan", extra=case.extra, config=config)
     assert planned.code == (0 if case.only_when_compiled else case.code)
     error = planned.plan["error"]
     assert case.only_when_compiled or (error["code"], error["cause"]) == (case.name, ended.record["error"]["cause"])
-    assert bench.proxy.writes == ()
+    assert harness.proxy.writes == ()
 
 
-def test_a_tag_that_moved_away_is_refused(bench: Bench) -> None:
+def test_a_tag_that_moved_away_is_refused(harness: ReleaseHarness) -> None:
     """A tag that no longer peels to the commit of the clone is exit 3, naming both commits."""
-    clone = bench.clone("v1.2.3")
-    folder = checkout_folder(clone[0], bench.repository)
+    clone = harness.clone("v1.2.3")
+    folder = checkout_folder(clone[0], harness.repository)
     subprocess.run(["git", "-C", folder, "tag", "-f", "v1.2.3", "HEAD~1"], check=True, capture_output=True, timeout=30)
-    check_refusal(bench.run("v1.2.3", clone=clone), 3, "tag-moved", "v1.2.3")
-    assert bench.proxy.writes == ()
+    check_refusal(harness.run("v1.2.3", clone=clone), 3, "tag-moved", "v1.2.3")
+    assert harness.proxy.writes == ()
 
 
-def test_a_shallow_clone_is_refused_on_stable(bench: Bench) -> None:
+def test_a_shallow_clone_is_refused_on_stable(harness: ReleaseHarness) -> None:
     """On stable a shallow clone is exit 3: the newest merged release cannot be known."""
-    bench.repository.stable("1.2.3")
-    clone = bench.clone("stable")
-    folder = checkout_folder(clone[0], bench.repository)
+    harness.repository.stable("1.2.3")
+    clone = harness.clone("stable")
+    folder = checkout_folder(clone[0], harness.repository)
     head = subprocess.run(
         ["git", "-C", folder, "rev-parse", "HEAD"], check=True, capture_output=True, text=True, timeout=30
     ).stdout
     (folder / ".git" / "shallow").write_text(head)
-    check_refusal(bench.run("stable", clone=clone), 3, "history-missing", "shallow")
+    check_refusal(harness.run("stable", clone=clone), 3, "history-missing", "shallow")
 
 
-def test_a_release_tag_published_from_another_commit_is_refused(bench: Bench) -> None:
+def test_a_release_tag_published_from_another_commit_is_refused(harness: ReleaseHarness) -> None:
     """A release that is published and then tagged anew at another commit is exit 5, and what is there stays."""
-    assert bench.run("v1.2.3").code == 0
-    bench.proxy.clear()
-    bench.repository.git("tag", "--delete", "v1.2.3")
-    bench.repository.release("1.2.3", edits={"README.md": "another commit\n"})
-    ended = bench.run("v1.2.3")
+    assert harness.run("v1.2.3").code == 0
+    harness.proxy.clear()
+    harness.repository.git("tag", "--delete", "v1.2.3")
+    harness.repository.release("1.2.3", edits={"README.md": "another commit\n"})
+    ended = harness.run("v1.2.3")
     check_refusal(ended, 5, "already-published", "published from commit")
-    assert bench.proxy.writes == ()
+    assert harness.proxy.writes == ()
     assert set(ended.actions.values()) == {"refuse"}
 
 
-def test_a_registry_that_refuses_connections_is_exit_7(bench: Bench) -> None:
+def test_a_registry_that_refuses_connections_is_exit_7(harness: ReleaseHarness) -> None:
     """A registry that nobody serves is exit 7, after retries, with the remedy to rerun."""
-    ended = bench.run("v1.2.3", "--registry", "127.0.0.1:9/nobody")
+    ended = harness.run("v1.2.3", "--registry", "127.0.0.1:9/nobody")
     check_refusal(ended, 7, "registry-failed", "127.0.0.1:9")
 
 
-def test_500_on_everything_is_exit_7(bench: Bench) -> None:
+def test_500_on_everything_is_exit_7(harness: ReleaseHarness) -> None:
     """A registry that answers 500 to everything is exit 7; absent is never assumed, so nothing is sent."""
-    bench.proxy.fail(500)
-    ended = bench.run("v1.2.3")
+    harness.proxy.fail(500)
+    ended = harness.run("v1.2.3")
     check_refusal(ended, 7, "registry-failed", "500")
-    assert bench.proxy.writes == ()
+    assert harness.proxy.writes == ()
 
 
 @pytest.mark.parametrize(
     ("status", "headers"), [(401, {"WWW-Authenticate": 'Basic realm="test"'}), (403, {})], ids=["401", "403"]
 )
-def test_refused_credentials_are_exit_8(bench: Bench, status: int, headers: dict[str, str]) -> None:
+def test_refused_credentials_are_exit_8(harness: ReleaseHarness, status: int, headers: dict[str, str]) -> None:
     """401 without credentials and 403 are exit 8, at once and without a write."""
-    bench.proxy.fail(status, code="DENIED", headers=headers)
-    check_refusal(bench.run("v1.2.3"), 8, "credentials-refused", bench.host)
-    assert bench.proxy.writes == ()
+    harness.proxy.fail(status, code="DENIED", headers=headers)
+    check_refusal(harness.run("v1.2.3"), 8, "credentials-refused", harness.host)
+    assert harness.proxy.writes == ()
 
 
 @pytest.mark.parametrize("fault", ["cut", "corrupt"])
-def test_a_damaged_manifest_is_exit_7(bench: Bench, fault: str) -> None:
+def test_a_damaged_manifest_is_exit_7(harness: ReleaseHarness, fault: str) -> None:
     """A manifest that is cut short or has another digest is exit 7, and nothing is written over it."""
-    assert bench.run("v1.2.3").code == 0
-    bench.proxy.clear()
-    getattr(bench.proxy, fault)(method="GET", path=r"/manifests/")
-    ended = bench.run("v1.2.3")
+    assert harness.run("v1.2.3").code == 0
+    harness.proxy.clear()
+    getattr(harness.proxy, fault)(method="GET", path=r"/manifests/")
+    ended = harness.run("v1.2.3")
     assert ended.code == 7, ended.out
     assert ended.record["error"]["code"] in {"registry-answer-wrong", "registry-failed"}
-    assert bench.proxy.writes == ()
+    assert harness.proxy.writes == ()
 
 
-def test_compile_errors_show_the_compilers_words(bench: Bench) -> None:
+def test_compile_errors_show_the_compilers_words(harness: ReleaseHarness) -> None:
     """The compiler's last lines stand before the ERROR line, and all of its output is in a file."""
-    bench.repository.release(
+    harness.repository.release(
         "1.3.0",
         edits={"cmd/controller/main.go": lambda text: text.replace("func main() {", "func main() { nothing_()")},
     )
-    ended = bench.run("v1.3.0")
+    ended = harness.run("v1.3.0")
     assert ended.code == 6
     assert any(line.startswith("  | ") and "nothing_" in line for line in ended.lines)
     assert "nothing_" in (ended.artifacts / "go-build-log.txt").read_text()

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from testbed.prow_job import checkout_folder
-from tests.support.releases import PROGRAM, Bench, crane, go_environment, open_bench, run_program
-from tests.support.tools import BUILT, ROOT, require_tool
+from testbed.job_inputs import checkout_folder
+from testbed.paths import BUILT, ROOT
+from testbed.registry_clients import crane
+from testbed.release_harness import PROGRAM, ReleaseHarness, go_environment, open_harness, run_program
+from tests.support.tools import require_tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -83,7 +85,7 @@ class Confinement:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
+def harness(tmp_path: Path) -> Iterator[ReleaseHarness]:
     if os.geteuid() != 0:
         pytest.skip("only root can make a mount namespace and start a program as another user")
     for program in ("unshare", "setpriv"):
@@ -98,7 +100,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     )
     if refused.returncode != 0:
         pytest.skip(f"this machine refuses a mount namespace: {refused.stderr.strip()}")
-    with open_bench(tmp_path) as made:
+    with open_harness(tmp_path) as made:
         yield made
 
 
@@ -123,18 +125,18 @@ class Job:
 
 
 @pytest.fixture
-def job(bench: Bench, tmp_path: Path) -> Job:
-    workspace, sha = bench.clone("v1.2.3")
+def job(harness: ReleaseHarness, tmp_path: Path) -> Job:
+    workspace, sha = harness.clone("v1.2.3")
     artifacts, config, stage = tmp_path / "artifacts", tmp_path / "config", tmp_path / "stage"
     for folder in (artifacts, config, stage):
         folder.mkdir()
-    shutil.copy(bench.config, config / "jobs.yaml")
+    shutil.copy(harness.config, config / "jobs.yaml")
     subprocess.run(["chmod", "-R", "a+rwX", workspace, artifacts], check=True, timeout=60)
-    clone = checkout_folder(workspace, bench.repository)
+    clone = checkout_folder(workspace, harness.repository)
     tools = (ROOT, BUILT.resolve(), Path(sys.base_prefix).resolve(), require_tool("go").resolve().parents[1])
     confinement = Confinement((*tools, config, clone, artifacts), (clone, artifacts), stage)
     environment = {
-        **bench.environment("v1.2.3", sha, dict.fromkeys(("GOCACHE", "GOMODCACHE", "HOME", "TMPDIR"), "")),
+        **harness.environment("v1.2.3", sha, dict.fromkeys(("GOCACHE", "GOMODCACHE", "HOME", "TMPDIR"), "")),
         "ARTIFACTS": str(artifacts),
         "PATH": f"{go_environment()['PATH']}:/usr/sbin:/sbin",
         **confinement.environment(clone),
@@ -166,7 +168,9 @@ def test_the_confinement_holds(job: Job, tmp_path: Path) -> None:
     assert ended.lines == [str(USER), str(USER), "unset"]
 
 
-def test_a_release_passes_with_nothing_but_artifacts_tmp_and_the_clone(bench: Bench, job: Job, tmp_path: Path) -> None:
+def test_a_release_passes_with_nothing_but_artifacts_tmp_and_the_clone(
+    harness: ReleaseHarness, job: Job, tmp_path: Path
+) -> None:
     """Uid 12345 without HOME, on a read-only root, releases a clone of root's; it leaves only its artifacts behind."""
     before = found_below(job.clone)
     release = 'code=0; "$@" || code=$?; ls -A /tmp >&2; exit $code'
@@ -174,7 +178,7 @@ def test_a_release_passes_with_nothing_but_artifacts_tmp_and_the_clone(bench: Be
     ended = run_program(*argv, env=job.environment, cwd=tmp_path)
     assert (ended.code, ended.errors) == (0, []), ended.out + ended.err
     assert ended.lines[-1].startswith("RELEASED: widget 1.2.3 (release, 3 names written)")
-    crane("validate", "--insecure", "--remote", f"{bench.host}/ack/controller:widget-v1.2.3")
+    crane("validate", "--insecure", "--remote", f"{harness.host}/ack/controller:widget-v1.2.3")
     assert ended.err.split() == sorted({path.parts[2] for path in job.confinement.seen if TMP in path.parents})
     assert found_below(job.clone) == before
     written = found_below(job.artifacts)

@@ -43,17 +43,17 @@ from runner.runtime.lifetime import Lifetime
 from runner.runtime.process import Children
 from runner.runtime.workspace import child_environment
 from runner.source.clone import open_clone
+from testbed.base_images import AMD64, BOTH, base_layout, push, write_blob
 from testbed.faults.proxy import FaultProxy
+from testbed.files import write_files
 from testbed.go import go_caches
 from testbed.memory.builder import MemoryBuilder
 from testbed.memory.calls import raising
 from testbed.memory.clone import Commit, History, MemoryClone
 from testbed.memory.helm import MemoryHelm
 from testbed.memory.registry import NO_ANSWER, MemoryRegistry
+from testbed.origin import clone_refs, make_origin
 from testbed.sample_controller import PRODUCTION, SampleRepository
-from tests.support.controllers import write_files
-from tests.support.git import clone_refs, make_origin
-from tests.support.images import AMD64, BOTH, base_layout, push, write_blob
 from tests.support.registry import crane_registry, docker_registry
 from tests.support.tools import require_tool
 
@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from runner.oci.artifact import Artifact
     from runner.oci.registry import Registry
     from runner.source.clone import Clone
-    from tests.support.git import Origin
+    from testbed.origin import Origin
 
 # --- registries -------------------------------------------------------------------------------------------------------
 

@@ -13,8 +13,8 @@ from runner.oci.name import Name
 from runner.published.observed import ABSENT, Observation, Published, PublishedImage, observe, unanswered
 from runner.run.publish import FolderDestination, RegistryDestination, published_artifact
 from runner.runtime.lifetime import Lifetime
+from testbed.base_images import AMD64, assemble, write_blob
 from testbed.faults.proxy import FaultProxy
-from tests.support.images import AMD64, assemble, write_blob
 from tests.support.registry import crane_registry
 
 if TYPE_CHECKING:

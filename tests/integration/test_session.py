@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runner.errors import ExitCode
-from tests.support.processes import processes_with, until
+from testbed.process_table import processes_with
 from tests.support.registry import crane_registry
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -1,1 +1,1 @@
-"""What tests share: real programs, repositories, registries."""
+"""What skips or fails a test, and what several tests judge by."""

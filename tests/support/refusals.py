@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.support.releases import Ended
+    from testbed.release_harness import Ended
 
 
 def check_refusal(ended: Ended, code: int, name: str, says: str) -> None:

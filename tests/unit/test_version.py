@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 
 from runner import __version__
-from tests.support.tools import ROOT
+from testbed.paths import ROOT
 
 
 def test_the_version_is_the_projects() -> None:

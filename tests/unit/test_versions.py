@@ -27,8 +27,8 @@ from runner.versions import (
     release_tag,
     semantic_version,
 )
+from testbed.paths import ROOT
 from tests.support.refs import OTHERS, READABLE, TOO_LARGE, starts_job
-from tests.support.tools import ROOT
 
 numbers = st.integers(0, LARGEST_NUMBER) | st.integers(0, 12)
 versions = st.builds(ReleaseVersion, numbers, numbers, numbers)

@@ -13,9 +13,9 @@ from runner.oci.registry import Registry
 from runner.oci.retries import RetryPolicy
 from runner.oci.transport import Transport
 from runner.runtime.lifetime import Lifetime
+from testbed.base_images import write_blob
 from testbed.faults.proxy import FaultProxy
 from tests.integration.registry.sample import CONTENT, at, publish
-from tests.support.images import write_blob
 from tests.support.registry import crane_registry, docker_registry
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from runner.oci.manifest import OCI_LAYER
 from runner.oci.messages import Exchange
 from runner.oci.retries import RetryPolicy
 from runner.runtime.lifetime import Lifetime
+from testbed.base_images import write_blob
 from tests.integration.registry.sample import LAYER, at
-from tests.support.images import write_blob
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,8 +5,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from testbed.paths import ROOT
 from tests.support.registry import crane_registry, docker_registry
-from tests.support.tools import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,10 +7,10 @@ import pytest
 
 from runner.errors import RegistryFailed
 from runner.oci.manifest import OCI_LAYER
+from testbed.base_images import write_blob
 from testbed.faults.proxy import FaultProxy
 from testbed.tunnel_proxy import TunnelProxy
 from tests.integration.registry.sample import MANIFEST, at
-from tests.support.images import write_blob
 from tests.support.tools import require_tool
 
 if TYPE_CHECKING:

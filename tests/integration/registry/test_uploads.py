@@ -12,9 +12,9 @@ from runner.oci.manifest import OCI_INDEX, OCI_LAYER, Manifest, Platform
 from runner.oci.messages import Request
 from runner.oci.transport import Transport
 from runner.runtime.lifetime import Lifetime
+from testbed.base_images import write_blob
 from testbed.faults.proxy import FaultProxy
 from tests.integration.registry.sample import CONTENT, LAYER, MANIFEST, at, publish
-from tests.support.images import write_blob
 from tests.support.registry import crane_registry, docker_registry
 
 if TYPE_CHECKING:

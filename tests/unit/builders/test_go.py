@@ -15,8 +15,8 @@ from runner.builders.go import FIXED, KEPT, check_program, go_environment, linke
 from runner.builders.gomodule import VARIABLES, GoPackage
 from runner.errors import BinaryWrong
 from runner.oci.manifest import Platform
+from testbed.base_images import AMD64, ARM64, BOTH
 from testbed.executables import program
-from tests.support.images import AMD64, ARM64, BOTH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

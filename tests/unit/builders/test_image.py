@@ -31,7 +31,7 @@ from runner.oci.manifest import (
     digest_of,
 )
 from runner.oci.name import Repository
-from tests.support.images import AMD64, ARM64, BOTH
+from testbed.base_images import AMD64, ARM64, BOTH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

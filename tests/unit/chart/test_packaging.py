@@ -10,10 +10,10 @@ from runner.chart.packaging import has_same_files, package_chart
 from runner.errors import ChartDisagrees, ChartUnusable, RegistryAnswerWrong
 from runner.oci.manifest import HELM_CHART, HELM_CONFIG, OCI_LAYER, OCI_MANIFEST, Manifest, digest_of
 from runner.oci.name import Name
+from testbed.base_images import write_blob
 from testbed.memory.calls import raising
 from testbed.memory.helm import MemoryHelm
 from testbed.memory.registry import MemoryRegistry
-from tests.support.images import write_blob
 
 if TYPE_CHECKING:
     from pathlib import Path

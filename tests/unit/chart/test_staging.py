@@ -7,7 +7,7 @@ import pytest
 from runner.chart.facts import read_chart_facts
 from runner.chart.staging import literal_references, rewrite_image
 from runner.errors import ChartDisagrees
-from tests.support.controllers import write_files
+from testbed.files import write_files
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from runner.cli.prowjobs import prowjobs
-from tests.support.prow import IMAGE
+from testbed.prow.job_configs import IMAGE
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,7 +18,7 @@ from runner.config.prow import (
     seconds,
 )
 from runner.errors import ConfigurationInvalid
-from tests.support.prow import IMAGE, jobs_of, with_prow
+from testbed.prow.job_configs import IMAGE, jobs_of, with_prow
 
 DIGEST = f"sha256:{'0' * 64}"
 

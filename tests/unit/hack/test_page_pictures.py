@@ -7,7 +7,7 @@ import re
 import pytest
 
 from hack.page_pictures import PAGES, PICTURES
-from tests.support.tools import ROOT
+from testbed.paths import ROOT
 
 
 def test_the_folder_holds_the_pictures_that_are_taken() -> None:

@@ -11,9 +11,9 @@ from runner.oci.artifact import Artifact, Blob, FileSource, RemoteSource
 from runner.oci.layout import LayoutFolder, blob_path, read_layout_folder, write_layout_folder
 from runner.oci.manifest import OCI_INDEX, REF_NAME, Manifest, digest_of
 from runner.oci.name import Name, Repository
+from testbed.base_images import AMD64, base_layout, push, write_folder
 from testbed.memory.calls import raising
 from testbed.memory.registry import MemoryRegistry
-from tests.support.images import AMD64, base_layout, push, write_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable

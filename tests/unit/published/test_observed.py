@@ -34,9 +34,9 @@ from runner.published.observed import (
     platform_of,
     unanswered,
 )
+from testbed.base_images import AMD64, ARM64, DOCKER, OCI, Form, base_layout, push, write_blob
 from testbed.memory.calls import raising
 from testbed.memory.registry import MemoryRegistry
-from tests.support.images import AMD64, ARM64, DOCKER, OCI, Form, base_layout, push, write_blob
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from runner.errors import SEVERITY, AlreadyPublished, BuildFailed, ExitCode, ReleaseError, RunEnded, worst
 from runner.oci.name import Name
 from runner.report.record import EntryDocument, Record, RecordDocument, ServiceDocument, plan_view
-from tests.support.tools import ROOT
+from testbed.paths import ROOT
 
 
 class Clock:

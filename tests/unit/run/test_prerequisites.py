@@ -19,8 +19,8 @@ from runner.errors import (
 from runner.oci.name import Repository
 from runner.report.record import SettingDocument
 from runner.run.prerequisites import Prerequisites, check_prerequisites
+from testbed.base_images import ARM64, BOTH, base_layout, push
 from testbed.memory.calls import raising
-from tests.support.images import ARM64, BOTH, base_layout, push
 from tests.support.stages import Asked, World
 
 if TYPE_CHECKING:

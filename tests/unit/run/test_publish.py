@@ -13,9 +13,9 @@ from runner.oci.name import Name
 from runner.published.observed import ABSENT, Observation, PublishedImage, unanswered
 from runner.run.publish import READ_BACK_SECONDS, FolderDestination, RegistryDestination, published_artifact
 from runner.runtime.lifetime import Lifetime
+from testbed.base_images import BOTH, assemble, base_layout, push, write_blob
 from testbed.memory.calls import Call, raising
 from testbed.memory.registry import NO_ANSWER, MemoryRegistry
-from tests.support.images import BOTH, assemble, base_layout, push, write_blob
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -35,10 +35,10 @@ from runner.run import release
 from runner.run.plan.model import Action, DesiredArtifact, Identity, Kind
 from runner.run.prerequisites import Prerequisites
 from runner.run.selection import Selected
+from testbed.base_images import BOTH, base_layout, push
 from testbed.memory.builder import MemoryBuilder
 from testbed.memory.calls import Call, raising
 from testbed.memory.helm import MemoryHelm
-from tests.support.images import BOTH, base_layout, push
 from tests.support.stages import COMMIT, SCHEMES, Asked, World, every_scheme, later
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from runner.published.observed import ABSENT
 from runner.run.publish import FolderDestination, RegistryDestination
 from runner.run.tools import Tools, open_tools
 from runner.runtime.process import Finished
-from tests.support.images import base_layout
+from testbed.base_images import base_layout
 from tests.support.stages import Asked, World
 
 if TYPE_CHECKING:

@@ -13,12 +13,12 @@ from runner.errors import BuildFailed, ChartUnusable, RegistryFailed, TagChanged
 from runner.oci.name import Repository
 from runner.oci.registry import Registry
 from runner.source.clone import Clone
+from testbed.base_images import base_layout, push
 from testbed.memory.builder import MemoryBuilder
 from testbed.memory.calls import Call, Calls, raising
 from testbed.memory.clone import MemoryClone
 from testbed.memory.helm import MemoryHelm
 from testbed.memory.registry import NO_ANSWER, RETRIES, MemoryRegistry
-from tests.support.images import base_layout, push
 
 if TYPE_CHECKING:
     from pathlib import Path

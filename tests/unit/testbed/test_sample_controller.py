@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testbed.prow_job import checkout_folder, prow_environment
+from testbed.job_inputs import checkout_folder, prow_environment
 from testbed.sample_controller import PRODUCTION, SCHEMES, SampleRepository, make_repository
 
 VERSIONS = st.tuples(*[st.integers(0, 999)] * 3).map(lambda parts: ".".join(map(str, parts)))

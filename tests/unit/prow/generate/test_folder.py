@@ -9,8 +9,8 @@ from runner.config.load import load_config
 from runner.errors import FolderUnusable, GeneratedFilesDiffer
 from runner.prow.generate.files import prow_files
 from runner.prow.generate.folder import MARK, Changed, check_folder, write_folder
-from tests.support.prow import IMAGE
-from tests.support.tools import ROOT
+from testbed.paths import ROOT
+from testbed.prow.job_configs import IMAGE
 
 if TYPE_CHECKING:
     from pathlib import Path

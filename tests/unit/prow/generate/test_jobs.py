@@ -16,7 +16,7 @@ from runner.prow.generate.jobs import RELEASED_REFS, job_config, release_files
 from runner.prow.generate.lenses import HIGHLIGHTED, deck_config
 from runner.prow.generate.roles import access
 from runner.versions import RELEASE_TAGS
-from tests.support.prow import IMAGE, jobs_of, with_prow
+from testbed.prow.job_configs import IMAGE, jobs_of, with_prow
 
 MONOREPO = 'anvil: {repo: tools, path: "services/{service}"}, bellows: {repo: tools, path: "services/{service}"}'
 

@@ -9,7 +9,7 @@ import pytest
 
 from testbed.node.plan import Bind, Launch, NotConfigured, plan_container
 from testbed.node.pod import NotHonoured, Pod, read_pod
-from tests.support.pods import pod, shell
+from testbed.node.pod_documents import pod, shell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from testbed.node.pod import NotHonoured, Pod, read_pod
-from tests.support.pods import pod, shell
+from testbed.node.pod_documents import pod, shell
 
 
 def given(document: dict[str, Any]) -> Pod:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from testbed.node.pod import Pod, read_pod
+from testbed.node.pod_documents import pod, shell
 from testbed.node.status import (
     Ending,
     Running,
@@ -19,7 +20,6 @@ from testbed.node.status import (
     termination_message,
 )
 from testbed.node.sync import Signal, Start, Step, is_over, next_steps
-from tests.support.pods import pod, shell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,8 +8,8 @@ import pytest
 
 from testbed.node.plan import NotConfigured
 from testbed.node.pod import read_pod
+from testbed.node.pod_documents import pod, shell
 from testbed.node.volumes import make_message_file, make_volumes, remove_volumes, used
-from tests.support.pods import pod, shell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,0 +1,1 @@
+"""``runner.builders`` with the real programs that it works with."""

@@ -1,0 +1,1 @@
+"""``runner.chart`` with the real programs that it works with."""

@@ -1,0 +1,1 @@
+"""The scripts of ``hack`` with the real programs that they call."""

@@ -1,0 +1,1 @@
+"""``runner.runtime`` with the real programs that it works with."""

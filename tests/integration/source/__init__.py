@@ -1,0 +1,1 @@
+"""``runner.source`` with the real programs that it works with."""

@@ -1,0 +1,1 @@
+"""``testbed`` with the real programs that it runs."""

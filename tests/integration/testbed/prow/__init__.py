@@ -1,0 +1,1 @@
+"""``testbed.prow`` with the real programs that it runs."""
