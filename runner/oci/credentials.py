@@ -163,7 +163,7 @@ def _object(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 def hostname(key: str) -> str:
     """The host that a key of the config file refers to, without scheme and path; Docker Hub under one of its names."""
-    host = re.sub(r"^https?://", "", key.strip(), flags=re.IGNORECASE).split("/", 1)[0].lower()
+    host = re.sub(r"^https?://", "", key.strip(), flags=re.IGNORECASE).split("/", 1)[0].strip().lower()
     return DOCKER_HUB if host in DOCKER_HUB_HOSTS else host
 
 
