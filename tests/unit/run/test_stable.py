@@ -281,7 +281,15 @@ def test_image_of_the_former_job_whose_config_is_wrong(tmp_path: Path) -> None:
     assert world.record.document.warnings == (f"{IMAGE}: the config of linux/arm64 says linux/amd64",)
 
 
-CONFIGS = {"no platform": b"{}", "no JSON": b"{", "no text": b"\xff"}
+CONFIGS = {
+    "no platform": b"{}",
+    "no JSON": b"{",
+    "no text": b"\xff",
+    "list": b"[]",
+    "nothing": b"null",
+    "text": b'"os"',
+    "too deep": b"[" * 100_000,
+}
 
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
