@@ -111,10 +111,18 @@ def _published(name: Name, manifest: Manifest, registry: Registry) -> PublishedI
         platforms = tuple(child.platform for child in manifest.children if is_platform(child.platform))
         return PublishedImage(manifest, tuple(platform for platform in platforms if platform is not None))
     config = manifest.blobs[0]
-    document = _read_object(registry.read_blob(name.repository, config))
+    document = read_config(registry.read_blob(name.repository, config))
     if config.media_type == HELM_CONFIG:
         return PublishedChart(manifest, str(document.get("appVersion", "")))
     return PublishedImage(manifest, (platform_of(document),))
+
+
+def read_config(body: bytes) -> dict[str, Any]:
+    """Read the config of an image or a chart; ValueError when it is no JSON object, RecursionError when too deep."""
+    document = json.loads(body)
+    if not isinstance(document, dict):
+        raise ValueError("the config is not a JSON object")
+    return document
 
 
 def platform_of(config: Mapping[str, Any]) -> Platform:
@@ -139,10 +147,3 @@ def unanswered(image: Name, manifest: Manifest, registry: Registry) -> tuple[str
 def is_platform(platform: Platform | None) -> bool:
     """Whether an index's entry is an image: BuildKit's attestations stand there as ``unknown/unknown``."""
     return platform is not None and platform != Platform("unknown", "unknown")
-
-
-def _read_object(body: bytes) -> dict[str, Any]:
-    document = json.loads(body)
-    if not isinstance(document, dict):
-        raise ValueError("the config is not a JSON object")
-    return document

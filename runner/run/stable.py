@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,6 +26,7 @@ from runner.published.observed import (
     is_platform,
     observe,
     platform_of,
+    read_config,
     unanswered,
 )
 from runner.run.plan.model import DesiredArtifact, Kind, Plan, for_folder
@@ -294,8 +294,8 @@ def _former_flaws(name: Name, image: PublishedImage, missing: Sequence[str], too
         if manifest is None or child.platform is None or manifest.is_index:
             continue
         try:
-            stated = str(platform_of(json.loads(tools.registry.read_blob(name.repository, manifest.blobs[0]))))
-        except ValueError as error:
+            stated = str(platform_of(read_config(tools.registry.read_blob(name.repository, manifest.blobs[0]))))
+        except (ValueError, RecursionError) as error:
             stated = f"nothing that can be read ({error})"
         if stated != str(child.platform):
             flaws.append(f"{name}: the config of {child.platform} says {stated}")

@@ -24,10 +24,11 @@ from runner.config.load import parse_config
 from runner.config.settings import Options, resolve_settings
 from runner.errors import ReleaseError
 from runner.oci.name import Name
+from runner.published.observed import Published, observe_name
 from runner.report.record import Record, RecordDocument
 from runner.run import pipeline, stages
 from runner.run.inputs import Inputs
-from runner.run.publish import FolderDestination, RegistryDestination
+from runner.run.publish import FolderDestination, RegistryDestination, published_artifact
 from runner.run.tools import Tools
 from runner.runtime.lifetime import Lifetime
 from runner.source.event import read_event
@@ -37,6 +38,7 @@ from testbed.memory.builder import MemoryBuilder
 from testbed.memory.clone import Commit, History, MemoryClone
 from testbed.memory.helm import MemoryHelm
 from testbed.memory.registry import MemoryRegistry
+from tests.support.images import push
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -373,6 +375,13 @@ def tags_in(registry: MemoryRegistry) -> dict[str, str]:
         for repository, content in registry.contents().items()
         for tag, digest in content.tags.items()
     }
+
+
+def copy(registry: MemoryRegistry, source: Name, target: Name) -> None:
+    """Let a name hold what another one holds."""
+    found = observe_name(source, registry.another())
+    assert isinstance(found, Published), f"{source} holds nothing"
+    push(registry.another(), target.repository, target.tag, published_artifact(source, found, registry.another()))
 
 
 def no_program(*_: object, **__: object) -> NoReturn:
