@@ -241,6 +241,17 @@ def test_plan_after_packaging(tmp_path: Path) -> None:
     assert again.steps()[-1] == ("plan", "s3", "skipped")
 
 
+def test_base_image_stops_who_builds(tmp_path: Path) -> None:
+    """A base image that cannot be used is an error of each service that builds, once its chart passed; others go on."""
+    registry = released(tmp_path, "s3")
+    chart = NAMES.chart_names(service="s3")[0]
+    registry.forget(chart.repository, chart.tag)
+    world = World(tmp_path / "again", Asked(services=THREE).release(), registry)
+    assert services(package(world, BaseImageUnusable("gone"))) == ["s3"]
+    assert failures(world) == dict.fromkeys(("ecr", "sns"), ("base-image-unusable", "base image"))
+    assert [call.method for call in world.helm.calls.made].count("package") == 3
+
+
 def test_package_what_stops_the_run(tmp_path: Path) -> None:
     """A tool that goes missing is raised once the other services came to their end."""
     world = World(tmp_path, Asked(services=THREE).release())
