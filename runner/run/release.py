@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -144,7 +145,8 @@ class Packaged:
     def unmet(self) -> ReleaseError | None:
         """What keeps this service, which is to be compiled, from being built; None when nothing does."""
         base = self.prerequisites.base
-        return base if self._builds and isinstance(base, ReleaseError) else None
+        # Each service has an error of its own: the record takes one and the same only once.
+        return copy(base) if self._builds and isinstance(base, ReleaseError) else None
 
     def publish(self, tools: Tools) -> Plan:
         """Publish the image, then the chart, and return the plan with every digest filled in.

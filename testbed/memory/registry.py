@@ -18,7 +18,7 @@ from runner.runtime.lifetime import Lifetime
 from testbed.memory.calls import Call, Calls
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from runner.oci.artifact import Blob
@@ -46,12 +46,15 @@ class MemoryRegistry(Registry):
 
     ``calls`` are this client's, about ``HOST/REPOSITORY``, ``…:TAG`` or ``…@DIGEST``; each attempt of a call that is
     repeated is one. ``writes`` are those that changed what is there, in the order in which they did.
+
+    Args:
+        held: what is there at the beginning, as ``contents`` gave it; nothing when left out.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, held: Mapping[Repository, Content] | None = None) -> None:
         self.calls = Calls()
         self.writes: list[Call] = []
-        self._contents: dict[Repository, Content] = defaultdict(Content)
+        self._contents: dict[Repository, Content] = defaultdict(Content, _copied(held or {}))
         self._lock = threading.RLock()
 
     def another(self) -> MemoryRegistry:
@@ -63,11 +66,7 @@ class MemoryRegistry(Registry):
     def contents(self) -> dict[Repository, Content]:
         """All that is there now, as a copy; it is no call."""
         with self._lock:
-            held = {repository: content for repository, content in self._contents.items() if content != Content()}
-            return {
-                repository: Content(dict(content.blobs), dict(content.manifests), dict(content.tags))
-                for repository, content in held.items()
-            }
+            return _copied(self._contents)
 
     def forget(self, repository: Repository, reference: str) -> None:
         """Let a tag, or a blob or manifest by its digest, be gone, as whoever owns a registry can; it is no call."""
@@ -172,6 +171,14 @@ class MemoryRegistry(Registry):
             return TransientFailure(request, problem, error=RegistryAnswerWrong)
 
         return b"".join(verified((body,), descriptor, wrong))
+
+
+def _copied(contents: Mapping[Repository, Content]) -> dict[Repository, Content]:
+    return {
+        repository: Content(dict(content.blobs), dict(content.manifests), dict(content.tags))
+        for repository, content in contents.items()
+        if content != Content()
+    }
 
 
 def _about(repository: Repository, reference: str) -> str:

@@ -388,9 +388,13 @@ def test_base_image_is_missed_by_who_builds(tmp_path: Path, *, there: bool) -> N
     if not there:
         registry.forget(IMAGE.repository, IMAGE.tag)
     world = World(tmp_path / "again", Asked().release(), registry)
-    error = BaseImageUnusable("gone")
-    after = observed(world).package(prerequisites(world, error), world.tools)
-    assert after.unmet is (None if there else error)
+    error = BaseImageUnusable("gone", remedy="another", detail=("one", "two"))
+    unmet = observed(world).package(prerequisites(world, error), world.tools).unmet
+    if there:
+        assert unmet is None
+    else:
+        assert isinstance(unmet, BaseImageUnusable)
+        assert (unmet.cause, unmet.remedy, unmet.detail) == ("gone", "another", ("one", "two"))
     good = World(tmp_path / "good", Asked().release(), registry)
     assert packaged(good).unmet is None
 

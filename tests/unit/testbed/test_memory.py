@@ -252,6 +252,10 @@ def test_contents_are_a_copy(image: Artifact) -> None:
     assert set(after[HOME].manifests) == {image.root.digest, *(child.digest for child in image.children)}
     assert set(after[HOME].blobs) == {blob.descriptor.digest for blob in image.blobs}
     assert registry.another().contents() == after
+    other = MemoryRegistry(after)
+    assert other.contents() == after
+    other.forget(HOME, "v1")
+    assert registry.contents() == after, "each has its own"
     assert {call.method for call in registry.calls.made} == {"send_blob", "put_manifest"}
 
 
