@@ -28,9 +28,9 @@ from runner.oci.artifact import Artifact
 from runner.oci.layout import INDEX
 from runner.published import observed as observed_module
 from runner.run import publish as publish_module
+from testbed.base_images import base_layout, push, write_blob
 from testbed.memory.calls import raising
 from testbed.memory.registry import MemoryRegistry
-from tests.support.images import base_layout, push, write_blob
 from tests.support.stages import (
     COMMITTED,
     RELEASED,

@@ -19,9 +19,9 @@ from runner.errors import (
 )
 from runner.run import stages
 from runner.run.services import select_services
+from testbed.base_images import base_layout, push
 from testbed.memory.calls import Call, raising
 from testbed.memory.clone import MemoryClone
-from tests.support.images import base_layout, push
 from tests.support.stages import RELEASED, SCHEMES, Asked, World, copy
 
 if TYPE_CHECKING:
