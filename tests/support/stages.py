@@ -34,11 +34,11 @@ from runner.runtime.lifetime import Lifetime
 from runner.source.event import read_event
 from runner.source.route import PresubmitPath, decide_route
 from runner.tools import Session
+from testbed.base_images import push
 from testbed.memory.builder import MemoryBuilder
 from testbed.memory.clone import Commit, History, MemoryClone
 from testbed.memory.helm import MemoryHelm
 from testbed.memory.registry import MemoryRegistry
-from tests.support.images import push
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -30,10 +30,10 @@ from runner.run import stable
 from runner.run.plan.model import Action, DesiredArtifact, Identity, Kind
 from runner.run.prerequisites import Prerequisites
 from runner.run.selection import Selected
+from testbed.base_images import AMD64, ARM64, base_layout, push, write_blob
 from testbed.memory.calls import Call, raising
 from testbed.memory.helm import MemoryHelm
 from testbed.memory.registry import MemoryRegistry
-from tests.support.images import AMD64, ARM64, base_layout, push, write_blob
 from tests.support.stages import COMMIT, COMMITTED, NOW, RELEASED, SCHEMES, Asked, World, copy, every_scheme, later
 
 if TYPE_CHECKING:
