@@ -196,7 +196,7 @@ def _measure(folder: Path, runs: int) -> Iterator[Samples]:
         )
         complete, fresh = (Job.clone(folder, repository, f"v{version}") for version in (RELEASED, UNRELEASED))
         _say(f"release v{RELEASED}, which the runs find complete")
-        complete.time("run", "names written")
+        complete.time("run", "tags written")
         for number in range(runs):
             _say(f"round {number + 1} of {runs}")
             repository.stable(RELEASED, edits={"README.md": f"Round {number}.\n"})
@@ -208,7 +208,7 @@ def _measure(folder: Path, runs: int) -> Iterator[Samples]:
                 PLAN_COMPLETE: complete.time("plan", "0 to publish, 3 to skip")[1],
                 PLAN_FRESH: fresh.time("plan", "3 to publish, 0 to skip")[1],
                 RERUN: rerun,
-                STABLE: stable.time("run", "names written")[1],
+                STABLE: stable.time("run", "tags written")[1],
             }
 
 

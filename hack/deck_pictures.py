@@ -25,7 +25,7 @@ WIDTH = 1200
 SHOWN_SECONDS = 60.0
 LOOK_SECONDS = 0.2
 UNCHANGED = 4
-"""So many looks in a row have to find the same, for the page to be finished."""
+"""How many observations in a row must agree before the page counts as finished."""
 
 LENSES = "[...document.querySelectorAll('iframe.lens-container')]"
 COMPLETE = (

@@ -67,7 +67,7 @@ def section(daemon: DockerDaemon, built: Built) -> str:
             *rows,
             f"| all | {built.size / 1e6:.0f} |",
             "",
-            "| a container that runs | ms | to a bare one |",
+            "| a container that runs | ms | relative to `true` |",
             "|---|---:|---:|",
             *(f"| {what} | {value:.0f} | {value / bare:.2f} |" for what, value in times.items()),
         ]

@@ -35,7 +35,7 @@ ASKED_AT_ONCE = 4
 
 
 class NotPinned(Exception):
-    """A digest is not to be had; the message says of which base, and why. Nothing was written."""
+    """A digest cannot be read; the message says of which base, and why. Nothing was written."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def pin(files: Iterable[Path], digest_of: Callable[[str], str]) -> tuple[Pinned,
         digest_of: returns the digest of ``HOST/REPOSITORY:TAG``.
 
     Raises:
-        NotPinned: a file names no base by a tag, or a digest is not to be had.
+        NotPinned: a file names no base by a tag, or a digest cannot be read.
     """
     texts = {file: file.read_text(encoding="utf-8") for file in files}
     found = [(file, match["name"], match["digest"]) for file, text in texts.items() for match in _named(text)]
@@ -95,9 +95,9 @@ def registry_digest(name: str, *, crane: Path = CRANE, environment: Mapping[str,
         said = read([crane, "digest", name], env=os.environ if environment is None else environment)
     except ProgramFailed as error:
         why = str(error).splitlines()[-1].strip().removeprefix("Error: ")
-        raise NotPinned(f"no digest is to be had for {name}, so nothing was changed; crane says: {why}") from error
+        raise NotPinned(f"no digest could be read for {name}, so nothing was changed; crane says: {why}") from error
     if not DIGEST.fullmatch(said):
-        raise NotPinned(f"no digest is to be had for {name}, so nothing was changed; its registry says {said!r}")
+        raise NotPinned(f"no digest could be read for {name}, so nothing was changed; its registry says {said!r}")
     return said
 
 

@@ -89,7 +89,7 @@ class CheckoutMissing(ReleaseError):
     """The repository that the event names is in none of the places where clonerefs puts it, or git cannot read it."""
 
     exit_code = ExitCode.USAGE
-    remedy = "Give --workspace the folder that holds the checkouts, or start the run inside the checkout."
+    remedy = "Pass the folder that holds the clones with --workspace, or start the run inside the clone."
 
 
 class ConfigurationInvalid(ReleaseError):
@@ -100,14 +100,14 @@ class ConfigurationInvalid(ReleaseError):
 
 
 class GeneratedFilesDiffer(ReleaseError):
-    """The folder of Prow's job configuration is not what jobs.yaml gives: a file differs, is missing or left over."""
+    """Prow's job configuration does not match jobs.yaml: a file differs, is missing or is no longer generated."""
 
     exit_code = ExitCode.USAGE
-    remedy = "Run ack-release prowjobs generate, look at what it changed, and commit that."
+    remedy = "Run ack-release prowjobs generate, review what it changed, and commit it."
 
 
 class FolderUnusable(ReleaseError):
-    """The folder of Prow's job configuration cannot be used, or another file is in the place of a generated one."""
+    """The folder of Prow's job configuration cannot be used, or another file stands where a generated one belongs."""
 
     exit_code = ExitCode.USAGE
     remedy = "Move that file away or make the folder writable, then run ack-release prowjobs generate."
@@ -142,8 +142,8 @@ class TagMoved(ReleaseError):
 
     exit_code = ExitCode.NOT_A_RELEASE
     remedy = (
-        "Rerun the job of the tag's newest push (by hand: check the tag out); never move a release tag, make the next"
-        " version instead."
+        "Rerun the job of the tag's newest push (by hand: check the tag out); never move a release tag: release the"
+        " next version instead."
     )
 
 
@@ -217,14 +217,14 @@ class StableDisagrees(ReleaseError):
 
 
 class AlreadyPublished(ReleaseError):
-    """A name of this release exists with other content, and a release never changes."""
+    """A name of this release already holds other content, and a release never changes."""
 
     exit_code = ExitCode.CONFLICT
     remedy = "Release the next version; what is published under this one stays as it is."
 
 
 class VersionTaken(ReleaseError):
-    """A change is to be released under a version whose tag is there already, at another commit."""
+    """The version that a change would release is already tagged, at another commit."""
 
     exit_code = ExitCode.CONFLICT
     remedy = "Regenerate the release artifacts for the next version that has no tag; a release tag never moves."
@@ -235,7 +235,8 @@ class StableBackwards(ReleaseError):
 
     exit_code = ExitCode.CONFLICT
     remedy = (
-        "If this is meant, commit to stable with the trailer Stable-Move: backwards; otherwise nothing is to be done."
+        "If this is intended, commit to stable with the trailer Stable-Move: backwards; otherwise there is nothing to"
+        " do."
     )
 
 
@@ -243,7 +244,9 @@ class TagChanged(ReleaseError):
     """Someone else wrote the tag while this run was publishing."""
 
     exit_code = ExitCode.CONFLICT
-    remedy = "Find the other writer (a second job, a person), then rerun: it compares anew and finishes or refuses."
+    remedy = (
+        "Find the other writer (a second job, a person), then rerun: the rerun compares again, and finishes or refuses."
+    )
 
 
 # --- 6: build --------------------------------------------------------------------------------------------------------
@@ -288,10 +291,10 @@ class RegistryFailed(ReleaseError):
 
 
 class RegistryAnswerWrong(ReleaseError):
-    """What the registry sent is cut short or does not have the digest it should have."""
+    """What the registry sent is incomplete or has the wrong digest."""
 
     exit_code = ExitCode.REGISTRY_FAILED
-    remedy = "Rerun the job; if it happens again, the registry's storage or a proxy before it is at fault."
+    remedy = "Rerun the job; if it happens again, the registry's storage or a proxy in front of it is at fault."
 
 
 # --- 8: credentials --------------------------------------------------------------------------------------------------
@@ -311,7 +314,7 @@ class RunEnded(ReleaseError):
     """A signal or the deadline ended the run."""
 
     exit_code = ExitCode.ENDED
-    remedy = "Rerun the job: it completes the release and sends nothing again that is published."
+    remedy = "Rerun the job: it completes the release, and what is published is not sent again."
 
 
 def worst(codes: Iterable[int]) -> ExitCode:

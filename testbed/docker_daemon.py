@@ -28,7 +28,7 @@ PROGRAMS = ("dockerd", "containerd", "runc", "docker")
 
 
 class DaemonUnusable(Exception):
-    """There is no Docker daemon to be had; the message says why, and what to do."""
+    """No Docker daemon is available; the message says why, and what to do."""
 
 
 @dataclass(frozen=True)

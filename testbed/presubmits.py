@@ -66,7 +66,7 @@ class Presubmit:
         return head
 
     def clone(self) -> tuple[Path, dict[str, str]]:
-        """Clone as Prow does, and return the checkout's folder and a job's variables."""
+        """Clone as Prow does, and return the clone's folder and a job's variables."""
         self.harness.runs += 1
         workspace = self.harness.folder / f"workspace-{self.harness.runs}"
         refs = {

@@ -1,4 +1,4 @@
-"""Processes as the kernel of this machine tells of them (proc(5)): whether one runs, and what it was told."""
+"""Processes as the kernel of this machine lists them (proc(5)): whether one runs, and what it was started with."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def alive(pid: int) -> bool:
 
 
 def processes_with(text: str, *, told: Literal["cmdline", "environ"] = "cmdline") -> list[str]:
-    """The command lines of all processes that were told this text: in their command line, or their environment."""
+    """The command lines of all processes that were started with this text: in their command line or environment."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         # A process may be gone by now; a zombie has no environment any more.

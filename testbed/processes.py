@@ -31,7 +31,7 @@ class ProgramFailed(Exception):
 
 
 def end_on_signals() -> None:
-    """From now on a signal leaves through every ``with`` and ``finally``, and a second one does not cut that short."""
+    """From now on, a signal unwinds every ``with`` and ``finally``, and a second one does not interrupt that."""
 
     def leave(number: int, _: FrameType | None) -> NoReturn:
         for ending in ENDING_SIGNALS:
@@ -84,7 +84,7 @@ def started(
 
 
 def tied(argv: Argv, number: signal.Signals = signal.SIGKILL) -> Argv:
-    """What starts this program so that it gets a signal should the thread that starts it end before it.
+    """Wrap a command so that it gets a signal if the thread that started it ends first.
 
     Whoever is killed with SIGKILL leaves through no ``finally``; the kernel then ends what is tied (prctl(2)). What
     others ask before it ends gets no answer then, so that only one that ends others should be ended gently.

@@ -23,7 +23,7 @@ INSTALLED_BY = {
 
 
 class ProgramMissing(Exception):
-    """A program is not here; the message says which, and how to install it."""
+    """A program is missing; the message says which, and how to install it."""
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ def build_image(
         jobs: the jobs.yaml that goes into it.
         environment: that of docker's client; this process's own when left out.
         cache: whether layers of an earlier build may be taken.
-        tell: told what happens, a line each.
+        tell: called with what happens, a line each.
 
     Raises:
         ImageFailed: there is no daemon, or jobs.yaml or the toolchain cannot be used.
@@ -122,7 +122,7 @@ def make_context(folder: Path, *, python: str, jobs: Path, tell: Callable[[str],
         folder: an empty one.
         python: the base's Python, as 3.13.
         jobs: the jobs.yaml that goes into the image.
-        tell: told what happens, a line each.
+        tell: called with what happens, a line each.
 
     Raises:
         ImageFailed: the Go toolchain cannot be used.
@@ -185,7 +185,7 @@ def make_context(folder: Path, *, python: str, jobs: Path, tell: Callable[[str],
 
 
 def settle(folder: Path) -> None:
-    """Take from all that is below a folder what is of this machine and moment: dates, and rights beside executable."""
+    """Remove what depends on this machine and moment from everything in a folder: dates, permissions but executable."""
     for path in (folder, *folder.rglob("*")):
         if not path.is_symlink():
             executable = path.is_dir() or path.stat().st_mode & stat.S_IXUSR

@@ -196,7 +196,7 @@ def choose_manifest(children: Iterable[Descriptor], platform: Platform) -> Descr
 
 
 def same_platform(one: Platform, other: Platform) -> bool:
-    """Whether two platforms are the same, where a variant that goes without saying may be left out."""
+    """Whether two platforms are the same, where an implied variant may be omitted."""
     return _normal(one) == _normal(other)
 
 
@@ -209,9 +209,9 @@ def _named(reference: str) -> _Named:
     try:
         named = _Named.parse(reference)
     except ValueError as error:
-        raise UsageInvalid(f"the base image cannot be looked for: {error}") from error
+        raise UsageInvalid(f"the base image's name is invalid: {error}") from error
     if not named.tag and not named.digest:
-        raise UsageInvalid(f"the base image {reference} is named without tag and digest, so it is no exact image")
+        raise UsageInvalid(f"the base image {reference} has neither a tag nor a digest, so it is not an exact image")
     return named
 
 
@@ -232,7 +232,7 @@ def _image(reference: str, root: Manifest, store: _Store, platform: Platform) ->
             _lacks(reference, platform, (str(child.platform) for child in root.children if child.platform))
         manifest = store.child(chosen)
     if manifest.is_index:
-        _refuse(reference, f"what its index names for {platform} is another index")
+        _refuse(reference, f"its index's entry for {platform} is another index")
     config, layers = manifest.blobs[0], manifest.blobs[1:]
     if config.media_type not in (OCI_CONFIG, DOCKER_CONFIG_TYPE):
         _refuse(reference, f"its config has the media type {config.media_type!r}, so it is no container image")
@@ -244,9 +244,9 @@ def _image(reference: str, root: Manifest, store: _Store, platform: Platform) ->
     if not same_platform(stated, platform):
         if not root.is_index:
             _lacks(reference, platform, (str(stated),))
-        _refuse(reference, f"its index says {platform} where the config of that image says {stated}")
+        _refuse(reference, f"its index says {platform}, but that image's config says {stated}")
     if len(document["rootfs"]["diff_ids"]) != len(layers):
-        _refuse(reference, f"it has {len(layers)} layers and {len(document['rootfs']['diff_ids'])} diff_ids")
+        _refuse(reference, f"it has {len(layers)} layers but {len(document['rootfs']['diff_ids'])} diff_ids")
     return BaseImage(document, tuple(store.layer(layer, LAYER_TYPES[layer.media_type]) for layer in layers))
 
 
@@ -271,7 +271,7 @@ def read_config(body: bytes, reference: str) -> dict[str, Any]:
         _refuse(reference, "its config lists no diff_ids")
     labels = settings.get("Labels") or {} if isinstance(settings, dict) else None
     if not isinstance(labels, dict) or not all(isinstance(value, str) for value in labels.values()):
-        _refuse(reference, "its config has labels that are not words")
+        _refuse(reference, "its config has labels that are not text")
     if not isinstance(history, list) or not all(isinstance(entry, dict) for entry in history):
         _refuse(reference, "its config has a history that is not a list of objects")
     return {**document, "config": settings, "history": history}
@@ -286,8 +286,9 @@ def _stated_platform(document: Mapping[str, Any], reference: str) -> Platform:
 
 def _lacks(reference: str, platform: Platform, found: Iterable[str]) -> NoReturn:
     raise BaseImageUnusable(
-        f"the base image {reference} is not there for {platform}; it is there for {', '.join(found) or 'no platform'}",
-        remedy="Choose a base image that has every one of platforms: in jobs.yaml, or fewer platforms, then rerun.",
+        f"the base image {reference} does not exist for {platform}; it exists for {', '.join(found) or 'no platform'}",
+        remedy="Choose a base image that has all platforms listed under platforms: in jobs.yaml, or list fewer"
+        " platforms, then rerun.",
     )
 
 

@@ -1,4 +1,4 @@
-"""What every builder takes and gives."""
+"""The protocol of builders: requests and results."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Builder(Protocol):
         ...
 
     def inspect(self, source: Path, main: str) -> None:
-        """Look at the source without building, for what would make the build fail.
+        """Check the source, without building, for what would make the build fail.
 
         Args:
             source: the exported tree, the repository's root.

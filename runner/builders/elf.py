@@ -90,7 +90,7 @@ _SHAPES: Mapping[int, _Shapes] = {
 
 
 class Elf:
-    """An executable, read where it is looked at only.
+    """An executable of which only the requested parts are read.
 
     Args:
         content: the whole file.

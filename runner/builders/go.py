@@ -70,7 +70,7 @@ DEFAULT_LEVELS: Mapping[str, tuple[str, str]] = {
 
 BUILD_FLAGS = ("-trimpath", "-buildvcs=false")
 LISTED = "{{with .Module}}{{if .Main}}{{.Path}}\t{{$.Name}}\t{{$.ImportPath}}\t{{$.Dir}}{{end}}{{end}}"
-SCRATCH_WARNING = "the image stands on scratch: nobody updates its certificates but the next release"
+SCRATCH_WARNING = "the image is built on scratch: only the next release updates its CA certificates"
 
 _NEWER_WANTED = re.compile(r"requires go >= \S+ \(running go [^)]*\)")
 _COMPILE_ERROR = re.compile(r"\S+\.go:\d+:")
@@ -115,13 +115,13 @@ class GoBuilder:
         except ValueError:
             order = None
         if not finished.ok or order is None:
-            raise ToolUnusable(f"{wanted}; {place} does not say its version", detail=finished.tail())
+            raise ToolUnusable(f"{wanted}; {place} prints no version", detail=finished.tail())
         if order[:2] < MINIMUM:
             raise ToolUnusable(f"{wanted}; {place} is {said}")
         return said
 
     def inspect(self, source: Path, main: str) -> None:
-        """Look for the module, for the Go it asks for, and for the licences.
+        """Find the module, the Go that it asks for, and the licences.
 
         Raises:
             ToolUnusable: go is missing or too old for the runner.
@@ -246,7 +246,7 @@ def _level(platform: Platform, default: str) -> str:
 
 
 def linker_flags(packages: Iterable[GoPackage], request: BuildRequest) -> str:
-    """What the linker is told to write into the program."""
+    """What the linker has to write into the program."""
     return " ".join(
         f"-X {package.linked_as}.{variable}={value}"
         for package in packages
@@ -262,7 +262,7 @@ def stamps(request: BuildRequest) -> dict[str, str]:
 def check_program(binary: Path, platform: Platform, packages: Iterable[GoPackage], request: BuildRequest) -> None:
     """Check that a program runs on its platform and knows which release it is.
 
-    The linker takes no offence at a variable that does not exist or that nothing reads, and a version's digits may
+    The linker silently accepts a variable that does not exist or that nothing reads, and a version's digits may
     stand in a program for another reason: so the variables themselves are read.
 
     Raises:
@@ -282,7 +282,7 @@ def check_program(binary: Path, platform: Platform, packages: Iterable[GoPackage
     if program.machine != MACHINES.get(platform.architecture):
         raise BinaryWrong(f"the program for {platform} is compiled for {program.architecture}")
     wrong = [
-        f"{name} is not in it: nothing reads that variable"
+        f"{name} is missing, because nothing in the program reads that variable"
         if symbol not in found
         else f"{name} is {found[symbol]!r}, not {value!r}"
         for symbol, (name, value) in wanted.items()
@@ -318,7 +318,7 @@ def _licence(source: Path, name: str) -> Member:
     # A link that leads out of the tree would put a file of this machine into the image.
     if not path.is_file() or not path.resolve().is_relative_to(source.resolve()):
         raise BuildFailed(
-            f"there is no file {name} at the root of the repository, and the image must hold it",
+            f"there is no file {name} at the root of the repository, but the image must contain it",
             remedy=f"Commit {name}, then tag that commit with the next version.",
         )
     return Member(f"{LICENCE_FOLDER}/{name}", path.read_bytes())

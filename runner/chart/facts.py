@@ -37,8 +37,8 @@ PLACES: Mapping[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
 
 
 NAMING_REMEDY = (
-    "Regenerate the release artifacts for this version, commit them, and tag that commit; or accept the scheme of these"
-    " names under naming: in jobs.yaml."
+    "Regenerate the release artifacts for this version, commit them, and tag that commit; or add the naming scheme of"
+    " these names to naming: in jobs.yaml."
 )
 
 
@@ -163,9 +163,9 @@ def choose_scheme(
             return scheme
     raise ChartDisagrees(
         f"{facts.where('image_repository')} and image.tag name {facts.image}, "
-        f"which is no accepted name of the image of {service} {version}",
+        f"which is not an accepted image name for {service} {version}",
         remedy=NAMING_REMEDY,
-        detail=[f"{label} would be {name}" for label, name in accepted.items()],
+        detail=[f"{label} accepts {name}" for label, name in accepted.items()],
     )
 
 
@@ -187,7 +187,7 @@ def image_version_of(
         image = Name.parse(facts.image)
     except ValueError as error:
         raise ChartDisagrees(
-            f"{facts.where('image_repository')} and image.tag name {facts.image}, which is no image's name"
+            f"{facts.where('image_repository')} and image.tag name {facts.image}, which is not a valid image name"
         ) from error
     for scheme in schemes:
         version = scheme.version_of(address, service, image)
@@ -196,10 +196,10 @@ def image_version_of(
     example = str(ReleaseVersion.of_chart(facts.app_version) or "1.2.3")
     raise ChartDisagrees(
         f"{facts.where('image_repository')} and image.tag name {facts.image}, "
-        f"which is no accepted name of an image of {service}",
+        f"which is not an accepted image name for {service}",
         remedy=NAMING_REMEDY,
         detail=[
-            f"{scheme.label} would be {scheme.image_names(address, service, example)[0]} for {example}"
+            f"{scheme.label} accepts {scheme.image_names(address, service, example)[0]} for {example}"
             for scheme in schemes
         ],
     )
@@ -270,7 +270,7 @@ def alias_warnings(facts: ChartFacts, names: Iterable[Name]) -> tuple[str, ...]:
     tag only where that is a version, in which it writes ``_`` for ``+`` (pkg/registry).
     """
     return tuple(
-        f"{name} pulls and installs, but the chart in it is called {facts.name}: it cannot be a dependency"
+        f"{name} can be pulled and installed, but not used as a dependency: its chart is named {facts.name}"
         for name in names
         if is_read_by_helm(name.tag.replace("_", "+")) and name.repository.path.rpartition("/")[2] != facts.name
     )
@@ -279,7 +279,7 @@ def alias_warnings(facts: ChartFacts, names: Iterable[Name]) -> tuple[str, ...]:
 def _notes_warnings(facts: ChartFacts, address: RegistryAddress, notes: bytes) -> list[str]:
     reference = re.compile(rf"{re.escape(str(address))}/[a-z0-9][a-z0-9._/-]*:[a-zA-Z0-9_][a-zA-Z0-9_.-]*(?<![.-])")
     return [
-        f"{facts.folder}/{NOTES_FILE}:{number}: names {found[0]}, the values name {facts.image}"
+        f"{facts.folder}/{NOTES_FILE}:{number}: names {found[0]}, but the values name {facts.image}"
         for number, line in enumerate(notes.decode("utf-8", "replace").splitlines(), 1)
         for found in reference.finditer(line)
         if found[0] != facts.image
@@ -293,7 +293,9 @@ def _kustomization_warnings(facts: ChartFacts, kustomization: bytes | None) -> l
     except YamlInvalid as error:
         return [f"{file} cannot be read: {error}"]
     return [
-        f"{file}:{line}: names {image}, the values name {facts.image}" for line, image in named if image != facts.image
+        f"{file}:{line}: names {image}, but the values name {facts.image}"
+        for line, image in named
+        if image != facts.image
     ]
 
 

@@ -54,7 +54,7 @@ class Helm:
             raise ToolUnusable(f"{wanted}; {self._executable} cannot be started: {error.strerror}") from error
         found = re.fullmatch(r"v?((\d+)\.(\d+)\S*)", finished.stdout.strip())
         if not finished.ok or found is None:
-            raise ToolUnusable(f"{wanted}; {place} does not say its version", detail=finished.tail())
+            raise ToolUnusable(f"{wanted}; {place} prints no version", detail=finished.tail())
         if (int(found[2]), int(found[3])) < MINIMUM:
             raise ToolUnusable(f"{wanted}; {place} is {found[1]}")
         return found[1]

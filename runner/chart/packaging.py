@@ -53,7 +53,7 @@ def has_same_files(packaged: PackagedChart, name: Name, manifest: Manifest, regi
     """
     layer = next((blob for blob in manifest.blobs if blob.media_type == HELM_CHART), None)
     if layer is None:
-        raise RegistryAnswerWrong(f"{name} holds no chart (a layer of type {HELM_CHART})")
+        raise RegistryAnswerWrong(f"{name} does not hold a chart: it has no layer of type {HELM_CHART}")
     if layer.digest == packaged.digest:
         return True
     file = folder / f"{layer.digest.removeprefix('sha256:')}.tgz"

@@ -40,7 +40,7 @@ def rewrite_image(chart: Path, facts: ChartFacts, repository: str, tag: str) -> 
         place = "" if error.line is None else f":{error.line}"
         raise ChartDisagrees(
             f"{facts.folder}/{VALUES_FILE}{place} cannot be rewritten for another registry: {error.reason}",
-            remedy="Write image.repository and image.tag out in values.yaml, each on one line.",
+            remedy="Write image.repository and image.tag literally in values.yaml, each on one line.",
         ) from error
     file.write_bytes(values)
     files = {path.relative_to(chart).as_posix(): path for path in sorted(chart.rglob("*")) if path.is_file()}

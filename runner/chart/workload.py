@@ -47,7 +47,7 @@ def check_workload(documents: Iterable[Any], image: str) -> tuple[str, ...]:
         image: ``HOST/REPOSITORY:TAG`` of the image of this release.
 
     Returns:
-        A sentence for each container of another repository: allowed, but worth a look.
+        A sentence for each container of another repository: allowed, but worth checking.
 
     Raises:
         ChartDisagrees: no workload is rendered, none uses the image, or one uses another tag or a digest of the
@@ -62,9 +62,9 @@ def check_workload(documents: Iterable[Any], image: str) -> tuple[str, ...]:
     if wrong:
         raise ChartDisagrees(f"rendered, {wrong[0]}", detail=wrong)
     if not found:
-        raise ChartDisagrees(f"rendered, the chart has no workload that could run {image}")
+        raise ChartDisagrees(f"the rendered chart has no workload that could run {image}")
     if len(others) == len(found):
-        raise ChartDisagrees(f"rendered, no container uses {image}; {others[0]}", detail=others)
+        raise ChartDisagrees(f"no container of the rendered chart uses {image}; {others[0]}", detail=others)
     return others
 
 

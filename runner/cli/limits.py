@@ -39,7 +39,7 @@ def read_limits(environment: Mapping[str, str]) -> Limits:
     try:
         job = read_job_limits(environment)
     except EventInvalid:
-        # Who needs the event is told what is wrong with it; who needs none goes on.
+        # What is wrong with the event is reported by commands that need it; the others go on.
         job = None
     if job is None:
         return Limits()

@@ -36,7 +36,7 @@ class Entry(NamedTuple):
 COMMANDS: Mapping[str, Entry] = {
     "plan": Entry("runner.cli.release", "Say what run would do and why; change nothing; exit as run would."),
     "prowjobs": Entry("runner.cli.prowjobs", "Prow's job configuration, made from jobs.yaml."),
-    "run": Entry("runner.cli.release", "Release what Prow's environment names: the whole road."),
+    "run": Entry("runner.cli.release", "Release what Prow's environment names: the whole pipeline."),
     "schema": Entry("runner.cli.schema", "Print the JSON Schema of jobs.yaml."),
 }
 
@@ -72,7 +72,7 @@ def cli() -> None:
 
 
 def start() -> NoReturn:
-    """Do what the command line says and end the process; a mistake in it is told like any other error."""
+    """Do what the command line says and end the process; a mistake in it is reported like any other error."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A name that is no text in this locale must not keep the run from telling it.

@@ -23,7 +23,7 @@ TAKES: Mapping[Kind, Mapping[str, Any]] = {
     "folder": {"type": FOLDER},
     "flag": {"is_flag": True},
 }
-"""What click is told of an option that takes this."""
+"""What click needs to know of an option that takes this."""
 
 
 def options_of(command: str) -> Callable[[Callable[..., int]], Callable[..., int]]:

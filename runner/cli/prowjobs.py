@@ -46,7 +46,7 @@ def with_options(command: Callable[..., int]) -> Callable[..., int]:
 def generate(config: Path | None, folder: Path) -> int:
     """Write prowjobs/ from jobs.yaml.
 
-    Of what is in the folder, only generated files are changed or removed.
+    Only generated files in the folder are changed or removed.
     """
 
     def write() -> None:
@@ -56,7 +56,7 @@ def generate(config: Path | None, folder: Path) -> int:
         for path in changed.removed:
             click.echo(f"removed {folder / path}")
         total = changed.unchanged + len(changed.written)
-        click.echo(f"{folder}: {total} files, {changed.unchanged} of them as they were")
+        click.echo(f"{folder}: {total} files, {changed.unchanged} of them unchanged")
 
     return exit_code_of(write)
 
@@ -66,7 +66,7 @@ def generate(config: Path | None, folder: Path) -> int:
 def check(config: Path | None, folder: Path) -> int:
     """Say whether prowjobs/ is up to date.
 
-    It exits 2 when a file differs, is missing or is left over, and shows the difference.
+    Exits 2 if a file differs, is missing or is no longer generated, and shows the difference.
     """
 
     def compare() -> None:

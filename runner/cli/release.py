@@ -61,7 +61,7 @@ Examples:
 @click.command(epilog=RUN_EXAMPLES + EXIT_CODES)
 @options_of("run")
 def run(**given: Any) -> int:
-    """Release what Prow's environment names: the whole road."""
+    """Release what Prow's environment names: the whole pipeline."""
     options = Options(**given)
     return run_session(
         "run",

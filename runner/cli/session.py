@@ -1,6 +1,6 @@
 """A supervised session of any command: deadline, signals, children, log, record and reports, and the exit code.
 
-What the command does is handed in, and so is how its success is told; nothing here knows of events, checkouts or
+What the command does is handed in, and so is how its success is reported; nothing here knows of events, clones or
 releases.
 """
 
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
     """Tells of a success in the last line: given the finished record, what people read, and the log."""
 
 CHILDREN_SHARE, REPORTS_SHARE, UNWINDING_SHARE, REMOVAL_SHARE = 1 / 3, 1 / 3, 1 / 12, 1 / 8
-"""What of the grace period an ended run gives its children, its reports, its workers, and the work folder's removal."""
+"""The shares of the grace period that an ended run gives its children, reports, workers and its folder's removal."""
 
 TOLD_BY_STARTED = frozenset({"event", "configuration", "checkout", "route", "select"})
 """Steps whose outcome is in the line ``started``, or in the error."""
 
 
 def say_done(document: RecordDocument, _: Outlet, log: Log) -> None:
-    """Log that the command is done: how a success is told where the command says nothing else."""
+    """Log that the command is done: how a success is reported where the command says nothing else."""
     log.info("done", seconds=document.timings["total"])
 
 
@@ -116,11 +116,11 @@ def run_session(
 
 
 class Reports:
-    """Keeps what must be there at any moment; what cannot be written is told once, and stops nothing.
+    """Keeps the reports that must exist at any moment up to date; a failed write is logged once and stops nothing.
 
     Args:
         folder: where to; None to keep nothing.
-        log: told what cannot be written.
+        log: gets a line for what cannot be written.
     """
 
     def __init__(self, folder: Path | None, log: Log) -> None:
@@ -142,16 +142,16 @@ class Finish:
     """Closes the record once, writes every report, and prints the last lines.
 
     Args:
-        record: what is told.
-        log: told which report is missing.
+        record: what is reported.
+        log: gets a line for each report that is missing.
         out: where the last lines go.
         folder: where the reports go; None for none.
         patience: seconds for which the last lines wait, so that what is said of reports stands before them.
         conclude: tells of a success, unless there is an error to tell of.
         show: given the record at the end.
 
-    ``code`` is the exit code once the record is closed: what is told then is how the run ended, even where a report is
-    still written when the run is ended from outside.
+    ``code`` is the exit code once the record is closed: what is reported then is how the run ended, even where a report
+    is still written when the run is ended from outside.
     """
 
     def __init__(
@@ -181,7 +181,7 @@ class Finish:
             if self.code is None:
                 document = self._record.close()
                 self.code = int(ExitCode.BUG if document.exit is None else document.exit)
-                # A disk that hangs takes nobody the last line, and a reader that hangs takes nobody the reports.
+                # A disk that hangs must not cost the last line, nor a reader that hangs the reports.
                 problems: list[tuple[str, str]] = []
                 reports = threading.Thread(target=self._report, args=[document, problems], daemon=True)
                 reports.start()

@@ -1,7 +1,7 @@
 """The proof that names can be told apart: no two things that are released get one name.
 
 A thing is (kind, service, version or major), or an entry in the history of a stable name. What one template gives for
-one service is a small regular language; two collision when a walk through both automata at once finds a common text.
+one service is a small regular language; two collide when a walk through both automata at once finds a common text.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def _neighbours(
 ) -> Iterator[tuple[tuple[_Language, Use], tuple[_Language, Use]]]:
     """Yield the pairs that may have a text in common: the text before the numbers is equal, or goes on with a digit.
 
-    Sorted by that text, those that begin with it follow directly, so that most pairs are never looked at.
+    Sorted by that text, those that begin with it follow directly, so that most pairs are never compared.
     """
     ordered = sorted(languages, key=lambda item: item[0].before)
     for index, left in enumerate(ordered):
@@ -139,8 +139,14 @@ def _neighbours(
 
 def _common_text(left: _Language, right: _Language) -> str | None:
     """Return a shortest text of both languages, None when there is none."""
+    # With the same suffix, the text after the numbers ends at the same place in both, so one must be an ending of the
+    # other. This excludes most pairs at once.
     if left.suffix == right.suffix and not (left.after.endswith(right.after) or right.after.endswith(left.after)):
         return None
+    # A text is in both languages if reading it leads both automata to their accepting states. A pair of states says all
+    # about how a text can go on, so each pair is visited once. Breadth-first, a pair is reached by one of its shortest
+    # texts, and so the first pair that accepts gives a shortest common text. Of the characters that two transitions
+    # share one is enough: all lead to the same pair.
     first, second = _automaton(left), _automaton(right)
     reached = {(0, 0)}
     queue = deque([(0, 0, "")])
@@ -160,11 +166,17 @@ def _common_text(left: _Language, right: _Language) -> str | None:
 
 
 def _automaton(language: _Language) -> list[list[tuple[str, int]]]:
-    """Return for each state which characters lead to which state; the state behind the last accepts."""
+    """Return for each state which characters lead to which state; the state behind the last accepts.
+
+    A state is a place in the text: so much of the template has been read. A transition reads one of its characters.
+    """
     states: list[list[tuple[str, int]]] = [[(c, index + 1)] for index, c in enumerate(language.before)]
     for number in range(language.numbers):
         if number:
             states.append([(".", len(states) + 1)])
+        # A number has no leading zero. So its first digit is either the whole number, 0 included, or a digit other than
+        # 0 with more to come; the state ``further`` reads those, and the last of them leads behind the number. Which
+        # digit is the last is not known when it is read, so two transitions may share a character.
         further, behind = len(states) + 1, len(states) + 2
         states.append([(_DIGITS, behind), (_DIGITS.replace("0", ""), further)])
         states.append([(_DIGITS, further), (_DIGITS, behind)])

@@ -124,7 +124,8 @@ def load_config(path: Path) -> Config:
             body = file.read(_SIZE_LIMIT + 1)
     except OSError as error:
         raise ConfigurationInvalid(
-            f"{path}: cannot be read: {error.strerror}", remedy="Give --config the path of jobs.yaml, then start anew."
+            f"{path}: cannot be read: {error.strerror}",
+            remedy="Pass the path of jobs.yaml with --config, then run again.",
         ) from error
     return parse_config(body, path)
 
@@ -243,7 +244,7 @@ def _shared_charts(config: Config, document: Document) -> Iterator[Problem]:
         if owner != service.name:
             yield Problem(
                 document.line(("services", service.name)),
-                f"services {owner} and {service.name} have one chart, {service.chart_folder} in {service.repo}:"
+                f"services {owner} and {service.name} share one chart, {service.chart_folder} in {service.repo}:"
                 " give each its own path",
             )
 
@@ -254,7 +255,7 @@ def _job_conflicts(config: Config, document: Document) -> Iterator[Problem]:
         for service in config.services.values():
             if service.prow is not None:
                 line = document.line(("services", service.name, "prow"))
-                yield Problem(line, f"services.{service.name}.prow changes prow, which is not there")
+                yield Problem(line, f"services.{service.name}.prow overrides prow, which is missing")
         return
     yield from (Problem(document.line(("prow",)), f"prow: {text}") for text in contradictions(prow))
     jobs: dict[str, str] = {}
@@ -267,7 +268,7 @@ def _job_conflicts(config: Config, document: Document) -> Iterator[Problem]:
         name = service.repo if one_job else service.name
         line = document.line(("services", service.name))
         if len(check_job(name)) > NAME_LENGTH:
-            yield Problem(line, f"the job {check_job(name)} would have more than {NAME_LENGTH} characters in its name")
+            yield Problem(line, f"the job name {check_job(name)} would be longer than {NAME_LENGTH} characters")
         owner = jobs.setdefault(name, service.repo)
         if owner != service.repo:
             yield Problem(
@@ -278,7 +279,7 @@ def _job_conflicts(config: Config, document: Document) -> Iterator[Problem]:
 def _own_job_problems(service: Service, prow: ProwSection, *, one_job: bool) -> Iterator[str]:
     yield from contradictions(prow)
     if one_job:
-        yield f"the services of {service.repo} have one job (prow.monorepo), which takes what stands under prow"
+        yield f"the services of {service.repo} share one job (prow.monorepo), which uses the top-level prow"
 
 
 def _name_conflicts(config: Config, document: Document, schemes: _Schemes) -> Iterator[Problem]:

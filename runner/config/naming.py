@@ -75,7 +75,7 @@ def check_fields(template: str, *allowed: str) -> None:
     listed = " and ".join(f"{{{field}}}" for field in allowed)
     for field in FIELD.findall(template):
         if field not in allowed:
-            raise ValueError(f"{template!r}: {{{field}}} is not a field here; {listed} may stand in it")
+            raise ValueError(f"{template!r}: {{{field}}} is not a field of this template; allowed: {listed}")
     if re.search(r"[{}]", FIELD.sub("", template)):
         raise ValueError(f"{template!r}: a brace that does not belong to {listed}")
 
@@ -93,7 +93,7 @@ def check_template(kind: TemplateKind, template: str) -> None:
         raise ValueError(f"{template!r} is not REPOSITORY:TAG")
     if FIELD.findall(tag).count(field) != 1 or f"{{{field}}}" in repository:
         raise ValueError(
-            f"{template!r}: {{{field}}} must stand exactly once, in the tag, or names cannot be told apart"
+            f"{template!r}: {{{field}}} must occur exactly once, in the tag; otherwise names are ambiguous"
         )
     sample = {"service": "s", field: "0"}
     if not REPOSITORY_PATH.fullmatch(fill(repository, **sample)):

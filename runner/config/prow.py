@@ -183,7 +183,7 @@ class ResourcesSection(Section):
         wanted = self.requests.given() if self.requests else {}
         for name, most in (self.limits.given() if self.limits else {}).items():
             if name in wanted and amount(wanted[name]) > amount(most):
-                raise ValueError(f"{wanted[name]} of {name} is asked for, which is more than the limit {most}")
+                raise ValueError(f"the request for {name}, {wanted[name]}, exceeds the limit {most}")
         return self
 
 
@@ -192,14 +192,16 @@ class SlackSection(Section):
 
     channel: Annotated[str, AfterValidator(_channel)] = Field(description="The channel.", examples=["#ack-releases"])
     states: Listed[Literal["triggered", "pending", "success", "failure", "aborted", "error"]] = Field(
-        ("failure", "error"), description="Which ends of a job are told.", examples=[["failure", "error", "aborted"]]
+        ("failure", "error"),
+        description="Which results of a job are reported.",
+        examples=[["failure", "error", "aborted"]],
     )
 
 
 class RerunSection(Section):
     """Who may rerun and abort the jobs on Deck's page. A rerun changes nothing that is published."""
 
-    allow_anyone: bool = Field(False, description="Whoever can open Deck's page; without any list.")
+    allow_anyone: bool = Field(False, description="Anyone who can open Deck's page; not together with the lists.")
     users: Listed[_Account] | None = Field(None, description="GitHub users.", examples=[["octocat"]])
     teams: Listed[_Team] | None = Field(
         None, description="GitHub teams, ORG/TEAM.", examples=[["aws-controllers-k8s/release-managers"]]
@@ -212,7 +214,7 @@ class RerunSection(Section):
     def _anyone_needs_no_list(self) -> RerunSection:
         listed = self.users or self.teams or self.orgs
         if self.allow_anyone and listed:
-            raise ValueError("allow_anyone goes with no list: remove it, or users, teams and orgs")
+            raise ValueError("allow_anyone cannot be combined with lists: remove it, or users, teams and orgs")
         if not self.allow_anyone and not listed:
             raise ValueError("nobody is named: give users, teams or orgs, or allow_anyone: true")
         return self
@@ -256,10 +258,10 @@ class CheckSection(Section):
 
     enabled: bool = Field(True, description="Whether there is one.")
     labels: Annotated[dict[str, str], AfterValidator(_labels)] = Field(
-        {}, description="Labels of the presubmits and their pods; those of the releases are not theirs."
+        {}, description="Labels of the presubmits and their pods; those of the releases do not apply."
     )
     annotations: Annotated[dict[str, str], AfterValidator(_annotations)] = Field(
-        {}, description="Annotations of the presubmits and their pods; those of the releases are not theirs."
+        {}, description="Annotations of the presubmits and their pods; those of the releases do not apply."
     )
     optional: bool = Field(False, description="Whether a pull request may be merged when it fails.")
     timeout: _Duration = Field("15m", description="After how long Prow ends it.")
@@ -273,7 +275,7 @@ class CheckSection(Section):
 
 
 class JobSection(Section):
-    """How a release job runs. A key given for a service replaces that of all services as a whole."""
+    """How a release job runs. A key set for a service replaces the common one as a whole."""
 
     image: Annotated[str, AfterValidator(_image)] | None = Field(
         None,
@@ -300,22 +302,22 @@ class JobSection(Section):
     group: _Id = Field(65532, description="The gid that the job runs as, which also owns its volumes.")
     cluster: _Name = Field("default", description="Prow's name for the build cluster that the pods run in.")
     rerun: RerunSection | None = Field(
-        None, description="Who may rerun and abort on Deck's page; without: every member of org."
+        None, description="Who may rerun and abort on Deck's page; if unset: every member of org."
     )
-    slack: SlackSection | None = Field(None, description="Tell a Slack channel how releases end; without: none.")
+    slack: SlackSection | None = Field(None, description="Report to a Slack channel how releases end; if unset: none.")
     build_cache: BuildCacheSection | None = Field(
-        None, description="A volume that keeps Go's caches; without: every job compiles from nothing."
+        None, description="A volume that keeps Go's caches; if unset: every job compiles from nothing."
     )
     credentials: CredentialsSection | None = Field(
-        None, description="The registry's credentials, mounted read-only into the release; without: none."
+        None, description="The registry's credentials, mounted read-only into the release; if unset: none."
     )
     docker_socket: DockerSocketSection | None = Field(
-        None, description="Mount the node's Docker socket into the release; without: no daemon."
+        None, description="Mount the node's Docker socket into the release; if unset: no daemon."
     )
     labels: Annotated[dict[str, str], AfterValidator(_labels)] = Field(
         {},
-        description="Labels of the releases and their pods. A preset that they choose is not the presubmits', which "
-        "run what a pull request says.",
+        description="Labels of the releases and their pods. A preset that they select does not apply to the "
+        "presubmits, which run a pull request's content.",
         examples=[{"preset-proxy": "true"}],
     )
     annotations: Annotated[dict[str, str], AfterValidator(_annotations)] = Field(
@@ -363,13 +365,13 @@ class ProwSection(JobSection):
 
 
 def _without_defaults(schema: dict[str, Any]) -> None:
-    """A service's key that is left out is that of all services, not the default."""
+    """A key that a service omits has the common value, not the default."""
     for key in schema["properties"].values():
         key.pop("default", None)
 
 
 class ServiceProwSection(JobSection):
-    """What is different for the jobs of one service; each key replaces that of all services as a whole."""
+    """What is different for the jobs of one service; each key replaces the common one as a whole."""
 
     model_config = ConfigDict(json_schema_extra=_without_defaults)
 
@@ -387,8 +389,8 @@ def contradictions(prow: JobSection) -> Iterator[str]:
     for where, job in (("", prow), ("check.", prow.check)):
         if seconds(job.grace_period) < SHORTEST_GRACE_SECONDS:
             yield (
-                f"{where}grace_period {job.grace_period} is too short for a run to end well: {SHORTEST_GRACE_SECONDS}s"
-                " at least"
+                f"{where}grace_period {job.grace_period} is too short for a run to end cleanly: at least"
+                f" {SHORTEST_GRACE_SECONDS}s"
             )
         if seconds(job.timeout) <= seconds(job.grace_period):
             yield f"{where}timeout {job.timeout} is not longer than {where}grace_period {job.grace_period}"

@@ -117,7 +117,7 @@ _StableTemplate = Annotated[str, AfterValidator(_template("stable")), Field(json
 
 
 class SchemeSection(Section):
-    """A naming scheme of one's own: templates REPOSITORY:TAG below the registry, the primary one of each list first."""
+    """A custom naming scheme: templates REPOSITORY:TAG below the registry, the primary one of each list first."""
 
     image: Listed[_ImageTemplate] = Field(
         description="Names of the controller's image; {service} and {version} are filled in. The chart's values must "
@@ -159,7 +159,7 @@ class BuildSection(Section):
     builder: _Builder = Field("go", description="What builds images; only go so far, which needs no daemon.")
     base_image: Annotated[str, AfterValidator(_base_image)] = Field(
         DEFAULT_BASE_IMAGE,
-        description="What the binary is put on: HOST/REPOSITORY:TAG, HOST/REPOSITORY@sha256:…, oci:DIR or scratch.",
+        description="The base image: HOST/REPOSITORY:TAG, HOST/REPOSITORY@sha256:…, oci:DIR or scratch.",
         examples=[DEFAULT_BASE_IMAGE, "oci:base", "scratch"],
     )
     go: _Program = Field("go", description="The Go program: a name on PATH, or a path.", examples=["/opt/go/bin/go"])
@@ -182,7 +182,7 @@ class ServiceSection(Section):
         description="The folder of the Go main package, relative to path.",
         examples=["./cmd/controller"],
     )
-    naming: _Naming | None = Field(None, description="Accepted naming schemes of this service; without: those above.")
+    naming: _Naming | None = Field(None, description="Accepted naming schemes of this service; if unset: those above.")
     prow: ServiceProwSection | None = Field(None, description="What is different for the jobs of this service.")
 
 
@@ -231,7 +231,9 @@ class JobsFile(Section):
     )
     adopt: EmptySection | None = Field(None, description="Reserved: nothing can be set here yet.")
     aws: EmptySection | None = Field(None, description="Reserved: nothing can be set here yet.")
-    prow: ProwSection | None = Field(None, description="How the release jobs run in Prow; without: none are generated.")
+    prow: ProwSection | None = Field(
+        None, description="How the release jobs run in Prow; if unset: none are generated."
+    )
 
 
 def read_jobs(document: Document) -> tuple[JobsFile | None, tuple[Problem, ...]]:

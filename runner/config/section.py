@@ -24,7 +24,7 @@ def _distinct(items: tuple[Item, ...]) -> tuple[Item, ...]:
         raise ValueError("at least one entry is needed")
     for index, item in enumerate(items):
         if item in items[:index]:
-            raise ValueError(f"{item!r} stands in this list twice")
+            raise ValueError(f"{item!r} is in this list twice")
     return items
 
 

@@ -104,7 +104,7 @@ class Options:
         Declared(
             flag="--workspace",
             kind="folder",
-            help="Folder that holds the checkouts. [default: from JOB_SPEC]",
+            help="Folder that holds the clones. [default: from JOB_SPEC]",
             row="workspace",
         )
     )
@@ -160,7 +160,7 @@ class Options:
             flag="--service",
             kind="texts",
             metavar="NAME",
-            help="Only this one; repeatable.",
+            help="Release only this service; repeatable.",
             row="services",
         ),
         nothing=(),
@@ -169,8 +169,8 @@ class Options:
         Declared(
             flag="--as-tag",
             metavar="VERSION|from-chart",
-            help="Plan HEAD as if it were tagged, also in a presubmit; from-chart: by each chart's version, or as what"
-            " it would make of stable.",
+            help="Plan HEAD as if it had this tag, also in a presubmit. from-chart: use each chart's version, or plan"
+            " the move of stable.",
             commands=("plan",),
             row="as tag",
         )
@@ -271,10 +271,10 @@ class Settings:
         image = Name(repository, named.tag) if self.image is None else self.image
         if image != named and not self.is_staging and self.to_layout is None:
             raise UsageInvalid(
-                f"the environment names the image {image} where the naming gives {named}, and the chart that deploys it"
+                f"the environment sets the image {image}, but the naming gives {named}, and the chart that deploys it"
                 f" would go to the production registry {self.production}",
-                remedy="Give --registry another registry too: a staging release. Or unset DOCKER_REPOSITORY and"
-                " AWS_SERVICE_DOCKER_IMG.",
+                remedy="Also pass another registry with --registry, which makes a staging release, or unset"
+                " DOCKER_REPOSITORY and AWS_SERVICE_DOCKER_IMG.",
             )
         return image
 

@@ -129,7 +129,7 @@ def _mapping(node: yaml.MappingNode, path: Path, lines: dict[Path, int], problem
             continue
         key = key_node.value
         if key in values:
-            problems.append(Problem(line, f"the key {key!r} stands twice, first at line {lines[*path, key]}"))
+            problems.append(Problem(line, f"the key {key!r} is repeated, first at line {lines[*path, key]}"))
             continue
         lines[*path, key] = line
         values[key] = _value(value_node, (*path, key), lines, problems)

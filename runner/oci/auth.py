@@ -108,7 +108,8 @@ class Basic:
         if login is None:
             raise CredentialsRefused(
                 f"{scope.host} asks for credentials, and none are configured for it",
-                remedy=f"Log in to {scope.host} so that the Docker config file (DOCKER_CONFIG) has it, then rerun.",
+                remedy=f"Log in to {scope.host}, so that the Docker config file (DOCKER_CONFIG) has credentials for it,"
+                " then rerun.",
             )
         return Header(login.basic, login.expires)
 
@@ -185,8 +186,8 @@ class Authorization:
         supported = " or ".join(scheme.name for scheme in self._schemes)
         raise CredentialsRefused(
             f"{scope.host} asks for credentials of {kind}; only {supported} is supported",
-            remedy=f"Use a registry that takes {supported} credentials, or let {scope.host} take this request without "
-            "any.",
+            remedy=f"Use a registry that accepts {supported} credentials, or configure {scope.host} to accept this"
+            " request without any.",
         )
 
     def _forget(self, sent: str, scope: Scope) -> bool:

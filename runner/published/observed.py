@@ -99,7 +99,7 @@ def observe_name(name: Name, registry: Registry) -> Observation:
         return ABSENT
     try:
         found = _published(name, manifest, registry)
-        # Whoever plans asks for these; what cannot be read is told here.
+        # Whoever plans asks for these; what cannot be read is reported here.
         _ = found.released_for if isinstance(found, PublishedImage) else None
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise RegistryAnswerWrong(f"{name} holds a manifest that cannot be read: {error}") from error

@@ -38,7 +38,7 @@ def write_reports(folder: Path, document: RecordDocument, reports: Iterable[Repo
                 write_whole(folder / name, text)
         except OSError as error:
             problems.append((report.name, f"{folder}: {error.strerror}"))
-        except Exception as error:  # noqa: BLE001 - a bug in one report must take nobody the others
+        except Exception as error:  # noqa: BLE001 - a bug in one report must not prevent the others
             problems.append((report.name, repr(error)))
     return problems
 

@@ -145,14 +145,14 @@ def _artifacts(document: RecordDocument) -> Iterator[Content]:
             groups.setdefault((entry.service, entry.kind, entry.digest), []).append(entry)
     several = len({service for service, _, _ in groups}) > 1
     for (service, kind, digest), found in groups.items():
-        # What stable was before stands after what it is: its name goes on where the other's ends.
+        # History tags sort after the moving tag: their names extend its name.
         entries = sorted(found, key=lambda entry: _is_history(entry, found))
         written = sum(entry.written for entry in entries)
         yield Content(
             title=f"{kind.capitalize()} of {service}" if several else kind.capitalize(),
             names=tuple(entry.name for entry in entries),
             digest=digest,
-            state="there before" if not written else "written" if written == len(entries) else "completed",
+            state="already there" if not written else "written" if written == len(entries) else "completed",
             pulls=tuple(_pulls(entries)),
             address=gallery_address(entries[0].name),
         )

@@ -22,7 +22,7 @@ def pull_commands(kind: str, name: str, digest: str | None) -> tuple[str, ...]:
     by_digest = f"@{digest}" if digest and DIGEST.fullmatch(digest) else None
     if kind == "image":
         return tuple(f"docker pull {parsed.repository}{held}" for held in (f":{parsed.tag}", by_digest) if held)
-    # Helm speaks TLS even to this machine unless it is told.
+    # Helm speaks TLS even to this machine unless told otherwise.
     plain = " --plain-http" if is_loopback(parsed.repository.host) else ""
     by_name = _by_name(parsed.tag, by_digest)
     return tuple(f"helm pull oci://{parsed.repository}{held}{plain}" for held in (by_name, by_digest) if held)

@@ -35,7 +35,7 @@ StepName = Literal[
     "publish chart",
     "verify",
 ]
-"""Every step that a run may take, in the order of the road."""
+"""Every step that a run may take, in the order of the pipeline."""
 
 SCHEMA = "ack-release.record.v1"
 COMMANDS = ("run", "plan")
@@ -69,7 +69,9 @@ class EntryDocument(_Document):
     name: str = Field(description="HOST/REPOSITORY:TAG")
     action: Literal["publish", "skip", "refuse"]
     reason: str
-    digest: str | None = Field(None, description="What the name holds or will hold; null until the build tells.")
+    digest: str | None = Field(
+        None, description="What the name holds or will hold; null until the build determines it."
+    )
     written: bool = Field(default=False, description="Whether this run wrote the name, and read it back.")
 
 
@@ -116,10 +118,10 @@ class RecordDocument(_Document):
     schema_name: str = Field(SCHEMA, alias="schema")
     runner: str | None = Field(None, description="The version of the program that wrote this.")
     command: str = Field("run", json_schema_extra={"enum": [*COMMANDS]})
-    layout_folder: str | None = Field(None, description="Where names were written instead of the registry.")
+    layout_folder: str | None = Field(None, description="The folder that tags were written to instead of the registry.")
     ref: str | None = None
     as_tag: str | None = Field(
-        None, description="What HEAD is planned as: a tag, or from-chart; null where what was pushed is."
+        None, description="What HEAD is planned as: a tag, or from-chart; null if it is planned as what was pushed."
     )
     commit: str | None = None
     pulls: tuple[PullDocument, ...] = Field(
@@ -127,7 +129,9 @@ class RecordDocument(_Document):
     )
     source: str | None = None
     path: Literal["release", "stable"] | None = None
-    version: str | None = Field(None, description="What is released; null where services differ, or none is.")
+    version: str | None = Field(
+        None, description="The version that is released; null if services differ or none is released."
+    )
     registry: str | None = None
     staging: bool | None = None
     services: tuple[ServiceDocument, ...] = ()
@@ -144,7 +148,7 @@ class RecordDocument(_Document):
 
 
 class Step:
-    """A step that is going on; told when there was nothing to do."""
+    """A step in progress; ``skip`` says that there was nothing to do."""
 
     def __init__(self) -> None:
         self.skipped: str | None = None
@@ -199,7 +203,7 @@ class Record:
                 self._document = self._document.model_copy(update=values)
 
     def warn(self, *texts: str) -> None:
-        """Add warnings: what wants a look."""
+        """Add warnings: what needs attention."""
         self._add("warnings", *texts)
 
     def note(self, *texts: str) -> None:
@@ -235,9 +239,9 @@ class Record:
             self.update(services=tuple(sorted((*others, row), key=lambda one: one.name)))
 
     def fail(self, error: BaseException, service: str | None = None) -> None:
-        """Add an error, once however often it is told; one that is no ReleaseError is a bug in the runner.
+        """Add an error; repeats are ignored. An error that is not a ReleaseError is a bug in the runner.
 
-        What fails after the run was ended fails for that reason, and is not told.
+        Errors after the run was ended are consequences of that, and are not recorded.
         """
         with self._lock:
             if self._ended is not None or any(error is told for told in self._told):
@@ -385,15 +389,15 @@ def plan_view(document: RecordDocument) -> Mapping[str, object]:
 def summary(document: RecordDocument) -> str:
     """What a run that went well did, in words."""
     written = sum(entry.written for entry in document.entries)
-    names = "1 name" if written == 1 else f"{written} names"
+    tags = "1 tag" if written == 1 else f"{written} tags"
     if document.command == "plan":
         if document.as_tag is not None and not any(row.selected for row in document.services):
             return "planned, nothing was changed: this change releases nothing"
         counts = {action: sum(entry.action == action for entry in document.entries) for action in ("publish", "skip")}
         return f"planned, nothing was changed: {counts['publish']} to publish, {counts['skip']} to skip"
     if document.layout_folder is not None:
-        return f"{names} written to the layout folder {document.layout_folder}, nothing published"
-    return f"{names} written" if written else "nothing to send"
+        return f"{tags} written to the layout folder {document.layout_folder}, nothing published"
+    return f"{tags} written" if written else "nothing to send"
 
 
 def record_schema() -> dict[str, Any]:

@@ -35,7 +35,7 @@ def status_of(document: RecordDocument) -> Status:
     """Decide what is said of a run first."""
     say = _headlines(document, _concerned(document))
     if document.exit is None:
-        return Status("quiet", "Running", say["running"], "The run has not come to its end.")
+        return Status("quiet", "Running", say["running"], "The run has not ended yet.")
     if document.error is not None:
         return _failed(document, document.error, say)
     if not _concerned(document):
@@ -56,11 +56,11 @@ def _aside(document: RecordDocument) -> tuple[Tone, str, str]:
 def _done(document: RecordDocument, say: Mapping[str, str]) -> Status:
     written = sum(entry.written for entry in document.entries)
     if not written:
-        meaning = "Nothing was sent: every name holds this already. A rerun is always safe."
+        meaning = "Nothing was sent: every tag already holds this. A rerun is always safe."
         return Status("quiet", "Nothing to send", say["before"], meaning)
     there = len(document.entries) - written
-    before = f", {there} there before" if there else ""
-    meaning = f"{_names(written)} written to {registry_in_words(document)}{before}."
+    before = f", {there} already there" if there else ""
+    meaning = f"{_tags(written)} written to {registry_in_words(document)}{before}."
     return Status("good", "Released", say["done"], meaning)
 
 
@@ -81,7 +81,7 @@ def _so_far(document: RecordDocument) -> str:
         return "A plan changes nothing."
     publishes = sum(entry.action == "publish" for entry in document.entries)
     written = sum(entry.written for entry in document.entries)
-    so_far = f"{written} of {_names(publishes)} written; what is written is whole."
+    so_far = f"{written} of {_tags(publishes)} written; each of them is complete."
     return so_far if written else "Nothing was written by this run."
 
 
@@ -101,7 +101,7 @@ def _headlines(document: RecordDocument, concerned: list[str]) -> Mapping[str, s
         said = _of_stable(document, who, several=len(concerned) > 1)
         planned = _of_plan(f"{who} stable", "move")
     else:
-        what = f"{who} {document.version or ''}".strip() or document.as_tag or document.ref or "The release"
+        what = f"{who} {document.version or ''}".strip() or document.as_tag or document.ref
         said = _of_release(what, several=len(concerned) > 1)
         planned = _of_plan(what, "be released")
     return {**said, **planned} if document.command == "plan" else said
@@ -113,33 +113,35 @@ def _of_stable(document: RecordDocument, who: str, *, several: bool) -> Mapping[
     return {
         "running": f"{who} stable {are} being moved",
         "planned": f"{who} stable can move to {version}",
-        "folder": f"{who} stable {version} {are} in a folder",
-        "before": f"{who} stable {are} {version} already",
+        "folder": f"{who} stable {version} {were} written to a folder",
+        "before": f"{who} stable {are} already {version}",
         "done": f"{who} stable moved to {version}",
-        "stopped": f"Moving {who} stable was stopped",
+        "stopped": f"The move of {who} stable was stopped",
         "refused": f"{who} stable may not move",
         "failed": f"{who} stable {were} not moved",
     }
 
 
-def _of_release(what: str, *, several: bool) -> Mapping[str, str]:
-    are, were, their = ("are", "were", "their") if several else ("is", "was", "its")
+def _of_release(known: str | None, *, several: bool) -> Mapping[str, str]:
+    are, were = ("are", "were") if several else ("is", "was")
+    what = known or "The release"
     return {
         "running": f"{what} {are} being released",
         "planned": f"{what} can be released",
-        "folder": f"{what} {are} in a folder",
-        "before": f"{what} {are} released already",
+        "folder": f"{what} {were} written to a folder",
+        "before": f"{what} {are} already released",
         "done": f"{what} {are} released",
-        "stopped": f"{what} {were} stopped on {their} way",
+        "stopped": f"The release of {known} was stopped" if known else "The release was stopped",
         "refused": f"{what} {were} refused",
         "failed": f"{what} {were} not released",
     }
 
 
-def _of_plan(what: str, happen: str) -> Mapping[str, str]:
-    """What is said instead where nothing was to happen yet, and it is not known or not allowed that it will."""
+def _of_plan(known: str | None, happen: str) -> Mapping[str, str]:
+    """The headlines of a plan that was stopped, refused, or failed."""
+    what = known or "The release"
     return {
-        "stopped": f"The plan of {what} was stopped",
+        "stopped": f"The plan of {known} was stopped" if known else "The plan was stopped",
         "refused": f"{what} cannot {happen}",
         "failed": f"{what} could not be planned",
     }
@@ -153,13 +155,13 @@ def _concerned(document: RecordDocument) -> list[str]:
 
 def _left_out(document: RecordDocument) -> str:
     if len(document.services) > NAMED_SERVICES:
-        return f"None of {len(document.services)} services is in it; each with its reason below."
-    return "; ".join(f"{row.name}: {row.reason}" for row in document.services) or "No service is in it."
+        return f"None of {len(document.services)} services is released; the reasons are below."
+    return "; ".join(f"{row.name}: {row.reason}" for row in document.services) or "No service is released."
 
 
 def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def _names(number: int) -> str:
-    return "1 name" if number == 1 else f"{number} names"
+def _tags(number: int) -> str:
+    return "1 tag" if number == 1 else f"{number} tags"

@@ -48,7 +48,7 @@ def each_service(
     Args:
         items: one for each service.
         work: what is done; it opens its steps with the function that it is given.
-        record: told each step, and what failed for which service; but not that the run was ended, which is no
+        record: gets each step, and what failed for which service; but not that the run was ended, which is no
             service's matter.
         at_once: how many are worked on at the same time.
 

@@ -55,7 +55,7 @@ class Inputs:
 
     @property
     def ref(self) -> str:
-        """What releases: the ref that was pushed, or the tag that is taken to stand on HEAD."""
+        """The ref that is released: the one that was pushed, or the tag that HEAD is planned as."""
         return self.route.tag if isinstance(self.route, ReleasePath) else self.event.base_ref
 
     @property
@@ -108,7 +108,7 @@ def read_inputs(options: Options, session: Session) -> Inputs:
         ours = [path for path in (session.artifacts, options.to_layout) if path is not None]
         changed = [path for path in clone.head.changed if not _is_ours(folder / path, ours)]
         if changed:
-            record.warn(f"the work tree differs from HEAD and is not read: {', '.join(changed)}")
+            record.warn(f"the work tree differs from HEAD and is ignored: {', '.join(changed)}")
     with record.step("route"):
         head = clone.head
         route = decide_route(event, head) if proposed is None else presubmit_route(proposed, event, head)

@@ -21,7 +21,7 @@ def release(options: Options, session: Session, *, only_plan: bool) -> None:
     inputs = read_inputs(options, session)
     selected = select_services(inputs, session)
 
-    # Whatever a stage needs is imported only now, for the sake of that line.
+    # Whatever a stage needs is imported only now, so that the first log line comes early.
     from runner.run import stages  # noqa: PLC0415 - as said above
 
     tools = stages.open_tools(inputs, session)

@@ -58,7 +58,7 @@ def _base(inputs: Inputs, tools: Tools) -> Base | ReleaseError:
         try:
             base = resolve_base(inputs.settings.base_image, tools.registry, inputs.config.platforms)
         except ReleaseError as error:
-            # A service that builds nothing goes on; for the others it is told where they need it.
+            # A service that builds nothing goes on; for the others it is reported where they need it.
             if error.exit_code in STOPS_THE_RUN:
                 raise
             step.skip(f"cannot be used: {error.cause}")

@@ -60,8 +60,8 @@ class RegistryDestination:
     Args:
         registry: where to.
         lifetime: ends every wait.
-        report: told what was done: an event in words, and its values.
-        written: told each name that was written and read back.
+        report: called with what was done: an event in words, and its values.
+        written: called with each name that was written and read back.
         clock: monotonic seconds.
     """
 
@@ -106,7 +106,7 @@ class RegistryDestination:
         for name, digest in self._written:
             found = self._digest_of(name)
             if found != digest:
-                raise TagChanged(f"{name} was written as {digest} and holds {found or 'nothing'} at the end")
+                raise TagChanged(f"{name} was written as {digest} but holds {found or 'nothing'} at the end of the run")
 
     def _send(self, artifact: Artifact, repository: Repository) -> None:
         began = self._clock()
@@ -117,7 +117,7 @@ class RegistryDestination:
             self._lifetime.check()
             self._registry.put_manifest(repository, manifest.digest, manifest)
         if self._registry.manifest(repository, artifact.root.digest) is None:
-            raise RegistryAnswerWrong(f"{repository}@{artifact.root.digest} was sent and does not answer")
+            raise RegistryAnswerWrong(f"{repository}@{artifact.root.digest} was sent but cannot be read back")
         counts = {f"blobs_{outcome}": outcomes.count(outcome) for outcome in sorted(set(outcomes))}
         self._report(
             "content sent",
@@ -132,11 +132,11 @@ class RegistryDestination:
         expected = before.digest if isinstance(before, Published) else None
         found = self._digest_of(name)
         if found == manifest.digest:
-            self._report("tag is there already", name=str(name), digest=found)
+            self._report("tag already there", name=str(name), digest=found)
             return
         if found != expected:
             raise TagChanged(
-                f"{name} held {expected or 'nothing'} when this run planned, and holds {found or 'nothing'} now"
+                f"{name} held {expected or 'nothing'} when this run planned, but now holds {found or 'nothing'}"
             )
         self._lifetime.check()
         self._registry.put_manifest(name.repository, name.tag, manifest, replacing=expected)
@@ -152,7 +152,7 @@ class RegistryDestination:
                 raise TagChanged(f"{name} was written as {digest} and holds {found} directly after")
             if self._clock() >= deadline:
                 raise RegistryAnswerWrong(
-                    f"{name} was written as {digest} and still answers with {found or 'nothing'}"
+                    f"{name} was written as {digest} but still returns {found or 'nothing'}"
                     f" after {READ_BACK_SECONDS:.0f} s"
                 )
             self._lifetime.wait(pause)
@@ -169,7 +169,7 @@ class FolderDestination:
     Args:
         folder: where to.
         registry: where content that is not on this machine is fetched.
-        written: told each name that the folder holds.
+        written: called with each name that the folder holds.
     """
 
     def __init__(self, folder: Path, registry: Registry, *, written: Callable[[Name], object] = lambda _: None) -> None:
@@ -219,5 +219,5 @@ def published_artifact(name: Name, found: Published, registry: Registry) -> Arti
 def _child(repository: Repository, digest: str, registry: Registry) -> Manifest:
     manifest = registry.manifest(repository, digest)
     if manifest is None:
-        raise RegistryAnswerWrong(f"{repository}@{digest} is listed by a published index and does not answer")
+        raise RegistryAnswerWrong(f"{repository}@{digest} is listed by a published index but cannot be read")
     return manifest

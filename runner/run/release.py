@@ -105,7 +105,7 @@ class Observed:
         return self.desired.image.published(self.observed) is None
 
     def package(self, prerequisites: Prerequisites, tools: Tools) -> Packaged:
-        """Lint, render and package the chart, look for what would make the build fail, and finish the plan.
+        """Lint, render and package the chart, check for what would make the build fail, and finish the plan.
 
         Raises:
             ChartUnusable, ChartDisagrees: the chart may not be published.
@@ -248,7 +248,7 @@ class Packaged:
         missing = tools.destination.missing(name, image)
         if missing:
             raise RegistryAnswerWrong(
-                f"the chart is held back: the image it names does not answer as {missing[0]}", detail=missing
+                f"the chart is held back: its image cannot be read as {missing[0]}", detail=missing
             )
         chart = self._published_chart
         digest = None if chart is None else chart.image_digest
@@ -256,8 +256,8 @@ class Packaged:
             return
         if tools.registry.manifest(name.repository, str(digest)) is None:
             raise AlreadyPublished(
-                f"no further name is given to the chart of {self.desired.version}: it was released with the image"
-                f" {digest}, which is gone; what is built today is {image.digest}"
+                f"the chart of {self.desired.version} gets no further tag: it was released with the image {digest},"
+                f" which is gone; today's build is {image.digest}"
             )
 
     def _warn_of_other_image(self, image: Manifest, tools: Tools) -> None:

@@ -37,7 +37,7 @@ def tell_plan(plan: Plan, session: Session) -> None:
 
 
 def warn(session: Session, service: str, *texts: str) -> None:
-    """Record and log what wants a look."""
+    """Record and log what needs attention."""
     session.record.warn(*texts)
     for text in texts:
         session.log.warning(text, service=service)

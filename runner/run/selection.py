@@ -81,7 +81,7 @@ def select(inputs: Inputs, found: tuple[Service, ...], files: Mapping[str, bytes
 
 def not_asked_for(service: Service) -> LeftOut:
     """Leave out a service that --service does not name."""
-    return LeftOut(service, "not asked for")
+    return LeftOut(service, "not named by --service")
 
 
 def without_chart(service: Service) -> LeftOut:

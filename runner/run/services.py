@@ -1,4 +1,4 @@
-"""The services that a run releases: chosen, recorded with the reason for each, and told in the first log line."""
+"""The services that a run releases: chosen, recorded with the reason for each, and logged in the first line."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _check_single(inputs: Inputs, selected: Sequence[Selected]) -> None:
     settings = inputs.settings
     if len(selected) > 1 and (settings.image is not None or settings.image_repository is not None):
         raise UsageInvalid(
-            f"DOCKER_REPOSITORY and AWS_SERVICE_DOCKER_IMG name one image, and {inputs.ref} releases"
+            f"DOCKER_REPOSITORY and AWS_SERVICE_DOCKER_IMG name one image, but {inputs.ref} releases"
             f" {', '.join(one.service.name for one in selected)}"
         )
 

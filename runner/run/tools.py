@@ -1,4 +1,4 @@
-"""What a release works with: the effects, opened once and handed to the stages that need them."""
+"""What a release works with: the effects, opened once and passed to the stages that need them."""
 
 from __future__ import annotations
 

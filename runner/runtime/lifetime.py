@@ -1,6 +1,6 @@
 """How long a run may go on, and what ended it.
 
-One ``Lifetime`` is handed to everything that waits. Workers ask it whether it has ended; they never look at the clock.
+One ``Lifetime`` is handed to everything that waits. Workers ask it whether it has ended; they never read the clock.
 Only the main thread ends it (see ``runner.runtime.supervisor``), on a signal or at the deadline: there is one reason.
 """
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Lifetime:
-    """A token that every wait and every loop of a run looks at.
+    """A token that every wait and every loop of a run checks.
 
     Args:
         seconds: after how many seconds from now the deadline falls; None for no deadline.
@@ -33,7 +33,7 @@ class Lifetime:
         self._wakers: list[Callable[[], object]] = []
 
     def end(self, reason: str) -> None:
-        """End the run, and wake who waits for something that knows no lifetime; the first reason stays."""
+        """End the run, and wake those that wait for something else than the lifetime; the first reason stays."""
         with self._lock:
             if self._reason is None:
                 self._reason = reason

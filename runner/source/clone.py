@@ -136,7 +136,7 @@ def find_clone(event: Event, workspace: Path | None, current: Path) -> Path:
         if is_clone(place):
             return place.resolve()
     raise CheckoutMissing(
-        f"there is no checkout of {event.owner}/{event.repository} in {workspace or current}",
+        f"there is no clone of {event.owner}/{event.repository} in {workspace or current}",
         detail=tuple(f"no git work tree: {place}" for place in places),
     )
 

@@ -63,7 +63,7 @@ _CHECK_INSTEAD = "A pull request is checked by ack-release plan --as-tag from-ch
 
 @dataclass(frozen=True)
 class ExtraRef:
-    """Another repository that is cloned beside the main one; ``workdir``: the job starts in its checkout."""
+    """Another repository that is cloned beside the main one; ``workdir``: the job starts in its clone."""
 
     host: str
     owner: str
@@ -99,7 +99,7 @@ class Pull:
 
 @dataclass(frozen=True)
 class Event:
-    """A push, or pull requests that are to be checked, as Prow tells of it.
+    """A push, or pull requests to be checked, as Prow describes them.
 
     ``base_sha`` may be the id of a tag object. ``pulls`` is empty for a push.
     """
@@ -151,7 +151,7 @@ def read_event(environment: Mapping[str, str], *, presubmit: bool = False) -> Ev
         )
     if kind not in {POSTSUBMIT, *PRESUBMITS}:
         raise EventInvalid(
-            f"this is a {_shown(kind)} job, which is of no push",
+            f"this is a {_shown(kind)} job, which no push starts",
             remedy="Put the job under postsubmits in the Prow configuration, or under presubmits if it plans --as-tag.",
         )
     refs = _refs(specification)
@@ -162,7 +162,7 @@ def read_event(environment: Mapping[str, str], *, presubmit: bool = False) -> Ev
             remedy=f"Put the job under postsubmits in the Prow configuration. {_CHECK_INSTEAD}",
         )
     if kind in PRESUBMITS and not pulls and not said["PULL_NUMBER"]:
-        raise EventInvalid(f"this is a {_shown(kind)} job, and nothing says of which pull request")
+        raise EventInvalid(f"this is a {_shown(kind)} job, but no pull request is given")
     missing = [key for key in ("REPO_OWNER", "REPO_NAME", "PULL_BASE_REF") if not said[key]]
     if missing:
         if specification is not None:
@@ -261,7 +261,7 @@ def _refs(specification: Mapping[str, Any] | None) -> Mapping[str, Any]:
         return {}
     refs = _member(specification, "refs", dict, "an object")
     if not refs:
-        raise EventInvalid("JOB_SPEC has no refs, so it says of no push", remedy="Run the job as a postsubmit.")
+        raise EventInvalid("JOB_SPEC has no refs, so it describes no push", remedy="Run the job as a postsubmit.")
     return refs
 
 
@@ -366,7 +366,7 @@ def _is_path_below(path: str) -> bool:
 def _checked(value: str, where: str, possible: Callable[[str], bool]) -> str:
     if not possible(value):
         raise EventInvalid(
-            f"{where} is {_shown(value)}, which cannot be one",
+            f"{where} is {_shown(value)}, which is not valid",
             remedy="Correct JOB_SPEC, or the variable of that name, to what was pushed.",
         )
     return value

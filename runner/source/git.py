@@ -69,8 +69,8 @@ class Git:
             ) from error
         if not finished.ok and not may_fail:
             raise CheckoutMissing(
-                f"git cannot read the checkout in {self._folder}",
-                remedy="Clone anew with a commit checked out, readable for the runner's user (run_as_user, fs_group).",
+                f"git cannot read the clone in {self._folder}",
+                remedy="Clone again with a commit checked out that the runner's user can read (run_as_user, fs_group).",
                 detail=finished.tail(),
             )
         return finished

@@ -112,9 +112,9 @@ def check_presubmit(
             )
     if isinstance(route, PresubmitPath):
         if head.shallow:
-            raise HistoryMissing("the clone is shallow, so it cannot be seen which versions are released already")
+            raise HistoryMissing("the clone is shallow, so it cannot be determined which versions are already released")
     elif tag is not None and tag != head.commit:
-        raise VersionTaken(f"{route.tag} is a tag already, at {tag}, and HEAD is {head.commit}")
+        raise VersionTaken(f"{route.tag} is already tagged at {tag}, but HEAD is {head.commit}")
 
 
 def decide_route(event: Event, head: Head) -> ReleasePath | StablePath:
@@ -156,7 +156,7 @@ def _check_tag(event: Event, head: Head) -> None:
     if tag is None and head.base_sha_is_tag:
         if not head.has_tags:
             raise HistoryMissing(f"the tag {ref} was pushed, and the clone has no tags")
-        raise TagMoved(f"the tag {ref} was pushed as {event.base_sha}, and is gone since")
+        raise TagMoved(f"the tag {ref} was pushed as {event.base_sha}, but no longer exists")
     if tag is None:
         what = "only a branch" if head.branch_commit else "and no branch"
         raise NotARelease(
@@ -187,7 +187,7 @@ def _check_branch(event: Event, head: Head) -> None:
 def _pushed(event: Event, head: Head) -> str:
     pushed, commit = event.base_sha, head.base_sha_commit
     if commit is None:
-        return f"{pushed} was pushed to {event.base_ref} and is no commit of this clone"
+        return f"{pushed} was pushed to {event.base_ref} but is not a commit of this clone"
     return f"{commit} was pushed to {event.base_ref}" + (f" (as {pushed})" if commit != pushed else "")
 
 

@@ -1,4 +1,4 @@
-"""What a fault proxy is told to do with requests, and what it tells of them."""
+"""What a fault proxy has to do with requests, and what it reports of them."""
 
 from __future__ import annotations
 

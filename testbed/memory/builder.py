@@ -38,7 +38,7 @@ class MemoryBuilder:
         return self.calls.carry_out("check", "", lambda: self._version)
 
     def inspect(self, source: Path, main: str) -> None:
-        """Look for the folder of the main package, and for nothing else."""
+        """Check that the folder of the main package exists, and nothing else."""
         self.calls.carry_out("inspect", main, lambda: _refuse_missing(source, main))
 
     def build(self, request: BuildRequest) -> BuiltImage:

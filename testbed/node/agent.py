@@ -1,4 +1,4 @@
-"""The node: registers itself, takes every pod that nobody has, and leads each to its end."""
+"""The node: registers itself, takes every unassigned pod, and runs each to its end."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Agent:
 
         Args:
             address: host and port for logs; port 0 takes a free one.
-            ready: told the port, once the node takes pods.
+            ready: called with the port, once the node takes pods.
 
         Raises:
             OSError: the port is taken.

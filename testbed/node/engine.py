@@ -1,4 +1,4 @@
-"""The only caller of dockerd: makes, starts, looks at, signals and removes containers, and reads their logs."""
+"""The only caller of dockerd: makes, starts, inspects, signals and removes containers, and reads their logs."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from testbed.node.pod import Container
 
 LOOK_SECONDS = 0.2
-"""How often a pod's containers are looked at."""
+"""How often a pod's containers are inspected."""
 AGAIN_SECONDS = 2.0
 """How long after a container that cannot be made is tried again."""
 MEASURE_SECONDS = 5.0
@@ -62,7 +62,7 @@ class Site:
 class Worker:
     """Leads one pod to its end.
 
-    ``changed`` is told what the apiserver says of the pod; ``abandon`` ends the work and leaves the pod as it is.
+    ``changed`` is given what the apiserver says of the pod; ``abandon`` ends the work and leaves the pod as it is.
     """
 
     def __init__(self, site: Site, document: dict[str, Any]) -> None:

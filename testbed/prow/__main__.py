@@ -114,7 +114,7 @@ def _introduce(prow: LocalProw, repository: SampleRepository) -> None:
     folder = _from_here(repository.folder)
     print(
         f"""
-v{VERSION} of the sample controller was pushed, and hook was told as GitHub tells it.
+v{VERSION} of the sample controller was pushed, and its event was sent to hook as GitHub sends it.
 
   Deck        {prow.place.deck}
   registry    {prow.place.registry}

@@ -1,6 +1,6 @@
 """The command lines of Prow's own programs that watch and report. Pure.
 
-They listen on all addresses of the machine, whatever they are told; so every port that can be chosen is a free one.
+They listen on all addresses of the machine, whatever is configured; so every port that can be chosen is a free one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Prow's hook, and the pushes that it is told of as GitHub tells them."""
+"""Prow's hook, and the pushes that are sent to it as GitHub sends them."""
 
 from __future__ import annotations
 

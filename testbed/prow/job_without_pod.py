@@ -106,7 +106,7 @@ def run_job(
         tools: the folder with Prow's programs.
         storage: the bucket.
         environment: what the job gets beside Prow's variables.
-        decoration: the job's decoration_config; its times are only told to the job.
+        decoration: the job's decoration_config; its times are only passed to the job.
         timeout: the job's, in seconds.
         abort_at: words in the log at which the job is aborted, as a kubelet ends the pod of an aborted job.
 

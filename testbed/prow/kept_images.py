@@ -36,7 +36,7 @@ def kept_images(daemon: DockerDaemon, *, tell: Callable[[str], None] = lambda _:
 
     Args:
         daemon: where they are kept.
-        tell: told what is built, a line each.
+        tell: called with what is built, a line each.
 
     Raises:
         ProgramFailed: one of the programs that make them failed.

@@ -53,7 +53,7 @@ def push_event(owner: str, repository: str, ref: str, sha: str, *, before: str =
 
 
 def signature(body: bytes, secret: str) -> str:
-    """What GitHub says in X-Hub-Signature, the only signature that hook looks at (pkg/github/hmac.go)."""
+    """What GitHub says in X-Hub-Signature, the only signature that hook checks (pkg/github/hmac.go)."""
     return f"sha1={hmac.new(secret.encode(), body, hashlib.sha1).hexdigest()}"
 
 

@@ -136,7 +136,7 @@ def last_lines(log: Path) -> str:
 
 
 def answers(port: int, path: str) -> Callable[[], bool]:
-    """A question whether this path of a server on the loopback is answered with 200."""
+    """Return a function that tells whether a loopback server answers this path with 200."""
 
     def ask() -> bool:
         try:
@@ -152,7 +152,7 @@ def answers(port: int, path: str) -> Callable[[], bool]:
 
 
 def listens(port: int) -> Callable[[], bool]:
-    """A question whether a server takes connections on this port of the loopback."""
+    """Return a function that tells whether a server accepts connections on this loopback port."""
 
     def ask() -> bool:
         try:

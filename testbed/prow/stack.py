@@ -1,4 +1,4 @@
-"""A whole Prow on this machine: who reads ``local_prow`` has read what is started, and in which order."""
+"""A whole Prow on this machine; ``local_prow`` lists what is started, in order."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def local_prow(
         parts: what is there already.
         services: what can be released, each in a repository of its own.
         limits: of a release.
-        tell: told what happens, a line each.
+        tell: called with what happens, a line each.
 
     Raises:
         ServerFailed: a program ended, or does not answer in time.
@@ -158,7 +158,7 @@ def local_prow(
         bake_jobs(parts.runner_image, image, jobs_yaml, environment=parts.daemon.environment)
         servers.wait()
         with contextlib.closing(ProwCluster(kubeconfig, NAMESPACE)) as cluster:
-            tell("the kind ProwJob")
+            tell("the ProwJob definition")
             cluster.prepare(storage_secret(storage.credentials.read_bytes()))
             tell("node, hook, plank, crier, Deck")
             _start_node(servers, folder, kubeconfig, parts.daemon)

@@ -27,7 +27,7 @@ NAMESPACE = {"s3": "http://s3.amazonaws.com/doc/2006-03-01/"}
 AUTHORIZATION = (
     "AWS4-HMAC-SHA256 Credential=local/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=none"
 )
-"""Who sends no such header is anonymous and reads nothing; the server does not look at the signature."""
+"""Who sends no such header is anonymous and reads nothing; the server does not check the signature."""
 ALL = 10**9
 """More keys than a bucket here has; unlike S3's own, this server gives them all in one answer."""
 

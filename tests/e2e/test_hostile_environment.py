@@ -105,7 +105,7 @@ def test_artifacts_that_vanish_do_not_stop_the_release(harness: ReleaseHarness) 
 
 
 def test_a_report_that_cannot_be_written_takes_nobody_the_others(harness: ReleaseHarness) -> None:
-    """A report whose place is taken is told in a line before the last; the others are there, the code is right."""
+    """A report whose place is taken is reported in a line before the last; the others are there, the code is right."""
     clone = harness.clone("v1.2.3")
     (harness.folder / "artifacts-1" / "junit_release.xml").mkdir(parents=True)
     ended = harness.run("v1.2.3", "--config", "/nowhere.yaml", clone=clone)
@@ -118,7 +118,7 @@ def test_a_report_that_cannot_be_written_takes_nobody_the_others(harness: Releas
 
 @pytest.mark.parametrize("folder", ["/proc/layout", "/dev/null/layout"], ids=["read-only", "below a file"])
 def test_a_layout_folder_that_cannot_be_written_is_exit_2(harness: ReleaseHarness, folder: str) -> None:
-    """A folder that cannot be made is told as wrong usage, not as a bug."""
+    """A folder that cannot be made is reported as wrong usage, not as a bug."""
     check_refusal(harness.run("v1.2.3", "--to-layout", folder), 2, "usage-invalid", folder)
 
 

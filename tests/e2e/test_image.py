@@ -103,7 +103,7 @@ def test_a_release_in_the_image(job: Job, harness: ReleaseHarness, before: tuple
     """Any uid without a home, on a read-only root and without capabilities, releases by the jobs.yaml baked in."""
     ended = job.run(*before, "ack-release", "run")
     assert (ended.code, ended.errors) == (0, []), ended.out + ended.err
-    assert ended.lines[-1].startswith("RELEASED: widget 1.2.3 (release, 3 names written)")
+    assert ended.lines[-1].startswith("RELEASED: widget 1.2.3 (release, 3 tags written)")
     crane("validate", "--insecure", "--remote", f"{harness.host}/ack/controller:widget-v1.2.3")
     assert len(ended.page.css(".pulls code")) == 4
     settings = ended.record["settings"]
@@ -115,7 +115,7 @@ def test_a_release_in_the_image(job: Job, harness: ReleaseHarness, before: tuple
 
 
 def test_a_stop_of_the_container(job: Job, harness: ReleaseHarness) -> None:
-    """A container that is told to stop in the middle of an upload ends with 9, in time, with whole reports."""
+    """A container that has to stop in the middle of an upload ends with 9, in time, with whole reports."""
     harness.proxy.delay(60, method="PUT", path=r"/blobs/")
     container = job.daemon.docker("run", "--detach", *job.arguments, "ack-release", "run")
     try:

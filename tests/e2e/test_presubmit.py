@@ -85,10 +85,10 @@ def test_a_change_without_a_new_version_releases_nothing(presubmit: Presubmit, h
     presubmit.open(edits={"README.md": "# Better\n"})
     ended = presubmit.plan()
     assert (ended.code, ended.errors) == (0, []), ended.out
-    assert reason(ended) == "v1.2.3 is tagged already, with this chart"
+    assert reason(ended) == "v1.2.3 is already tagged, with this chart"
     assert ended.record["warnings"] == []
     assert "this change releases nothing" in ended.lines[-1]
-    assert [line for line in ended.lines if "not released" in line and "v1.2.3 is tagged already" in line]
+    assert [line for line in ended.lines if "not released" in line and "v1.2.3 is already tagged" in line]
     assert ended.record["tools"] == {}
     assert harness.proxy.count() == 0
 
@@ -100,7 +100,7 @@ def test_a_change_of_the_chart_without_a_new_version_is_warned_of(presubmit: Pre
     assert (ended.code, ended.errors) == (0, []), ended.out
     [warning] = ended.record["warnings"]
     assert "the chart differs from that of v1.2.3" in warning
-    assert f"until version in {CHART} rises" in warning
+    assert f"until version in {CHART} is raised" in warning
     assert [line for line in ended.lines if warning[:40] in line]
 
 
@@ -112,7 +112,7 @@ def test_what_earlier_changes_did_to_the_chart_is_no_later_ones_warning(
     presubmit.open(edits={"README.md": "# Better\n"})
     ended = presubmit.plan()
     assert (ended.code, ended.record["warnings"]) == (0, [])
-    assert reason(ended) == "v1.2.3 is tagged already: nothing is released until the version rises"
+    assert reason(ended) == "v1.2.3 is already tagged: nothing is released until the version is raised"
 
 
 def test_a_stable_chart_on_another_branch_releases_nothing(presubmit: Presubmit) -> None:
@@ -228,7 +228,7 @@ def test_a_version_whose_tag_is_elsewhere_shows(presubmit: Presubmit, harness: R
     presubmit.open("1.3.0")
     ended = presubmit.plan()
     check(ended, 5, "version-taken")
-    assert "v1.3.0 is a tag already" in ended.errors[0]
+    assert "v1.3.0 is already tagged at " in ended.errors[0]
 
 
 def test_a_check_that_is_repeated_after_the_release(presubmit: Presubmit, harness: ReleaseHarness) -> None:
@@ -240,7 +240,7 @@ def test_a_check_that_is_repeated_after_the_release(presubmit: Presubmit, harnes
     presubmit.refs = {"base_sha": base}
     ended = presubmit.plan()
     assert (ended.code, ended.errors) == (0, []), ended.out
-    assert reason(ended) == "v1.3.0 is tagged already, with this chart"
+    assert reason(ended) == "v1.3.0 is already tagged, with this chart"
 
 
 def test_a_version_below_the_highest_is_warned_of(presubmit: Presubmit) -> None:
@@ -278,7 +278,7 @@ def test_pull_requests_are_checked_together(presubmit: Presubmit) -> None:
 
 
 def test_by_hand_on_a_branch(presubmit: Presubmit) -> None:
-    """Three variables and a checkout are enough to check a branch before its pull request."""
+    """Three variables and a clone are enough to check a branch before its pull request."""
     presubmit.open("1.3.0")
     folder, variables = presubmit.clone()
     smallest = {key: variables[key] for key in ("REPO_OWNER", "REPO_NAME", "PULL_BASE_REF")}
@@ -353,7 +353,7 @@ def test_each_service_has_its_own_version(several: Presubmit) -> None:
     ended = several.plan()
     assert (ended.code, ended.errors) == (0, []), ended.out
     assert rows(ended.record) == {
-        "anvil": (False, "v1.2.3 is tagged already, with this chart"),
+        "anvil": (False, "v1.2.3 is already tagged, with this chart"),
         "bellows": (True, "there is no tag v1.3.0 yet"),
         "chisel": (True, "there is no tag v1.4.0 yet"),
         "drill": (False, "no services/drill/helm/Chart.yaml in this commit"),
@@ -397,7 +397,7 @@ def test_only_what_is_asked_for_is_checked(several: Presubmit) -> None:
     several.open(chisel="1.4.0", edits={"services/bellows/helm/Chart.yaml": "a: [\n"})
     ended = several.plan("--service", "anvil")
     assert (ended.code, ended.errors) == (0, []), ended.out
-    assert rows(ended.record)["bellows"] == (False, "not asked for")
+    assert rows(ended.record)["bellows"] == (False, "not named by --service")
     assert "this change releases nothing" in ended.lines[-1]
 
 
@@ -451,5 +451,5 @@ def test_a_real_release_as_its_pull_request(tmp_path: Path, service: str, versio
             for root in (tagged, untagged)
         ]
     assert [one.code for one in ended] == [0, 0], [one.out for one in ended]
-    assert reason(ended[0]) == f"v{version} is tagged already, with this chart"
+    assert reason(ended[0]) == f"v{version} is already tagged, with this chart"
     assert (ended[1].record["version"], set(ended[1].actions.values())) == (version, {"publish"})

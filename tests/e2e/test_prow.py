@@ -49,7 +49,7 @@ def test_a_tag_then_stable(prow: ProwHarness) -> None:
     assert (metadata["ref"], metadata["version"], metadata["path"]) == ("v1.2.3", "1.2.3", "release")
     assert metadata == released.json("artifacts/metadata.json")
     assert released.keys >= ARTIFACTS | OF_PROW
-    assert released.lines[-1].startswith(f"RELEASED: {repository.service} 1.2.3 (release, 3 names written)")
+    assert released.lines[-1].startswith(f"RELEASED: {repository.service} 1.2.3 (release, 3 tags written)")
     crane("validate", "--insecure", "--remote", ":".join(repository.image("1.2.3")))
 
     repository.stable("1.2.3")

@@ -25,7 +25,7 @@ def test_a_tag_publishes_image_and_chart(harness: ReleaseHarness) -> None:
     """A tag publishes the image for each platform and the chart under its names, and the log ends with RELEASED."""
     ended = harness.run("v1.2.3")
     assert (ended.code, ended.errors) == (0, [])
-    assert ended.lines[-1].startswith("RELEASED: widget 1.2.3 (release, 3 names written)")
+    assert ended.lines[-1].startswith("RELEASED: widget 1.2.3 (release, 3 tags written)")
     assert ended.actions == {IMAGE: "publish", CHART: "publish", ALIAS: "publish"}
     assert ended.digests[CHART] == ended.digests[ALIAS]
     for name, digest in ended.digests.items():
@@ -102,9 +102,9 @@ def test_a_layout_folder_takes_everything_and_the_registry_nothing(harness: Rele
     assert ended.code == 0
     assert harness.proxy.requests == ()
     entries = json.loads((folder / "index.json").read_text())["manifests"]
-    assert f"3 names written to the layout folder {folder}, nothing published" in ended.lines[-1]
+    assert f"3 tags written to the layout folder {folder}, nothing published" in ended.lines[-1]
     assert {entry["reason"] for entry in ended.record["entries"]} == {
-        "goes into the layout folder; the registry was not asked"
+        "goes into the layout folder; the registry was not read"
     }
     names = {entry["annotations"]["org.opencontainers.image.ref.name"]: entry["digest"] for entry in entries}
     assert names == {f"{harness.host}/{name}": digest for name, digest in ended.digests.items()}

@@ -75,7 +75,7 @@ def test_a_tag_releases_the_services_whose_charts_have_its_version(tmp_path: Pat
             "chisel": (True, "its chart has the tag's version"),
             "drill": (False, "no services/drill/helm/Chart.yaml in this commit"),
         }
-        assert ended.lines[-1].startswith("RELEASED: anvil,chisel 1.2.3 (release, 4 names written)")
+        assert ended.lines[-1].startswith("RELEASED: anvil,chisel 1.2.3 (release, 4 tags written)")
         assert services_of(ended) == {"anvil", "chisel"}
         assert harness.proxy.count(path=of("(bellows|drill)")) == 0
         for service in ("anvil", "chisel"):
@@ -250,7 +250,7 @@ def test_a_service_that_is_asked_for_is_released_alone(tmp_path: Path) -> None:
         release(harness, dict.fromkeys(services, VERSION))
         ended = harness.run(TAG, "--service", "bellows")
         assert ended.code == 0, ended.out
-        assert rows(ended.record)["anvil"] == (False, "not asked for")
+        assert rows(ended.record)["anvil"] == (False, "not named by --service")
         assert services_of(ended) == {"bellows"}
         assert harness.proxy.count(path=of("anvil")) == 0
         assert ended.record["settings"]["services"] == {"value": "bellows", "from": "option --service"}
@@ -269,7 +269,7 @@ def test_a_service_that_is_not_in_the_tag_is_no_failure(tmp_path: Path) -> None:
         ended = harness.run(TAG, "--service", "bellows", "--service", "chisel")
         assert (ended.code, ended.errors) == (0, []), ended.out
         assert rows(ended.record) == {
-            "anvil": (False, "not asked for"),
+            "anvil": (False, "not named by --service"),
             "bellows": (False, "its chart has v1.1.0"),
             "chisel": (False, "no services/chisel/helm/Chart.yaml in this commit"),
         }
@@ -294,9 +294,9 @@ def test_a_service_that_does_not_live_here_is_refused(tmp_path: Path, asked: str
         assert harness.proxy.requests == ()
 
 
-@pytest.mark.parametrize("place", ["in the release's checkout", "in the other checkout", "elsewhere with --workspace"])
+@pytest.mark.parametrize("place", ["in the release's clone", "in the other clone", "elsewhere with --workspace"])
 def test_two_checkouts_side_by_side(tmp_path: Path, place: str) -> None:
-    """With extra_refs the event's own checkout is released, the config is read from the other, wherever it starts."""
+    """With extra_refs the event's own clone is released, the config is read from the other, wherever it starts."""
     with open_monorepo(tmp_path, "anvil", "bellows") as harness:
         release(harness, {"anvil": VERSION, "bellows": "1.1.0"})
         workspace, sha = harness.clone(TAG)
@@ -311,8 +311,8 @@ def test_two_checkouts_side_by_side(tmp_path: Path, place: str) -> None:
         here = checkout_folder(workspace, harness.repository)
         options: tuple[str | Path, ...]
         folder, options = {
-            "in the release's checkout": (here, ("--config", beside / "config" / "jobs.yaml")),
-            "in the other checkout": (beside, ()),
+            "in the release's clone": (here, ("--config", beside / "config" / "jobs.yaml")),
+            "in the other clone": (beside, ()),
             "elsewhere with --workspace": (
                 tmp_path,
                 ("--config", beside / "config" / "jobs.yaml", "--workspace", workspace),

@@ -72,7 +72,7 @@ class Confinement:
     stage: Path
 
     def environment(self, folder: Path) -> Mapping[str, str]:
-        """What the confining script is told; ``folder`` is where the program starts."""
+        """What the confining script is given; ``folder`` is where the program starts."""
         private = {above for path in self.seen for above in path.parents if not above.stat().st_mode & 0o001}
         outermost = {folder for folder in private if not any(above in private for above in folder.parents)}
         return {
@@ -177,7 +177,7 @@ def test_a_release_passes_with_nothing_but_artifacts_tmp_and_the_clone(
     argv = job.argv("sh", "-c", release, "sh", PROGRAM, "run", "--config", job.config)
     ended = run_program(*argv, env=job.environment, cwd=tmp_path)
     assert (ended.code, ended.errors) == (0, []), ended.out + ended.err
-    assert ended.lines[-1].startswith("RELEASED: widget 1.2.3 (release, 3 names written)")
+    assert ended.lines[-1].startswith("RELEASED: widget 1.2.3 (release, 3 tags written)")
     crane("validate", "--insecure", "--remote", f"{harness.host}/ack/controller:widget-v1.2.3")
     assert ended.err.split() == sorted({path.parts[2] for path in job.confinement.seen if TMP in path.parents})
     assert found_below(job.clone) == before

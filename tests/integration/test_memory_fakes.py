@@ -320,7 +320,7 @@ def three_manifests(registries: Registries, config: Blob) -> tuple[Manifest, Man
 
 @pytest.mark.parametrize("replacing", ["held", "nothing", "other"])
 def test_first_attempt_looks_at_nothing(registries: Registries, config: Blob, replacing: str) -> None:
-    """Whatever it should replace, a first attempt writes over what is there: who calls it has looked just before."""
+    """Whatever it should replace, a first attempt writes over what is there: who calls it has read it just before."""
     old, ours, theirs = three_manifests(registries, config)
     held = {"held": old.digest, "nothing": None, "other": theirs.digest}[replacing]
     registries.client.put_manifest(registries.at(), "v1", ours, replacing=held)

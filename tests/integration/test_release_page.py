@@ -64,7 +64,7 @@ FAINT = """
   return [seen, faint];
 })()
 """
-"""Texts with less than the contrast of WCAG 2 AA, 4.5 to 1, by their real colours; and how many were looked at."""
+"""Texts with less than the contrast of WCAG 2 AA, 4.5 to 1, by their real colours; and how many were checked."""
 
 WIDER = """
 [...document.querySelectorAll("body *")].filter((one) => one.getBoundingClientRect().right > innerWidth + 1)

@@ -1,4 +1,4 @@
-"""A supervised session of a command that has no event, no checkout and no configuration, as a process of its own."""
+"""A supervised session of a command that has no event, no clone and no configuration, as a process of its own."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_success(tmp_path: Path) -> None:
     ids=["usage", "conflict", "registry", "bug", "one part"],
 )
 def test_failure(tmp_path: Path, work: str, code: int, name: str) -> None:
-    """What fails is the error's own exit code, 1 for a bug, told in the last line and in every report."""
+    """What fails is the error's own exit code, 1 for a bug, given in the last line and in every report."""
     with supervised(tmp_path, work) as session:
         ended, lines = session.end()
     assert ended == code

@@ -1,4 +1,4 @@
-"""Ending a run at one of its moments, in one of the ways in which Prow does it, and looking at what is left."""
+"""Ending a run at one of its moments, in one of the ways in which Prow does it, and checking what is left."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def until(look: Callable[[], Found | None], *, seconds: float = LONG_SECONDS, pa
     Args:
         look: gives it, or something false.
         seconds: to wait at most.
-        pause: between two looks, in seconds.
+        pause: between two calls, in seconds.
     """
     deadline = time.monotonic() + seconds
     while not (found := look()):

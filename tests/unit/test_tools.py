@@ -42,7 +42,7 @@ class Started:
 
 
 def session(artifacts: Path | None = None, *, log_file: io.StringIO | None = None) -> Session:
-    """A session without an event, a checkout or a configuration, in an environment without anything."""
+    """A session without an event, a clone or a configuration, in an environment without anything."""
     return Session(
         environment={},
         lifetime=Lifetime(),

@@ -146,7 +146,7 @@ def test_largest_number() -> None:
 
 @pytest.mark.parametrize("tag", [*TOO_LARGE, VERY_LONG], ids=shown)
 def test_too_large_numbers(tag: str) -> None:
-    """A version is told to be too large where a number is, with v or without, however long it is."""
+    """A version is said to be too large where a number is, with v or without, however long it is."""
     assert is_too_large(tag)
     assert is_too_large(tag.removeprefix("v"))
     with pytest.raises(ValueError, match="Exceeds the limit" if tag == VERY_LONG else NUMBER_TOO_LARGE):

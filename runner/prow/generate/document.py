@@ -184,14 +184,14 @@ class RerunAuthConfig(ProwModel):
 
 
 class SlackReporterConfig(ProwModel):
-    """Which ends of a job a Slack channel is told."""
+    """Which results of a job are reported to a Slack channel."""
 
     channel: str
     job_states_to_report: tuple[str, ...]
 
 
 class ReporterConfig(ProwModel):
-    """How a job's end is told."""
+    """How a job's result is reported."""
 
     slack: SlackReporterConfig
 

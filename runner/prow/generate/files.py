@@ -34,8 +34,8 @@ def prow_files(config: Config, folder: Path) -> dict[str, str]:
             origin,
             deck_config(),
             about=(
-                "For Prow's own configuration: how Deck shows a release job. Where deck.spyglass.lenses has a lens of",
-                "the same name for other jobs already, add to it what is missing, above all the highlight_regexes.",
+                "For Prow's own configuration: how Deck shows a release job. If deck.spyglass.lenses already has a",
+                "lens of the same name for other jobs, add what is missing to it, above all the highlight_regexes.",
             ),
         ),
         "rbac.yaml": _file(

@@ -43,7 +43,7 @@ def write_folder(folder: Path, files: Mapping[str, str]) -> Changed:
         there = _read_folder(folder)
         taken = sorted(path for path in files if path in there and not _is_ours(there[path]))
         if taken:
-            raise FolderUnusable(f"{folder / taken[0]} was not generated, and a generated file belongs there")
+            raise FolderUnusable(f"{folder / taken[0]} was not generated, but a generated file belongs there")
         stale = sorted(path for path, body in there.items() if path not in files and _is_ours(body))
         differing = [path for path, text in files.items() if there.get(path) != text.encode()]
         for path in differing:
@@ -59,7 +59,7 @@ def check_folder(folder: Path, files: Mapping[str, str]) -> tuple[str, ...]:
     """Return the files in the folder that were not generated; ``files`` is as in ``write_folder``.
 
     Raises:
-        GeneratedFilesDiffer: a file is missing, differs or is left over; the detail shows the differences.
+        GeneratedFilesDiffer: a file is missing, differs or is no longer generated; the detail shows the differences.
         FolderUnusable: the folder cannot be read.
     """
     try:
@@ -70,7 +70,7 @@ def check_folder(folder: Path, files: Mapping[str, str]) -> tuple[str, ...]:
     found = [
         *((path, "is missing") for path in files if path not in there),
         *((path, "differs") for path in files if path in there and there[path] != files[path].encode()),
-        *((path, "is left over") for path in stale),
+        *((path, "is no longer generated") for path in stale),
     ]
     if found:
         path, problem = min(found)

@@ -67,7 +67,7 @@ def job_config(config: Config) -> dict[str, JobConfig]:
     """
     if config.prow is None:
         raise ConfigurationInvalid(
-            f"{config.path}: the key 'prow' is missing, which says how release jobs run",
+            f"{config.path}: the key 'prow', which configures the release jobs, is missing",
             remedy="Add prow: with the runner's image to jobs.yaml; ack-release schema prints what it may hold.",
         )
     repositories = groupby(sorted(config.services.values(), key=lambda one: (one.repo, one.name)), lambda one: one.repo)
@@ -136,8 +136,8 @@ def _check(name: str, services: tuple[Service, ...], *, alone: bool, job: ProwSe
 
 
 def _decoration(timeout: str, grace_period: str) -> DecorationConfig:
-    # An abort would else make sidecar censor a log that is still written, by putting a copy in its place: what the job
-    # says after that, which is why it ended, would be in no log (pkg/sidecar/run.go, handleFile in censor.go).
+    # Without this, an abort makes sidecar censor a log that is still being written, by replacing it with a copy: what
+    # the job logs after that, including why it ended, would be lost (pkg/sidecar/run.go, handleFile in censor.go).
     return DecorationConfig(
         timeout=timeout, grace_period=grace_period, censor_secrets=True, upload_ignores_interrupts=True
     )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from runner.oci.name import Repository
     from runner.published.observed import Observation
 
-HELD_BACK = "held back: another name of this service is refused, so nothing is published for it"
+HELD_BACK = "held back: another name of this service is refused, so nothing of the service is published"
 
 
 class Kind(StrEnum):
@@ -58,12 +58,12 @@ class Identity:
         if found.revision is None:
             return "published without a revision (by another tool), so it cannot be shown to be this commit"
         if found.revision != self.revision:
-            return f"published from commit {found.revision[:12]}, this run is at commit {self.revision[:12]}"
+            return f"published from commit {found.revision[:12]}, but this run is at commit {self.revision[:12]}"
         if found.source != self.source:
-            return f"published from {found.source or 'an unnamed repository'}, this run is from {self.source}"
+            return f"published from {found.source or 'an unnamed repository'}, but this run is from {self.source}"
         image_repository = found.image_repository if isinstance(found, PublishedChart) else None
         if self.image_repository is not None and image_repository not in {None, self.image_repository}:
-            return f"published for the image {image_repository}, this run is for {self.image_repository}"
+            return f"published for the image {image_repository}, but this run is for {self.image_repository}"
         return None
 
     def of_chart(self, image: Name) -> Identity:
@@ -88,7 +88,8 @@ class DesiredArtifact:
         """Say in words how what is there is another artifact; None when it is this one; see ``Identity``."""
         kind = Kind.CHART if isinstance(found, PublishedChart) else Kind.IMAGE
         if kind is not self.kind:
-            return f"published as {'a chart' if kind is Kind.CHART else 'an image'}, where this run has the {self.kind}"
+            what = "a chart" if kind is Kind.CHART else "an image"
+            return f"published as {what}, but this run publishes the {self.kind} there"
         return self.identity.differs_from(found, same_files=same_files)
 
 
@@ -140,7 +141,7 @@ class Publication:
 class Plan:
     """All entries of one service, in the order in which they are carried out.
 
-    ``notes`` are worth knowing and need nothing done; ``warnings`` want a look. ``error`` is set when a target is
+    ``notes`` are worth knowing and need nothing done; ``warnings`` need attention. ``error`` is set when a target is
     refused.
     """
 
@@ -179,7 +180,7 @@ def for_folder(plan: Plan) -> Plan:
     return replace(
         plan,
         entries=tuple(
-            replace(entry, reason="goes into the layout folder; the registry was not asked")
+            replace(entry, reason="goes into the layout folder; the registry was not read")
             if entry.action is Action.PUBLISH
             else entry
             for entry in plan.entries
@@ -189,7 +190,7 @@ def for_folder(plan: Plan) -> Plan:
 
 def held_back(entries: Iterable[Entry]) -> tuple[Entry, ...]:
     """Publish nothing of a service of which a name is refused."""
-    # Such a name holds nothing of this, so it has no digest: with one it would be told as published.
+    # Such a name holds nothing of this, so it has no digest: with one it would be reported as published.
     return tuple(
         replace(entry, action=Action.SKIP, reason=HELD_BACK, digest=None) if entry.action is Action.PUBLISH else entry
         for entry in entries

@@ -74,7 +74,7 @@ def _plan_artifact(
         held = None if holder is None else observed[holder]
         if not isinstance(held, Published):
             return Entry(artifact.kind, name, Action.PUBLISH, "not in the registry")
-        reason = f"not in the registry; {holder} holds it"
+        reason = f"not in the registry; will be copied from {holder}"
         return Entry(artifact.kind, name, Action.PUBLISH, reason, held.digest, holder)
 
     return tuple(plan_name(name) for name in artifact.names)
@@ -92,24 +92,27 @@ def _digests_that_differ(names: Sequence[Name], observed: Mapping[Name, Observat
     held = {name: found.digest for name in names if isinstance(found := observed[name], Published)}
     if len(set(held.values())) < 2:  # noqa: PLR2004 - two digests are the smallest difference
         return ()
-    return (f"names of one release differ: {', '.join(f'{name} is {digest}' for name, digest in held.items())}",)
+    listed = ", ".join(f"{name} is {digest}" for name, digest in held.items())
+    return (f"the names of this release hold different content: {listed}",)
 
 
 def _other_image(image: PublishedImage | None, chart: PublishedChart | None) -> tuple[str, ...]:
     if image is None or chart is None or chart.image_digest in (None, image.digest):
         return ()
-    return (f"the chart was released with image {chart.image_digest}, the image's name holds {image.digest}",)
+    return (f"the chart was released with image {chart.image_digest}, but the image's name now holds {image.digest}",)
 
 
 def _missing_platforms(image: PublishedImage | None, platforms: Sequence[Platform]) -> tuple[str, ...]:
     if image is None:
         return ()
-    missing = [str(platform) for platform in platforms if platform not in image.released_for]
+    missing = ", ".join(str(platform) for platform in platforms if platform not in image.released_for)
+    if not missing:
+        return ()
     there = ", ".join(map(str, image.released_for)) or "no platform"
-    return (f"the image was released for {there}; not for {', '.join(missing)}, asked for today",) if missing else ()
+    return (f"the image was released for {there}, but not for {missing}, which jobs.yaml asks for today",)
 
 
 def _chart_before_image(image: PublishedImage | None, chart: PublishedChart | None) -> tuple[str, ...]:
     if chart is None or image is not None:
         return ()
-    return ("the chart is published but its image is not: the image is published now",)
+    return ("the chart is published but its image is not: this run publishes the image",)

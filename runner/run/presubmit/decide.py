@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from runner.config.load import Service
 
-NO_TAGS = "the clone has no tags, so every chart counts as one that is not released yet"
+NO_TAGS = "the clone has no tags, so every chart counts as unreleased"
 
 
 @dataclass(frozen=True)
@@ -122,18 +122,18 @@ def judge_change(chart: Chart, tag: Tag | None, released: Iterable[ReleaseVersio
 
 
 def _judge_tagged(chart: Chart, name: str, tag: Tag) -> Judged:
-    told = f"{name} is tagged already"
+    tagged = f"{name} is already tagged"
     problem = _not_released_there(chart, name, tag)
     if problem is not None:
         if chart.touched:
             raise VersionTaken(problem)
-        return Judged(LeftOut(chart.service, told), (f"{problem}: nothing is released until the version rises",))
+        return Judged(LeftOut(chart.service, tagged), (f"{problem}: nothing is released until the version is raised",))
     if tag.same_chart:
-        return Judged(LeftOut(chart.service, f"{told}, with this chart"))
-    reason = f"{told}: nothing is released until the version rises"
+        return Judged(LeftOut(chart.service, f"{tagged}, with this chart"))
+    reason = f"{tagged}: nothing is released until the version is raised"
     warning = (
-        f"the chart differs from that of {name}: what is changed is not released until version in"
-        f" {chart_file(chart.service)} rises"
+        f"the chart differs from that of {name}: the change is not released until version in"
+        f" {chart_file(chart.service)} is raised"
     )
     return Judged(LeftOut(chart.service, reason), (warning,) if chart.touched else ())
 
@@ -143,16 +143,16 @@ def _not_released_there(chart: Chart, name: str, tag: Tag) -> str | None:
     if tag.same_chart:
         return None
     if not tag.merged:
-        return f"{name} is a tag already, at {tag.commit}, which HEAD does not contain, and with another chart"
+        return f"{name} is already tagged at {tag.commit}, which HEAD does not contain, with another chart"
     if tag.chart_version not in {None, plain_version(chart.version)}:
         has = f"has {tag.chart_version}" if tag.chart_version else "is not there"
-        return f"{name} is a tag already, at {tag.commit}, where the chart of {chart.service.name} {has}"
+        return f"{name} is already tagged at {tag.commit}, where the chart of {chart.service.name} {has}"
     return None
 
 
 def _why_no_tag(chart: Chart) -> str:
     if StableChannel.of_chart(chart.version) is not None:
-        return f"its chart has {chart.version}, as the branch stable has it, and no tag releases that"
+        return f"its chart's version is {chart.version}, that of a stable chart, which no tag releases"
     with suppress(ValueError):
         semantic_version(chart.version)
         return f"its chart has {chart.version}, and only versions MAJOR.MINOR.PATCH are released"

@@ -107,7 +107,7 @@ def test_a_manifest_without_index_serves_its_own_platform(
     """An image of one platform is a base for that platform and for no other."""
     reference = place(base_layout(tmp_path / "base", (ARM64,), form=form, single=True))
     assert len(digests(resolve_base(reference, registry, [ARM64]), ARM64)) == 1
-    with pytest.raises(BaseImageUnusable, match="is not there for linux/amd64; it is there for linux/arm64"):
+    with pytest.raises(BaseImageUnusable, match="does not exist for linux/amd64; it exists for linux/arm64"):
         resolve_base(reference, registry, BOTH)
 
 
@@ -122,17 +122,19 @@ def test_a_variant_that_goes_without_saying_is_found(
 def test_a_missing_platform_is_named(tmp_path: Path, registry: Registry, place: Callable[[Artifact], str]) -> None:
     """The error says which platform is missing and which are there."""
     reference = place(base_layout(tmp_path / "base", (AMD64, Platform("linux", "s390x"))))
-    with pytest.raises(BaseImageUnusable, match="not there for linux/arm64; it is there for linux/amd64, linux/s390x"):
+    with pytest.raises(
+        BaseImageUnusable, match="does not exist for linux/arm64; it exists for linux/amd64, linux/s390x"
+    ):
         resolve_base(reference, registry, BOTH)
 
 
 @pytest.mark.parametrize(
     ("keywords", "problem"),
     [
-        ({"stated": {ARM64: AMD64}}, "index says linux/arm64 where the config of that image says linux/amd64"),
+        ({"stated": {ARM64: AMD64}}, "index says linux/arm64, but that image's config says linux/amd64"),
         ({"stated": {ARM64: Platform("windows", "arm64")}}, "says windows/arm64"),
         ({"layer_type": FOREIGN}, f"a layer of type {FOREIGN}"),
-        ({"top": {"rootfs": {"type": "layers", "diff_ids": []}}}, "1 layers and 0 diff_ids"),
+        ({"top": {"rootfs": {"type": "layers", "diff_ids": []}}}, "1 layers but 0 diff_ids"),
         ({"top": {"rootfs": None}}, "lists no diff_ids"),
         ({"top": {"os": None}}, "names no platform"),
         ({"form": Form(OCI.index, OCI_MANIFEST, HELM_CONFIG, OCI_LAYER)}, "so it is no container image"),

@@ -205,7 +205,7 @@ def test_licence_files_are_in_a_layer_of_their_own(built: BuiltImage) -> None:
 
 
 def test_an_image_on_scratch_brings_what_it_needs_and_warns(built: BuiltImage) -> None:
-    """Without a base there is a lowest layer with certificates, users and /tmp, and somebody is told."""
+    """Without a base there is a lowest layer with certificates, users and /tmp, and a warning."""
     lowest = members(built.artifact, 0, 1)
     assert lowest["tmp"][0] == 0o1777
     assert {CA_BUNDLE, "etc/passwd", "etc/group"} <= lowest.keys()
@@ -462,11 +462,11 @@ def test_the_main_package_may_hold_the_version(tmp_path: Path) -> None:
         ),
         (
             {"cmd/controller/main.go": MAIN.replace("version.GitCommit, ", "")},
-            f"{MODULE}/pkg/version.GitCommit is not in it: nothing reads that variable",
+            f"{MODULE}/pkg/version.GitCommit is missing, because nothing in the program reads that variable",
         ),
         (
             {"cmd/controller/main.go": MAIN.replace(", version.BuildDate", "")},
-            f"{MODULE}/pkg/version.BuildDate is not in it: nothing reads that variable",
+            f"{MODULE}/pkg/version.BuildDate is missing, because nothing in the program reads that variable",
         ),
     ],
     ids=["no-date", "not-used", "commit-not-read", "date-not-read"],
@@ -552,8 +552,8 @@ def test_the_version_of_go_is_told(tmp_path: Path) -> None:
         (None, "cannot be started: No such file or directory"),
         ("echo go1.25.11", "is 1.25.11"),
         ("echo go1.9", "is 1.9"),
-        ("echo gccgo 12", "does not say its version"),
-        ("echo go1.26.8; exit 3", "does not say its version"),
+        ("echo gccgo 12", "prints no version"),
+        ("echo go1.26.8; exit 3", "prints no version"),
     ],
     ids=["missing", "old", "older", "other", "failing"],
 )

@@ -95,7 +95,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Mapping[tuple[str, str], M
 
 
 def test_both_majors_are_accepted(helm: Path, tmp_path: Path) -> None:
-    """The version is told without its v, whether helm was built by its makers or from its module."""
+    """The version is given without its v, whether helm was built by its makers or from its module."""
     version = helm_of(helm, tmp_path).version()
     assert version.startswith({"helm3": "3.", "helm4": "4."}[helm.name])
 
@@ -121,9 +121,9 @@ def test_a_new_enough_helm_is_accepted(says: str, version: str, tmp_path: Path) 
     [
         ("echo v3.16.4", r"{} is 3\.16\.4"),
         ("echo v2.17.0", r"{} is 2\.17\.0"),
-        ("echo unknown", "{} does not say its version"),
-        ("echo v4.0.0; exit 1", "{} does not say its version"),
-        ("exec /nonexistent/interpreter", "{} does not say its version"),
+        ("echo unknown", "{} prints no version"),
+        ("echo v4.0.0; exit 1", "{} prints no version"),
+        ("exec /nonexistent/interpreter", "{} prints no version"),
     ],
 )
 def test_another_helm_is_refused(body: str, cause: str, tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_packages_of_one_name_do_not_meet(helm4: Path, tmp_path: Path) -> None:
 def test_a_staged_chart_runs_the_staged_image(
     real: Mapping[tuple[str, str], Mapping[str, bytes]], helm: Path, tmp_path: Path
 ) -> None:
-    """After the values were rewritten, the real chart renders the other registry's image, and NOTES are told."""
+    """After the values were rewritten, the real chart renders the other registry's image, and NOTES are warned of."""
     files = real["s3", "v1.10.0"]
     chart = write_files(tmp_path / "helm", files)
     facts = read_chart_facts("helm", files["Chart.yaml"], files["values.yaml"])

@@ -179,7 +179,7 @@ def test_every_release_is_recognised_by_the_naming(
         assert image_version_of([scheme], PRODUCTION, release.service, facts) == (scheme, release.version)
         for other in PRESETS.values():
             if other != scheme:
-                with pytest.raises(ChartDisagrees, match="no accepted name"):
+                with pytest.raises(ChartDisagrees, match="not an accepted image name"):
                     choose_scheme([other], PRODUCTION, release.service, release.version, facts)
     record_property("counted", f"{len(releases)} releases by service and naming: {dict(sorted(counts.items()))}")
     assert counts == SCHEMES

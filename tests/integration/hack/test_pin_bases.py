@@ -152,5 +152,5 @@ def test_the_command_says_what_it_did(bases: Bases, capsys: pytest.CaptureFixtur
     assert main([str(jobs), str(absent)]) == 1
     out, said = capsys.readouterr()
     assert out == ""
-    assert said.startswith(f"pin-bases: no digest is to be had for {bases.host}/base:2.0")
+    assert said.startswith(f"pin-bases: no digest could be read for {bases.host}/base:2.0")
     assert main([str(bases.folder / "nowhere")]) == 1

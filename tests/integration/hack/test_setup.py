@@ -225,7 +225,7 @@ def test_an_environment_is_made_once(project: Path, programs: Path) -> None:
 
 
 def test_without_npm_decks_pages_are_left_out(project: Path, programs: Path) -> None:
-    """A machine without npm goes without Deck's pages, and is told which packages to install for them."""
+    """A machine without npm goes without Deck's pages, and the message says which packages to install for them."""
     finished = call(project, programs, "hack/build-deck-pages")
     assert finished.returncode == 0
     assert finished.stderr == (

@@ -141,7 +141,7 @@ def test_refs_on_the_edge_of_a_release(
 def test_a_monorepos_tag_starts_a_job_for_each_service(
     tmp_path: Path, kubeconfig: Path, listed: Callable[[], list[dict[str, Any]]]
 ) -> None:
-    """One tag of a repository with several services starts the release of each, which is told its service."""
+    """One tag of a repository with several services starts the release of each, which is given its service."""
 
     def events(running: Hook) -> None:
         assert running.push("tools", "refs/tags/v1.2.3", "b" * 40) == 200

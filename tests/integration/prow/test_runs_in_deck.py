@@ -41,9 +41,9 @@ def test_every_run_has_every_lens_that_it_leaves_files_for(views: Mapping[str, V
 def test_what_was_released_is_seen_at_once(views: Mapping[str, View]) -> None:
     """A green log is not folded away whole: its highlighted line names all that was released, by digest."""
     for name, result, names in (
-        ("released", "widget 1.2.3 (release, 3 names written)", 3),
+        ("released", "widget 1.2.3 (release, 3 tags written)", 3),
         ("released before", "widget 1.2.3 (release, nothing to send)", 3),
-        ("stable moved", "widget 1.2.3 (stable, 4 names written)", 4),
+        ("stable moved", "widget 1.2.3 (stable, 4 tags written)", 4),
     ):
         log = read_buildlog(views[name])
         [line] = log.highlighted
@@ -60,7 +60,7 @@ def test_a_green_run_is_told_in_cases_and_metadata(views: Mapping[str, View]) ->
     assert read_junit(views["released before"]).skipped == ("widget: plan Reason: everything is published already",)
     told = read_metadata(views["released"])
     assert " passed after " in told.summary
-    assert told.table["Result"] == "3 names written"
+    assert told.table["Result"] == "3 tags written"
     assert (told.table["ref"], told.table["version"]) == ("v1.2.3", "1.2.3")
     [line] = read_buildlog(views["released"]).highlighted
     image = told.table["image controller:widget-v1.2.3"]
@@ -72,14 +72,14 @@ def test_the_release_page_says_how_to_pull_what_was_released(views: Mapping[str,
     """Deck frames release.html under its own title; it pulls by the digests that the build log's line has."""
     [(title, text)] = read_html(views["released"]).items()
     assert title == "Released: widget 1.2.3 is released"
-    assert text.startswith("Released widget 1.2.3 is released 3 names written to ")
+    assert text.startswith("Released widget 1.2.3 is released 3 tags written to ")
     [line] = read_buildlog(views["released"]).highlighted
     image, chart, _ = line.split()[-3:]
     for command, name in (("docker pull ", image), ("helm pull oci://", chart)):
         repository, _, digest = name.partition("@")
         assert f"{command}{repository.rpartition(':')[0]}@{digest}" in text
     [title] = read_html(views["released before"])
-    assert title == "Nothing to send: widget 1.2.3 is released already"
+    assert title == "Nothing to send: widget 1.2.3 is already released"
     [title] = read_html(views["stable moved"])
     assert title == "Released: widget stable moved to 1.2.3"
 
@@ -138,16 +138,16 @@ FAILURES: Mapping[str, Failure] = {
     "too slow": Failure(
         "widget: build",
         "the run was ended by SIGINT during build of widget",
-        "Rerun the job: it completes the release and sends nothing again that is published.",
+        "Rerun the job: it completes the release, and what is published is not sent again.",
         near=f"Process did not finish before {EXAMPLE_RUNS['too slow'].timeout:.0f}s timeout",
-        title="Stopped: widget 1.5.0 was stopped on its way",
+        title="Stopped: The release of widget 1.5.0 was stopped",
     ),
     "aborted": Failure(
         "widget: build",
         "the run was ended by SIG",
-        "Rerun the job: it completes the release and sends nothing again that is published.",
+        "Rerun the job: it completes the release, and what is published is not sent again.",
         near="Entrypoint received interrupt: terminated",
-        title="Stopped: widget 1.5.0 was stopped on its way",
+        title="Stopped: The release of widget 1.5.0 was stopped",
     ),
     "check failed": Failure(
         "widget: describe",

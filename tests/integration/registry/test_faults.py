@@ -165,7 +165,7 @@ def test_a_registry_that_does_not_answer_times_out(faulty: FaultProxy, connect: 
 
 
 def test_requests_are_observed(faulty: FaultProxy, connect: Connect) -> None:
-    """Every request is told to the observer, failed ones too, with what passed over the wire."""
+    """Every request is reported to the observer, failed ones too, with what passed over the wire."""
     seen: list[Exchange] = []
     faulty.fail(503, times=1)
     connect(observe=seen.append).put_manifest(at(faulty.host), "v3", MANIFEST)

@@ -257,7 +257,7 @@ def test_a_tag_that_was_deleted_since_the_push_is_refused(harness: CloneHarness,
     pushed = origin.resolve("refs/tags/v1.2.3")
     clone_refs(harness.root, origin, "v1.2.3", pushed)
     git(harness.root / "src" / origin.path, "tag", "--delete", "v1.2.3")
-    with pytest.raises(TagMoved, match="gone"):
+    with pytest.raises(TagMoved, match="no longer exists"):
         decide_route(harness.event("v1.2.3", pushed), harness.reread("v1.2.3", pushed).head)
 
 
@@ -544,7 +544,7 @@ def test_what_is_no_known_commit_is_no_ancestor(harness: CloneHarness, origin: O
 
 
 def test_without_git_the_remedy_says_so(harness: CloneHarness, origin: Origin, tmp_path: Path) -> None:
-    """A runner without git on its PATH is told so."""
+    """A runner without git on its PATH is refused with that reason."""
     folder = clone_refs(harness.root, origin, "v1.2.3", pushed := origin.resolve("refs/tags/v1.2.3"))
     with pytest.raises(ToolUnusable, match="git") as caught:
         open_clone(folder, harness.run, {"PATH": str(tmp_path)}, ref="v1.2.3", sha=pushed)

@@ -192,7 +192,7 @@ def test_attributes_and_configuration_change_no_byte(origin: Origin, tmp_path: P
 
 
 def test_a_repository_in_the_environment_is_not_used(clone: Clone, tmp_path: Path) -> None:
-    """Variables that would send git elsewhere do not: the export is of the checkout's own commit."""
+    """Variables that would send git elsewhere do not: the export is of the clone's own commit."""
     elsewhere = {"GIT_DIR": "/nowhere", "GIT_WORK_TREE": "/nowhere", "GIT_INDEX_FILE": "/nowhere"}
     destination = replace(clone, environment={**clone.environment, **elsewhere}).export(tmp_path / "work/source")
     assert exported(destination) == committed(clone.folder)
@@ -273,7 +273,7 @@ def loosen(folder: Path) -> None:
 
 
 def test_without_git_the_refusal_says_so(clone: Clone, tmp_path: Path) -> None:
-    """A runner without git on its PATH is told so."""
+    """A runner without git on its PATH is refused with that reason."""
     with pytest.raises(ToolUnusable, match="git"):
         replace(clone, environment={**clone.environment, "PATH": str(tmp_path)}).export(tmp_path / "work/source")
 

@@ -82,7 +82,7 @@ def test_missing_programs_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 
 def test_another_user_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever is not root is told that only root can start a daemon."""
+    """Without root, the message says that only root can start a daemon."""
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     with pytest.raises(DaemonUnusable, match="only root"):
         check_usable()

@@ -113,7 +113,7 @@ def test_each_value_must_be_there(tmp_path: Path, variable: str, found: str | No
     changed = {key: value for key, value in STAMPED.items() if not key.endswith(variable)}
     if found is not None:
         changed[PACKAGE.symbol(variable)] = found
-    with pytest.raises(BinaryWrong, match=rf"{variable} is {'not in it' if found is None else repr(found)}") as caught:
+    with pytest.raises(BinaryWrong, match=rf"{variable} is {'missing' if found is None else repr(found)}") as caught:
         check_program(binary(tmp_path, changed), AMD64, [PACKAGE], REQUEST)
     others = [name for name in VARIABLES if name != variable]
     assert not any(name in caught.value.cause for name in others)

@@ -104,7 +104,7 @@ def test_a_chart_that_cannot_be_read_is_missing(chart: bytes | None, values: byt
     ],
 )
 def test_a_fact_that_is_not_text_is_refused(chart: bytes, values: bytes, problems: list[str]) -> None:
-    """All of a chart's faults are told at once, the first in the cause."""
+    """All of a chart's faults are reported at once, the first in the cause."""
     with pytest.raises(ChartDisagrees) as refused:
         read_chart_facts("helm", chart, values)
     assert len(refused.value.detail) == len(problems)
@@ -198,26 +198,30 @@ def test_an_image_of_no_scheme_disagrees(repository: str, tag: str) -> None:
         choose_scheme(SCHEMES, PRODUCTION, "s3", "1.2.3", facts(image_repository=repository, image_tag=tag))
     assert refused.value.cause == (
         f"helm/values.yaml:6: image.repository and image.tag name {repository}:{tag}, "
-        "which is no accepted name of the image of s3 1.2.3"
+        "which is not an accepted image name for s3 1.2.3"
     )
     assert refused.value.detail == (
-        f"seed would be {BASE}/controller:s3-v1.2.3",
-        f"repo-per-service-v would be {BASE}/s3-controller:v1.2.3",
-        f"repo-per-service would be {BASE}/s3-controller:1.2.3",
+        f"seed accepts {BASE}/controller:s3-v1.2.3",
+        f"repo-per-service-v accepts {BASE}/s3-controller:v1.2.3",
+        f"repo-per-service accepts {BASE}/s3-controller:1.2.3",
     )
 
 
 @pytest.mark.parametrize(
     ("changed", "cause", "detail"),
     [
-        ({"image_tag": "latest"}, "no accepted name of an image of s3", "s3-controller:1.2.3 for 1.2.3"),
-        ({"image_tag": "1.2"}, "no accepted name of an image of s3", "s3-controller:1.2.3 for 1.2.3"),
-        ({"image_tag": TOO_LARGE, "app_version": TOO_LARGE}, "no accepted name of an image of s3", "1.2.3 for 1.2.3"),
-        ({"image_tag": "111111111111111111111.0.0"}, "no accepted name of an image of s3", "1.2.3 for 1.2.3"),
-        ({"image_tag": "01.2.3", "app_version": "v0.9.0"}, "no accepted name", "s3-controller:0.9.0 for 0.9.0"),
-        ({"image_tag": "x", "app_version": "x"}, "no accepted name", "s3-controller:1.2.3 for 1.2.3"),
-        ({"image_tag": "a b"}, "which is no image's name", None),
-        ({"image_repository": "Upper/Case"}, "which is no image's name", None),
+        ({"image_tag": "latest"}, "not an accepted image name for s3", "s3-controller:1.2.3 for 1.2.3"),
+        ({"image_tag": "1.2"}, "not an accepted image name for s3", "s3-controller:1.2.3 for 1.2.3"),
+        ({"image_tag": TOO_LARGE, "app_version": TOO_LARGE}, "not an accepted image name for s3", "1.2.3 for 1.2.3"),
+        ({"image_tag": "111111111111111111111.0.0"}, "not an accepted image name for s3", "1.2.3 for 1.2.3"),
+        (
+            {"image_tag": "01.2.3", "app_version": "v0.9.0"},
+            "not an accepted image name",
+            "s3-controller:0.9.0 for 0.9.0",
+        ),
+        ({"image_tag": "x", "app_version": "x"}, "not an accepted image name", "s3-controller:1.2.3 for 1.2.3"),
+        ({"image_tag": "a b"}, "which is not a valid image name", None),
+        ({"image_repository": "Upper/Case"}, "which is not a valid image name", None),
     ],
 )
 def test_a_stable_image_without_a_version_disagrees(changed: dict[str, str], cause: str, detail: str | None) -> None:
@@ -270,7 +274,7 @@ def test_a_stable_chart_agrees(version: str, app_version: str) -> None:
 def test_a_stable_chart_that_disagrees_is_refused(
     changed: dict[str, str], resolved: str, image: str, problems: list[str]
 ) -> None:
-    """Majors that differ, an image newer than the resolved tag, another name: all are told, the first in the cause."""
+    """Majors that differ, an image newer than the resolved tag, another name: all are there, the first in the cause."""
     with pytest.raises(StableDisagrees) as refused:
         check_stable(facts(**changed), "s3", CHART_NAMES, major=1, resolved_version=resolved, image_version=image)
     assert len(refused.value.detail) == len(problems)
@@ -311,7 +315,7 @@ IMAGE = f"{BASE}/s3-controller:1.2.3"
 def test_notes_that_name_another_image_are_told(notes: str | None, told: list[str]) -> None:
     """Only literal names in this registry count."""
     warnings = reference_warnings(facts(), PRODUCTION, None if notes is None else notes.encode(), None)
-    assert warnings == tuple(f"helm/templates/NOTES.txt:{line}, the values name {IMAGE}" for line in told)
+    assert warnings == tuple(f"helm/templates/NOTES.txt:{line}, but the values name {IMAGE}" for line in told)
 
 
 @pytest.mark.parametrize(
@@ -323,9 +327,9 @@ def test_notes_that_name_another_image_are_told(notes: str | None, told: list[st
         ("images:\n- name: sidecar\n  newName: x\n  newTag: latest\n- text\n- newTag: x\n", []),
         (
             "images:\n- name: controller\n  newName: ack-s3-controller\n  newTag: latest\n",
-            [f"2: names ack-s3-controller:latest, the values name {IMAGE}"],
+            [f"2: names ack-s3-controller:latest, but the values name {IMAGE}"],
         ),
-        ("images:\n- newTag: 1.2.3\n  name: controller\n", [f"3: names controller:1.2.3, the values name {IMAGE}"]),
+        ("images:\n- newTag: 1.2.3\n  name: controller\n", [f"3: names controller:1.2.3, but the values name {IMAGE}"]),
         (f"images: [{{name: controller, newName: {BASE}/s3-controller}}]", [f"1: names {BASE}/s3-controller:latest"]),
         ("images: [", [" cannot be read: line "]),
         ("images: [{name: controller, name: x}]", [" cannot be read: line 1: the key name is given twice"]),
@@ -353,7 +357,9 @@ def test_an_alias_of_another_name_cannot_be_a_dependency() -> None:
     """A name that Helm can pull, in a repository that is not called like the chart, is pointed out."""
     names = [Name.parse(f"registry.example/ack/{text}") for text in ("chart:s3-v1.2.3", "s3-chart:1.2.3")]
     [warning] = alias_warnings(facts(name="ack-s3-controller"), names)
-    assert warning.startswith("registry.example/ack/s3-chart:1.2.3 pulls and installs, but")
+    assert warning.startswith(
+        "registry.example/ack/s3-chart:1.2.3 can be pulled and installed, but not used as a dependency"
+    )
     assert alias_warnings(facts(name="s3-chart"), names) == ()
 
 

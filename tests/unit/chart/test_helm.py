@@ -20,7 +20,7 @@ ENVIRONMENT = {"PATH": "/nowhere", "HOME": "/home"}
 
 @dataclass
 class Program:
-    """What is run in the place of helm: it notes how it is called, and ends as it is told.
+    """What is run in the place of helm: it notes how it is called, and ends as it is set to.
 
     ``act`` is called with the arguments before it ends; it may raise what starting a program raises.
     """
@@ -87,7 +87,7 @@ def test_version_that_will_do(said: str, version: str) -> None:
 
 @pytest.mark.parametrize(
     ("said", "problem"),
-    [("v3.16.9", "is 3.16.9"), ("v2.100.0", "is 2.100.0"), ("unknown", "does not say"), ("", "does not say")],
+    [("v3.16.9", "is 3.16.9"), ("v2.100.0", "is 2.100.0"), ("unknown", "prints no version"), ("", "prints no version")],
 )
 def test_version_that_will_not_do(said: str, problem: str) -> None:
     """An older helm, and what is no helm, are refused with what was found and what is needed."""
@@ -96,14 +96,14 @@ def test_version_that_will_not_do(said: str, problem: str) -> None:
 
 
 def test_version_of_what_fails() -> None:
-    """A helm that fails does not say its version, whatever it prints; its last lines are the detail."""
-    with pytest.raises(ToolUnusable, match="does not say its version") as raised:
+    """A helm that fails prints no version, whatever it prints; its last lines are the detail."""
+    with pytest.raises(ToolUnusable, match="prints no version") as raised:
         Program("v4.0.0", "one\ntwo\n", 1).helm.version()
     assert raised.value.detail == ("v4.0.0", "one", "two")
 
 
 def test_helm_that_cannot_be_started() -> None:
-    """A helm that is not there is told with the system's reason."""
+    """A helm that is not there is reported with the system's reason."""
     with pytest.raises(ToolUnusable, match="some-helm cannot be started: No such file or directory"):
         Program(act=raise_not_found).helm.version()
 
@@ -140,7 +140,7 @@ def test_warnings(chart: Path) -> None:
 
 @given(st.lists(st.tuples(st.sampled_from(["INFO", "WARNING"]), st.from_regex(r"[a-z]+(?: [a-z]+)*", fullmatch=True))))
 def test_any_messages(messages: list[tuple[str, str]]) -> None:
-    """Of any messages the warnings are told, each once, in their order."""
+    """Of any messages the warnings are returned, each once, in their order."""
     printed = "".join(f"[{severity}] {text}\n" for severity, text in messages)
     assert Program(printed).helm.lint(Path("chart")) == tuple(text for kind, text in messages if kind == "WARNING")
 
@@ -218,7 +218,7 @@ def test_temporary_folder_is_not_told(chart: Path) -> None:
 
 
 def packing(*names: str) -> Callable[[tuple[str, ...]], None]:
-    """What helm does that writes these archives where it is told."""
+    """What helm does that writes these archives where it is asked to."""
 
     def act(argv: tuple[str, ...]) -> None:
         for name in names:

@@ -64,7 +64,7 @@ def test_chart_for_production(source: Path, folder: Path) -> None:
 
 
 def test_chart_for_another_registry(source: Path, folder: Path) -> None:
-    """A staging chart names the other image, in its copy alone, and differs in nothing else; what is left is told."""
+    """A staging chart names the other image, in its copy alone, and is otherwise the same; warnings name the rest."""
     packaged = package_chart(source, FACTS, STAGED, MemoryHelm(), folder)
     files = files_of(packaged.archive.read_bytes())
     assert read_chart_facts("helm", files["Chart.yaml"], files["values.yaml"]).image == str(STAGED)
@@ -177,7 +177,9 @@ def test_other_files(packaged: PackagedChart, folder: Path, changes: dict[str, b
 def test_what_is_no_chart(packaged: PackagedChart, folder: Path) -> None:
     """A manifest without a chart's layer is a wrong answer that names what holds it."""
     registry, manifest = published(folder, packaged.archive.read_bytes(), OCI_LAYER)
-    with pytest.raises(RegistryAnswerWrong, match=rf"{CHART} holds no chart \(a layer of type {OCI_CHART}\)"):
+    with pytest.raises(
+        RegistryAnswerWrong, match=rf"{CHART} does not hold a chart: it has no layer of type {OCI_CHART}"
+    ):
         has_same_files(packaged, CHART, manifest, registry, folder)
 
 

@@ -25,7 +25,7 @@ def facts(values: bytes = VALUES) -> ChartFacts:
 
 
 def test_the_values_name_the_other_registry(tmp_path: Path) -> None:
-    """The two scalars change, all other bytes of the chart stay, and what still names production is told."""
+    """The two scalars change, all other bytes of the chart stay, and what still names production is warned of."""
     files = {"values.yaml": VALUES, "Chart.yaml": CHART, "templates/NOTES.txt": NOTES}
     chart = write_files(tmp_path / "helm", files)
     told = rewrite_image(chart, facts(), "127.0.0.1:5000/x/s3-controller", "1.2.3")

@@ -48,17 +48,21 @@ def test_every_kind_of_workload_is_looked_into(kind: str) -> None:
     ids=["one", "other documents", "many", "list", "list of pods", "sidecar", "no image", "longer repository"],
 )
 def test_a_workload_with_the_image_passes(documents: list[Any], others: tuple[str, ...]) -> None:
-    """Exactly the image, as often as it likes; containers of other repositories are told."""
+    """Exactly the image, as often as it likes; containers of other repositories are warned of."""
     assert check_workload(documents, IMAGE) == others
 
 
 @pytest.mark.parametrize(
     ("documents", "cause", "lines"),
     [
-        ([], "has no workload", 0),
+        ([], "the rendered chart has no workload", 0),
         ([None, {"kind": "Service"}, {"kind": "Deployment"}, {"kind": "Pod", "spec": []}], "has no workload", 0),
         ([{"kind": "Deployment", "spec": {"template": {"spec": {"containers": None}}}}], "has no workload", 0),
-        ([workload("Deployment", OTHER, "x")], f"no container uses {IMAGE}; container c0 of Deployment/n", 2),
+        (
+            [workload("Deployment", OTHER, "x")],
+            f"no container of the rendered chart uses {IMAGE}; container c0 of Deployment/n",
+            2,
+        ),
         ([workload("Deployment", IMAGE.replace("1.2.3", "1.2.4"))], "uses .*:1.2.4, not .*:1.2.3", 1),
         ([workload("Deployment", IMAGE, inits=(IMAGE.partition(":")[0],))], "container i0 of Deployment/n uses", 1),
         ([workload("Deployment", IMAGE, f"{IMAGE}@sha256:{'0' * 64}")], "container c1 of Deployment/n uses", 1),

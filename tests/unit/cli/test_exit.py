@@ -25,7 +25,7 @@ def test_what_is_done() -> None:
 
 @pytest.mark.parametrize("error", EXPECTED)
 def test_what_is_refused(capsys: pytest.CaptureFixture[str], error: type[ReleaseError]) -> None:
-    """Work that refuses is the error's exit code, told on stderr with cause and remedy."""
+    """Work that refuses is the error's exit code, given on stderr with cause and remedy."""
 
     def refuse() -> None:
         raise error("the cause")

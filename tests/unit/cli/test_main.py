@@ -75,7 +75,7 @@ def test_help_loads_no_command(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_entry_that_is_no_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line of the table that names something else is a bug, told with the name."""
+    """A line of the table that names something else is a bug, reported with the name."""
     monkeypatch.setitem(main.COMMANDS, "EXAMPLES", COMMANDS["schema"])
     with pytest.raises(TypeError, match=r"runner\.cli\.schema\.EXAMPLES is no command"):
         load("EXAMPLES")

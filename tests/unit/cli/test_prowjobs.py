@@ -41,7 +41,7 @@ def test_what_was_done_is_told(tmp_path: Path) -> None:
     assert [(result.return_value, result.stderr) for result in results] == [(0, ""), (0, "")]
     assert "".join(result.stdout for result in results).splitlines() == [
         f"removed {folder}/jobs/sns-controller.yaml",
-        f"{folder}: 3 files, 3 of them as they were",
+        f"{folder}: 3 files, 3 of them unchanged",
         f"note: {folder}/own.txt was not generated; it is left alone",
         f"{folder}: 3 files, all as generated",
     ]
@@ -49,7 +49,7 @@ def test_what_was_done_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", ["generate", "check"])
 def test_a_mistake_in_the_configuration(tmp_path: Path, command: str) -> None:
-    """Whatever is wrong with jobs.yaml is exit 2 and told with its line, and nothing is written."""
+    """Whatever is wrong with jobs.yaml is exit 2 and reported with its line, and nothing is written."""
     config, folder = jobs_file(tmp_path, "servces: {}\n"), tmp_path / "prowjobs"
     result = called(command, config, folder)
     assert (result.return_value, result.stdout) == (2, "")

@@ -64,7 +64,7 @@ def test_a_plan_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_refused_plan_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    """What keeps a plan from being made is told in the same document, with the exit code."""
+    """What keeps a plan from being made is in the same document, with the exit code."""
     print_refused_plan(UsageInvalid("no such option"))
     document = json.loads(capsys.readouterr().out)
     assert (document["exit"], document["error"]["cause"], document["entries"]) == (2, "no such option", [])

@@ -181,8 +181,8 @@ PROBLEMS = {
     "in aws": ("aws: {region: x}", "2: unknown key 'region' in aws; nothing can be set here yet"),
     "in adopt": ("adopt: {s3: x}", "2: unknown key 's3' in adopt"),
     "in prow": ("prow: {a: x}", "2: unknown key 'a' in prow"),
-    "repeated service": ("services:\n  s3:\n  s3:", "4: the key 's3' stands twice, first at line 3"),
-    "repeated key": ("registry: localhost:5000", "2: the key 'registry' stands twice, first at line 1"),
+    "repeated service": ("services:\n  s3:\n  s3:", "4: the key 's3' is repeated, first at line 3"),
+    "repeated key": ("registry: localhost:5000", "2: the key 'registry' is repeated, first at line 1"),
     "missing list": ("naming:\n- image: ['i:{version}']", "3: the key 'chart' is missing in naming[0]"),
     "text for a list": ("platforms: linux/amd64", "2: platforms must be a list, not the text 'linux/amd64'"),
     "list for a mapping": ("services: [s3]", "2: services must be a mapping of keys, not a list"),
@@ -201,7 +201,7 @@ PROBLEMS = {
     "short digest": ("build: {base_image: 'a.b/c@sha256:1'}", "2: build.base_image: 'a.b/c@sha256:1' is none of"),
     "unknown scheme": ("naming: sead", "2: naming: 'sead' is not a naming scheme; did you mean 'seed'?"),
     "no scheme": ("naming: []", "2: naming: at least one entry is needed"),
-    "scheme twice": ("naming: [seed, seed]", "2: naming: 'seed' stands in this list twice"),
+    "scheme twice": ("naming: [seed, seed]", "2: naming: 'seed' is in this list twice"),
     "number for a scheme": ("naming: 5", "2: naming must be text, not the number 5"),
     "service's scheme": (
         "services:\n  s3:\n    naming:\n    - seed\n    - x",
@@ -209,7 +209,10 @@ PROBLEMS = {
     ),
     "template": (
         "naming:\n  image:\n  - i/{service}:{version}\n  - i/{service}:{versio}\n  chart: []\n  stable: []",
-        "5: naming.image[1]: 'i/{service}:{versio}': {versio} is not a field here; {service} and {version} may",
+        (
+            "5: naming.image[1]: 'i/{service}:{versio}': {versio} is not a field of this template; allowed: {service}"
+            " and {version}"
+        ),
     ),
     "constant chart name": ("chart_names: [chart]", "2: chart_names[0]: 'chart' does not hold {service}"),
     "chart name": ("chart_names: ['{service} x']", "2: chart_names[0]: '{service} x' is not a chart's name"),
@@ -228,7 +231,7 @@ PROBLEMS = {
     "no platform": ("platforms: [amd64]", "2: platforms[0]: 'amd64' is not a platform such as linux/amd64"),
     "platform twice": (
         "platforms: [linux/amd64, linux/amd64]",
-        "2: platforms: 'linux/amd64' stands in this list twice",
+        "2: platforms: 'linux/amd64' is in this list twice",
     ),
     "service's name": ("services: {S3: }", "2: services.S3: 'S3' is not a service's name"),
     "dot in a name": ("services: {'a.b': {}}", "2: services.a.b: 'a.b' is not a service's name"),
@@ -243,11 +246,11 @@ PROBLEMS = {
     "backslash": ("services: {s3: {chart: 'a\\b'}}", "2: services.s3.chart: 'a\\\\b' is not a path"),
     "path's field": (
         "services: {s3: {path: '{servce}'}}",
-        "2: services.s3.path: '{servce}': {servce} is not a field here; {service} may",
+        "2: services.s3.path: '{servce}': {servce} is not a field of this template; allowed: {service}",
     ),
     "shared chart": (
         "services:\n  s3: {repo: community}\n  sns: {repo: community}",
-        "4: services s3 and sns have one chart, helm in community: give each its own path",
+        "4: services s3 and sns share one chart, helm in community: give each its own path",
     ),
     "image and chart collide": (
         (

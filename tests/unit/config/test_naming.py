@@ -242,20 +242,25 @@ def test_only_services_make_names(service: str) -> None:
     ("kind", "template", "message"),
     [
         pytest.param(
-            "image", "{service}:{versio}", r"\{versio\} is not a field here; \{service\} and \{version\}", id="typo"
+            "image",
+            "{service}:{versio}",
+            r"\{versio\} is not a field of this template; allowed: \{service\} and \{version\}",
+            id="typo",
         ),
-        pytest.param("image", "{service}:{major}", r"\{major\} is not a field here", id="major of an image"),
-        pytest.param("stable", "{service}:{version}", r"\{service\} and \{major\} may", id="version of stable"),
-        pytest.param("chart", "{service}:{}{version}", "is not a field here", id="empty field"),
-        pytest.param("chart", "{service}:{version!r}", "is not a field here", id="conversion"),
-        pytest.param("chart", "{service}:{version:>9}", "is not a field here", id="format"),
+        pytest.param(
+            "image", "{service}:{major}", r"\{major\} is not a field of this template", id="major of an image"
+        ),
+        pytest.param("stable", "{service}:{version}", r"allowed: \{service\} and \{major\}", id="version of stable"),
+        pytest.param("chart", "{service}:{}{version}", "is not a field of this template", id="empty field"),
+        pytest.param("chart", "{service}:{version!r}", "is not a field of this template", id="conversion"),
+        pytest.param("chart", "{service}:{version:>9}", "is not a field of this template", id="format"),
         pytest.param("chart", "{{service}}:{version}", "a brace that does not belong", id="doubled brace"),
         pytest.param("chart", "{service:{version}", "a brace that does not belong", id="open brace"),
         pytest.param("image", "{service}-{version}", "is not REPOSITORY:TAG", id="no tag"),
         pytest.param("image", "a:{service}:{version}", "is not REPOSITORY:TAG", id="two colons"),
         pytest.param("image", "localhost:5000/{service}:{version}", "is not REPOSITORY:TAG", id="with a host and port"),
         pytest.param(
-            "image", "{service}:latest", r"\{version\} must stand exactly once, in the tag", id="constant tag"
+            "image", "{service}:latest", r"\{version\} must occur exactly once, in the tag", id="constant tag"
         ),
         pytest.param("image", "{service}/{version}:x", "exactly once, in the tag", id="version in repository"),
         pytest.param("image", "{service}:{version}-{version}", "exactly once, in the tag", id="version twice"),

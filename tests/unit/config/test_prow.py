@@ -94,7 +94,7 @@ MISTAKES_IN_KEYS = {
     "grace before the end": ("timeout: 60s", "2: prow: timeout 60s is not longer than grace_period 90s"),
     "no time to end": (
         "grace_period: 14s",
-        "2: prow: grace_period 14s is too short for a run to end well: 15s at least",
+        "2: prow: grace_period 14s is too short for a run to end cleanly: at least 15s",
     ),
     "the check's time": (
         "check: {timeout: 20s}",
@@ -102,7 +102,7 @@ MISTAKES_IN_KEYS = {
     ),
     "more than the limit": (
         "resources: {requests: {memory: 2Gi}, limits: {memory: 2000M}}",
-        "4: prow.resources: 2Gi of memory is asked for, which is more than the limit 2000M",
+        "4: prow.resources: the request for memory, 2Gi, exceeds the limit 2000M",
     ),
     "no quantity": (
         "resources: {requests: {memory: 2GB}}",
@@ -114,7 +114,7 @@ MISTAKES_IN_KEYS = {
     ),
     "anyone and a list": (
         "rerun: {allow_anyone: true, users: [octocat]}",
-        "4: prow.rerun: allow_anyone goes with no list: remove it, or users, teams and orgs",
+        "4: prow.rerun: allow_anyone cannot be combined with lists: remove it, or users, teams and orgs",
     ),
     "nobody": ("rerun: {}", "4: prow.rerun: nobody is named"),
     "number for truth": (
@@ -177,7 +177,7 @@ MISTAKES_IN_FILES = {
     ),
     "nothing to change": (
         "services:\n  s3:\n    prow: {timeout: 2h}",
-        "4: services.s3.prow changes prow, which is not there",
+        "4: services.s3.prow overrides prow, which is missing",
     ),
     "only together with all services' keys": (
         f"prow: {{image: '{IMAGE}', timeout: 10m}}\nservices:\n  s3:\n    prow: {{grace_period: 10m}}",
@@ -188,7 +188,7 @@ MISTAKES_IN_FILES = {
             f"prow: {{image: '{IMAGE}', monorepo: one-job}}\nservices:\n  a: {{repo: r, path: a}}\n"
             "  b:\n    repo: r\n    path: b\n    prow: {timeout: 2h}"
         ),
-        "8: services.b.prow: the services of r have one job (prow.monorepo)",
+        "8: services.b.prow: the services of r share one job (prow.monorepo)",
     ),
     "two jobs of one name": (
         (
@@ -199,7 +199,7 @@ MISTAKES_IN_FILES = {
     ),
     "long name": (
         f"prow: {{image: '{IMAGE}'}}\nservices:\n  {'a' * 50}:",
-        f"4: the job {'a' * 50}-release-check would have more than 63 characters in its name",
+        f"4: the job name {'a' * 50}-release-check would be longer than 63 characters",
     ),
 }
 

@@ -39,7 +39,7 @@ GIVEN: dict[str, tuple[Any, str]] = {
     "as_tag": ("v1.2.3", "v1.2.3"),
     "as_json": (True, "True"),
 }
-"""Every option with a value, and how that is told."""
+"""Every option with a value, and how that is recorded."""
 
 FULL: Config = parse_config(
     f"registry: {PRODUCTION}\nplatforms: [linux/amd64]\nbuild: {{builder: go, base_image: 'oci:base'}}\n"

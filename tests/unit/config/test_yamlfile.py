@@ -99,9 +99,9 @@ def test_an_alias_bomb_stays_small() -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        pytest.param("a: 1\nb: 2\na: 3", Problem(3, "the key 'a' stands twice, first at line 1"), id="repeated key"),
-        pytest.param("a: 1\n'a': 3", Problem(2, "the key 'a' stands twice, first at line 1"), id="quoted otherwise"),
-        pytest.param("b:\n  a: 1\n  a: 3", Problem(3, "the key 'a' stands twice, first at line 2"), id="inside"),
+        pytest.param("a: 1\nb: 2\na: 3", Problem(3, "the key 'a' is repeated, first at line 1"), id="repeated key"),
+        pytest.param("a: 1\n'a': 3", Problem(2, "the key 'a' is repeated, first at line 1"), id="quoted otherwise"),
+        pytest.param("b:\n  a: 1\n  a: 3", Problem(3, "the key 'a' is repeated, first at line 2"), id="inside"),
         pytest.param("a: 1\n? [a]\n: b", Problem(2, "a key must be text, not a list or mapping"), id="list as key"),
         pytest.param("a: !x b", Problem(1, "the tag !x is not allowed"), id="local tag"),
         pytest.param(
@@ -122,7 +122,7 @@ def test_a_readable_file_can_have_problems(text: str, problem: Problem) -> None:
 
 
 def test_of_a_repeated_key_the_first_value_counts() -> None:
-    """A repeated key is a problem, and what follows it is looked at no further."""
+    """A repeated key is a problem, and what follows it is checked no further."""
     assert read_yaml(b"a: 1\na: {b: 2, b: 3}").value == {"a": 1}
 
 

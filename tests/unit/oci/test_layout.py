@@ -245,7 +245,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
 
 @pytest.mark.parametrize("case", BROKEN)
 def test_folder_that_cannot_be_used(tmp_path: Path, case: str) -> None:
-    """Each way a layout is broken is told with the folder and with what is wrong in it."""
+    """Each way a layout is broken is reported with the folder and with what is wrong in it."""
     damage, words = BROKEN[case]
     folder = layout_of(tmp_path / "layout", index_in(tmp_path))
     damage(folder)

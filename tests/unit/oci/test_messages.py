@@ -22,7 +22,7 @@ def test_a_body_can_be_read_again() -> None:
 
 
 def test_parts_of_a_request() -> None:
-    """Host and path are told without user information and query, in which a secret may stand."""
+    """Host and path are given without user information and query, in which a secret may stand."""
     assert (PUT.host, PUT.path) == ("registry.example:5000", "/v2/a/blobs/uploads/1")
     assert str(PUT) == "PUT registry.example:5000/v2/a/blobs/uploads/1"
 

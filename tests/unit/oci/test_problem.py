@@ -103,7 +103,7 @@ def resolved() -> urllib3.exceptions.HTTPError:
 
 
 def test_host_that_does_not_resolve() -> None:
-    """A name that does not resolve is told as that, not in the system's words."""
+    """A name that does not resolve is reported as that, not in the system's words."""
     assert describe(resolved()) == "the host's name does not resolve"
     assert describe(urllib3.exceptions.ProxyError("x", resolved())) == "at the proxy: the host's name does not resolve"
 
@@ -116,7 +116,7 @@ def test_proxy_that_is_not_trusted() -> None:
 
 
 def test_errors_that_come_from_each_other() -> None:
-    """Errors that name each other as their causes are each looked at once."""
+    """Errors that name each other as their causes are each visited once."""
     first, second = ValueError("x"), KeyError("y")
     first.__cause__, second.__cause__ = second, first
     assert describe(first) == "KeyError"

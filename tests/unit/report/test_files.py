@@ -132,7 +132,7 @@ def test_metadata_is_one_object_of_strings(said: str) -> None:
     ("document", "first"),
     [
         (failed_run(), {"Cause": "main.go:3: undefined: x", "Remedy": BuildFailed.remedy}),
-        (good_run(), {"Result": "1 name written"}),
+        (good_run(), {"Result": "1 tag written"}),
         (ended_run(), {"Remedy": RunEnded.remedy}),
     ],
     ids=["failed", "good", "ended"],
@@ -169,7 +169,7 @@ def test_metadata_tells_every_service_that_failed() -> None:
         ({"command": "plan"}, "planned, nothing was changed: 1 to publish, 0 to skip", "to publish (absent)"),
         (
             {"layout_folder": "out"},
-            "0 names written to the layout folder out, nothing published",
+            "0 tags written to the layout folder out, nothing published",
             "not written (absent)",
         ),
         ({"notes": ()}, "nothing to send", "not written (absent)"),
@@ -177,7 +177,7 @@ def test_metadata_tells_every_service_that_failed() -> None:
     ids=["plan", "layout", "nothing written"],
 )
 def test_nothing_is_said_to_be_written_that_was_not(fields: dict[str, object], result: str, entry: str) -> None:
-    """A plan, a layout folder and a run that wrote nothing are told as what they are, in metadata and the last line."""
+    """A plan, a layout folder and a run that wrote nothing are called what they are, in metadata and the last line."""
     document = good_run(**fields)
     parsed = json.loads(render_metadata(document))
     assert parsed["Result"] == result
@@ -186,22 +186,22 @@ def test_nothing_is_said_to_be_written_that_was_not(fields: dict[str, object], r
 
 
 def test_metadata_says_why_a_change_releases_nothing() -> None:
-    """A change that was judged and releases nothing is told as that, with what it was planned as and the reason."""
+    """A change that was judged and releases nothing is reported as that, with what it was planned as and the reason."""
     record = Record(lambda _: None)
     record.update(command="plan", as_tag="from-chart")
-    record.set_service(ServiceDocument(name="s3", selected=False, reason="v1.2.3 is tagged already"))
+    record.set_service(ServiceDocument(name="s3", selected=False, reason="v1.2.3 is already tagged"))
     with record.step("select"), record.step("select", "s3") as step:
-        step.skip("v1.2.3 is tagged already")
+        step.skip("v1.2.3 is already tagged")
     parsed = json.loads(render_metadata(record.close()))
     assert parsed == {
         "Result": "planned, nothing was changed: this change releases nothing",
         "as tag": "from-chart",
-        "service s3": "not released: v1.2.3 is tagged already",
+        "service s3": "not released: v1.2.3 is already tagged",
     }
 
 
 def test_metadata_says_staging_and_digest() -> None:
-    """A staging registry is said to be one; a published name is listed without it, and told whole with its digest."""
+    """A staging registry is said to be one; a published name is listed without it, and given whole with its digest."""
     parsed = json.loads(render_metadata(good_run(registry="h")))
     assert parsed["registry"] == "h (staging)"
     assert parsed["image controller:s3-v1.2.3"].endswith(f": h/controller:s3-v1.2.3@{DIGEST}")
@@ -309,9 +309,7 @@ def test_an_error_line_names_the_step_once() -> None:
 
 def test_success_ends_with_what_holds_what() -> None:
     """The last line of a good run begins with RELEASED: and gives each name with its digest."""
-    assert released_line(good_run()) == (
-        f"RELEASED: s3 1.2.3 (release, 1 name written) h/controller:s3-v1.2.3@{DIGEST}"
-    )
+    assert released_line(good_run()) == (f"RELEASED: s3 1.2.3 (release, 1 tag written) h/controller:s3-v1.2.3@{DIGEST}")
 
 
 @given(st.text(), st.text())

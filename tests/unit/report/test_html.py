@@ -181,7 +181,7 @@ def test_a_release_says_what_from_where_and_how_to_pull_it() -> None:
     """A good release shows tag, commit, digests, names, and commands that pull them; the gallery is linked."""
     page = alone(render_html(record_of().close()))
     text = words(page)
-    assert headline(record_of()) == ("Released", "s3 1.2.3 is released", f"3 names written to {REGISTRY}.")
+    assert headline(record_of()) == ("Released", "s3 1.2.3 is released", f"3 tags written to {REGISTRY}.")
     commands = [node.text() for node in page.css(".pulls code")]
     assert commands == [
         f"docker pull {REGISTRY}/controller:s3-v1.2.3",
@@ -205,7 +205,7 @@ def test_a_rerun_says_that_all_was_there() -> None:
     """A run that found everything says that nothing was sent, and how to pull what is there."""
     record = record_of(action="skip", text="already published from this commit")
     status, told, meaning = headline(record)
-    assert (status, told) == ("Nothing to send", "s3 1.2.3 is released already")
+    assert (status, told) == ("Nothing to send", "s3 1.2.3 is already released")
     assert meaning.startswith("Nothing was sent")
     page = alone(render_html(record.document))
     assert [node.text() for node in page.css("td.quiet")] == ["skipped"] * 3
@@ -251,6 +251,33 @@ def test_a_plan_that_fails_is_no_release_that_failed(error: ReleaseError | None,
     assert headline(record)[2].startswith("A plan changes nothing.")
 
 
+@pytest.mark.parametrize(("command", "told"), [("run", "The release was stopped"), ("plan", "The plan was stopped")])
+def test_a_run_stopped_before_anything_is_known(command: str, told: str) -> None:
+    """A run that is ended before its ref is known speaks of the release or the plan alone."""
+    record = Record(lambda _: None)
+    record.update(command=command)
+    record.end("SIGTERM")
+    assert headline(record)[:2] == ("Stopped", told)
+
+
+@pytest.mark.parametrize(
+    ("path", "others", "told"),
+    [
+        ("release", ("ecr",), "The release of ecr, s3 1.2.3 was stopped"),
+        ("release", ("ecr", "eks", "iam"), "The release of 4 services 1.2.3 was stopped"),
+        ("stable", (), "The move of s3 stable was stopped"),
+        ("stable", ("ecr",), "The move of ecr, s3 stable was stopped"),
+    ],
+)
+def test_a_stopped_run_of_any_number_of_services(path: str, others: tuple[str, ...], told: str) -> None:
+    """What was stopped is the release or the move, so the headline is singular however many services it has."""
+    record = record_of(action="publish", path=path)
+    for service in others:
+        record.set_service(ServiceDocument(name=service, selected=True, reason="x"))
+    record.end("SIGTERM")
+    assert headline(record)[:2] == ("Stopped", told)
+
+
 def test_a_plan_of_stable_that_is_refused() -> None:
     """A plan says of stable that it cannot move."""
     record = record_of(command="plan", path="stable", ref="stable")
@@ -259,7 +286,7 @@ def test_a_plan_of_stable_that_is_refused() -> None:
 
 
 def test_a_service_that_failed_before_it_was_chosen_counts() -> None:
-    """Of a change whose one service cannot be released, the others are not told as refused."""
+    """Of a change whose one service cannot be released, the others are not reported as refused."""
     record = record_of(command="plan", as_tag="from-chart", ref="main", version=None)
     record.set_service(ServiceDocument(name="ecr", selected=False, reason="x"))
     record.fail(NotARelease("x"), "ecr")
@@ -289,8 +316,8 @@ def test_an_ended_run_says_where_and_that_a_rerun_finishes_it() -> None:
     with record.step("publish image", "s3"):
         record.end("SIGTERM")
     status, told, meaning = headline(record)
-    assert (status, told) == ("Stopped", "s3 1.2.3 was stopped on its way")
-    assert meaning == "1 of 3 names written; what is written is whole. A rerun finishes it."
+    assert (status, told) == ("Stopped", "The release of s3 1.2.3 was stopped")
+    assert meaning == "1 of 3 tags written; each of them is complete. A rerun finishes it."
     page = alone(render_html(record.document))
     assert words(page, ".cause") == "the run was ended by SIGTERM during publish image of s3"
     assert words(page, ".remedy") == RunEnded.remedy
@@ -301,7 +328,7 @@ def test_of_several_services_it_is_told_how_many_failed() -> None:
     """When one of many services fails, the headline does not say that all of them did; what went wrong names it."""
     page = alone(render_html(record_of_many(5)))
     assert (words(page, ".status"), words(page, "h1")) == ("Failed", "1 of 6 services was not released")
-    assert words(page, ".meaning") == "10 of 12 names written; what is written is whole."
+    assert words(page, ".meaning") == "10 of 12 tags written; each of them is complete."
     assert words(page, ".failure h2") == "What went wrong at build of broken"
 
 
@@ -350,8 +377,17 @@ def test_a_service_that_is_not_in_the_tag_is_told_with_the_reason() -> None:
     assert headline(record) == ("Nothing to do", "There is nothing to release", "s3: its chart has 1.2.2")
 
 
+def test_many_services_that_are_left_out() -> None:
+    """Of many services that are left out the headline counts them; where none was found it says so."""
+    assert headline(Record(lambda _: None))[2] == "No service is released."
+    record = Record(lambda _: None)
+    for service in ("ecr", "eks", "iam", "s3"):
+        record.set_service(ServiceDocument(name=service, selected=False, reason="its chart has 1.2.2"))
+    assert headline(record)[2] == "None of 4 services is released; the reasons are below."
+
+
 @pytest.mark.parametrize(
-    ("action", "told"), [("publish", "s3 stable moved to 1.2.3"), ("skip", "s3 stable is 1.2.3 already")]
+    ("action", "told"), [("publish", "s3 stable moved to 1.2.3"), ("skip", "s3 stable is already 1.2.3")]
 )
 def test_stable_is_told_as_a_move(action: str, told: str) -> None:
     """What moves is the stable chart, and the version is what it moves to."""
@@ -382,7 +418,7 @@ def test_what_stable_was_stands_after_what_it_is() -> None:
 def test_a_folder_is_told_as_a_folder() -> None:
     """What went into a layout folder is not said to be published, and cannot be pulled."""
     record = record_of(layout_folder="out")
-    assert headline(record)[:2] == ("Written", "s3 1.2.3 is in a folder")
+    assert headline(record)[:2] == ("Written", "s3 1.2.3 was written to a folder")
     assert not alone(render_html(record.document)).css(".pulls")
 
 

@@ -96,7 +96,7 @@ def test_what_is_not_published_has_no_page(action: str) -> None:
 
 
 def test_a_name_that_is_held_back_has_no_page() -> None:
-    """A name that is skipped because another one is refused holds nothing, so it is not told as published."""
+    """A name that is skipped because another one is refused holds nothing, so it is not reported as published."""
     there = entry("public.ecr.aws/ack/controller:s3-v1.2.3", action="skip", written=False)
     held_back = there.model_copy(update={"digest": None})
     found = there.model_copy(update={"digest": "sha256:" + "a" * 64})

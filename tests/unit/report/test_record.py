@@ -17,7 +17,7 @@ from testbed.paths import ROOT
 
 
 class Clock:
-    """A clock that moves when told."""
+    """A clock that moves when a test moves it."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -68,7 +68,7 @@ def test_record_is_saved_after_each_step() -> None:
 
 
 def test_error_belongs_to_the_step_in_which_its_service_failed() -> None:
-    """An error is told with the failed step of its own service."""
+    """An error is recorded with the failed step of its own service."""
     record = new_record()
     error = BuildFailed("no", detail=["main.go:1"])
     with pytest.raises(BuildFailed), record.step("build", "s3"):
@@ -180,7 +180,7 @@ def test_a_run_that_ends_between_steps_names_the_last_one() -> None:
 
 
 def test_after_the_end_no_step_begins_and_nothing_fails() -> None:
-    """What a worker does after the end is no step, and what fails because of it is not told."""
+    """What a worker does after the end is no step, and what fails because of it is not recorded."""
     record = new_record()
     record.end("SIGTERM")
     record.end("the deadline")
@@ -193,7 +193,7 @@ def test_after_the_end_no_step_begins_and_nothing_fails() -> None:
 
 
 def test_a_failure_before_the_end_is_told_beside_it() -> None:
-    """A service that had failed before is told too; the exit code is that of the end."""
+    """A service that had failed before is recorded too; the exit code is that of the end."""
     record = new_record()
     error = BuildFailed("no")
     with pytest.raises(BuildFailed), record.step("build", "s3"):

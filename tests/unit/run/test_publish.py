@@ -134,7 +134,7 @@ def test_blob_that_stands_twice(ours: Artifact) -> None:
 
 
 def test_what_is_told(ours: Artifact) -> None:
-    """Once the content is there it is told how much was sent and how, then each name with its digest."""
+    """Once the content is there it is reported how much was sent and how, then each name with its digest."""
     run = Run()
     run.somebody_writes(ours, OTHER)()
     first = ours.blobs[0]
@@ -159,11 +159,11 @@ def test_what_is_told(ours: Artifact) -> None:
 
 
 def test_name_that_holds_it_by_now(ours: Artifact, theirs: Artifact) -> None:
-    """A name that an identical run wrote meanwhile is told, not written, and is nothing that this run answers for."""
+    """A name that an identical run wrote meanwhile is reported, not written, and is not verified by this run."""
     run = Run()
     run.registry.calls.intervene("manifest", run.somebody_writes(ours), about=TAG)
     run.publish(ours)
-    assert run.told[-1] == ("tag is there already", {"name": str(NAME), "digest": ours.root.digest})
+    assert run.told[-1] == ("tag already there", {"name": str(NAME), "digest": ours.root.digest})
     assert Call("put_manifest", str(NAME)) not in run.registry.writes
     assert run.written == []
     run.somebody_writes(theirs)()
@@ -207,10 +207,10 @@ def test_blob_that_cannot_be_sent(ours: Artifact) -> None:
 
 
 def test_root_that_does_not_answer(ours: Artifact) -> None:
-    """Content that was sent and does not answer by digest gets no name."""
+    """Content that was sent but cannot be read back by digest gets no name."""
     run = Run()
     run.registry.calls.intervene("manifest", lambda: None, when="instead", about=ours.root.digest)
-    with pytest.raises(RegistryAnswerWrong, match=f"{at(NAME, ours.root.digest)} was sent and does not answer"):
+    with pytest.raises(RegistryAnswerWrong, match=f"{at(NAME, ours.root.digest)} was sent but cannot be read back"):
         run.publish(ours)
     assert run.holds() is None
 
@@ -241,14 +241,14 @@ def test_written_by_somebody_before(ours: Artifact, theirs: Artifact) -> None:
     """What somebody wrote after this run planned is not written over, and both digests are named."""
     run = Run()
     run.registry.calls.intervene("manifest", run.somebody_writes(theirs), about=TAG)
-    with pytest.raises(TagChanged, match=f"held nothing when this run planned, and holds {theirs.root.digest} now"):
+    with pytest.raises(TagChanged, match=f"held nothing when this run planned, but now holds {theirs.root.digest}"):
         run.publish(ours)
     assert run.holds() == theirs.root.digest
     assert Call("put_manifest", str(NAME)) not in run.registry.writes
 
 
 def test_written_by_somebody_directly_after(ours: Artifact, theirs: Artifact) -> None:
-    """What somebody wrote over this run's tag is noticed when it is read back, and the name is not told as written."""
+    """What somebody wrote over this run's tag is noticed at the read-back, and the name is not reported as written."""
     run = Run()
     run.registry.calls.intervene("manifest", run.somebody_writes(theirs), about=TAG, skip=1)
     with pytest.raises(TagChanged, match=f"{ours.root.digest} and holds {theirs.root.digest} directly after"):
@@ -265,7 +265,9 @@ def test_written_by_somebody_at_the_end(ours: Artifact, theirs: Artifact) -> Non
     run.destination.finish()
     assert run.registry.calls.made == [Call("manifest", str(OTHER)), Call("manifest", str(NAME))]
     run.somebody_writes(theirs)()
-    with pytest.raises(TagChanged, match=f"{NAME} was written as .* and holds {theirs.root.digest} at the end"):
+    with pytest.raises(
+        TagChanged, match=f"{NAME} was written as .* but holds {theirs.root.digest} at the end of the run"
+    ):
         run.destination.finish()
 
 
@@ -295,7 +297,7 @@ def test_moving_name_that_moved(ours: Artifact, theirs: Artifact, tmp_path: Path
     if now == "another":
         run.somebody_writes(artifact_in(tmp_path, "third"))()
     with pytest.raises(
-        TagChanged, match=f"held {theirs.root.digest} when this run planned, and holds (nothing|sha256)"
+        TagChanged, match=f"held {theirs.root.digest} when this run planned, but now holds (nothing|sha256)"
     ):
         run.publish(ours, before=PublishedImage(theirs.root))
     assert Call("put_manifest", str(NAME)) not in run.registry.writes
@@ -320,7 +322,7 @@ def test_tag_that_never_answers(ours: Artifact) -> None:
     """A tag that does not answer within the time allowed is a wrong answer of the registry, not a conflict."""
     run = Run()
     run.registry.calls.intervene("manifest", lambda: None, when="instead", about=TAG, skip=1, times=None)
-    with pytest.raises(RegistryAnswerWrong, match="still answers with nothing after 60 s"):
+    with pytest.raises(RegistryAnswerWrong, match="but still returns nothing after 60 s"):
         run.publish(ours)
     assert READ_BACK_SECONDS <= run.lifetime.now() < READ_BACK_SECONDS + 5
     assert run.written == []
@@ -395,7 +397,7 @@ def test_published_artifact_that_is_not_whole(ours: Artifact) -> None:
 
 
 def test_folder_is_written_at_the_end(ours: Artifact, theirs: Artifact, tmp_path: Path) -> None:
-    """A folder has one entry for each name, sorted, whoever was published first; names are told once it is whole."""
+    """A folder has one entry for each name, sorted, in whatever order published; names are reported once it is done."""
     registry, told = MemoryRegistry(), list[Name]()
     folder = FolderDestination(tmp_path / "out", registry, written=told.append)
     folder.publish(ours, [(OTHER, ABSENT), (NAME, ABSENT)])
@@ -430,7 +432,7 @@ def test_folder_of_nothing(tmp_path: Path) -> None:
 
 
 def test_folder_that_cannot_be_written(ours: Artifact, tmp_path: Path) -> None:
-    """A file in the folder's place is a wrong option, with the system's reason, and no name is told as written."""
+    """A file in the folder's place is a wrong option, with the system's reason, and no name is reported as written."""
     (tmp_path / "out").write_text("")
     told: list[Name] = []
     folder = FolderDestination(tmp_path / "out", MemoryRegistry(), written=told.append)

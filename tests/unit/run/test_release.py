@@ -183,7 +183,7 @@ def test_what_wants_a_look_in_a_chart(tmp_path: Path) -> None:
     warnings = desired(World(tmp_path, Asked(edits=edits).release())).warnings
     assert len(warnings) == 2
     assert warnings[0].startswith("helm/templates/NOTES.txt:2: names registry.example/ack/controller:s3-v1.0.0")
-    assert warnings[1].startswith(f"{ALIAS} pulls and installs")
+    assert warnings[1].startswith(f"{ALIAS} can be pulled and installed, but")
 
 
 # --- observe ----------------------------------------------------------------------------------------------------------
@@ -222,13 +222,13 @@ def test_release_into_a_folder(tmp_path: Path) -> None:
     assert world.registry.calls.made == []
     assert set(actions(found.plan).values()) == {"publish"}
     assert found.plan is not None
-    assert {entry.reason for entry in found.plan.entries} == {"goes into the layout folder; the registry was not asked"}
+    assert {entry.reason for entry in found.plan.entries} == {"goes into the layout folder; the registry was not read"}
     assert found.builds
 
 
 @pytest.mark.parametrize("image", [True, False])
 def test_chart_without_a_revision(tmp_path: Path, *, image: bool) -> None:
-    """What a chart that says no commit means can only be told once ours is packaged: there is no plan yet."""
+    """What a chart that says no commit means can only be decided once ours is packaged: there is no plan yet."""
     registry = released(tmp_path)
     for name in (CHART, ALIAS, *(() if image else (IMAGE,))):
         registry.forget(name.repository, name.tag)
@@ -276,7 +276,7 @@ def test_image_under_one_of_its_names(tmp_path: Path, there: Name) -> None:
 
 
 def test_chart_is_checked_and_packaged(tmp_path: Path) -> None:
-    """The chart is linted, rendered and packaged once, and the source is looked at for what would fail the build."""
+    """The chart is linted, rendered and packaged once, and the source is checked for what would fail the build."""
     world = World(tmp_path, Asked().release())
     found = observed(world)
     after = found.package(prerequisites(world), world.tools)
@@ -292,7 +292,7 @@ def test_chart_is_checked_and_packaged(tmp_path: Path) -> None:
 
 
 def test_what_is_warned_of_a_chart(tmp_path: Path) -> None:
-    """What lint says is a warning of its service, recorded and told."""
+    """What lint says is a warning of its service, recorded and logged."""
     world = World(tmp_path, Asked().release())
     world.tools = replace(world.tools, helm=MemoryHelm(warnings=("icon is recommended",)))
     packaged(world)
@@ -452,7 +452,7 @@ def test_what_a_chart_says_of_its_release(tmp_path: Path) -> None:
 
 @every_scheme
 def test_what_is_built(tmp_path: Path, scheme: str) -> None:
-    """The image is built once, of this commit, version as the tag has it, and every platform; warnings are told."""
+    """The image is built once, of this commit, version as the tag has it, and every platform; warnings are recorded."""
     world = World(tmp_path, Asked(scheme).release())
     world.builder = MemoryBuilder(warnings=("no licence",))
     world.tools = replace(world.tools, builder=world.builder)

@@ -66,7 +66,7 @@ RELEASE = ReleasePath("1.2.3")
 
 
 def test_the_only_service_of_a_repository_is_always_judged() -> None:
-    """A repository with one service releases it, whatever its chart says: disagreement is told later."""
+    """A repository with one service releases it, whatever its chart says: disagreement is reported later."""
     assert judge(inputs("ecr-controller", RELEASE), ecr="version: 9.9.9\n")["ecr"][0]
 
 
@@ -97,9 +97,9 @@ def test_a_tag_that_releases_nothing_is_refused_with_what_each_has() -> None:
 
 
 def test_a_service_that_was_asked_for_and_is_not_in_the_tag_is_no_error() -> None:
-    """With --service the others are left out, and one that is not in the tag is told, not refused."""
+    """With --service the others are left out, and one that is not in the tag is reported, not refused."""
     rows = judge(inputs("community", RELEASE, ("sns",)), s3="version: 1.2.3\n", sns="version: 1.0.0\n")
-    assert rows == {"s3": (False, "not asked for"), "sns": (False, "its chart has 1.0.0")}
+    assert rows == {"s3": (False, "not named by --service"), "sns": (False, "its chart has 1.0.0")}
 
 
 def test_stable_moves_every_service_that_has_a_chart() -> None:

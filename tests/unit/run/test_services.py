@@ -1,4 +1,4 @@
-"""The services that a run releases: chosen, recorded, and told in the first line of the log."""
+"""The services that a run releases: chosen, recorded, and logged in the first line."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_what_a_change_does_not_release(tmp_path: Path) -> None:
     asked = Asked(services=THREE, edits={"services/ecr/helm/Chart.yaml": b"a: ["})
     world = World(tmp_path, asked.proposed(tags={"v1.0.0": asked.held()}))
     select_services(world.inputs, world.session)
-    reason = "v1.0.0 is tagged already, with this chart"
+    reason = "v1.0.0 is already tagged, with this chart"
     assert world.said("not released") == [{"service": "sns", "reason": reason}]
     assert [error.service for error in world.record.document.errors] == ["ecr"]
     assert rows(world) == {"ecr": (False, None), "s3": (True, "1.2.3"), "sns": (False, None)}
@@ -119,7 +119,7 @@ def test_what_was_asked_for_and_is_not_released(tmp_path: Path) -> None:
 
 
 def test_warnings_follow_the_first_line(tmp_path: Path) -> None:
-    """What was warned of before anything could be told is told right after the first line."""
+    """What was warned of before anything could be logged is logged right after the first line."""
     world = World(tmp_path, Asked().release())
     world.record.warn("the work tree differs")
     select_services(world.inputs, world.session)

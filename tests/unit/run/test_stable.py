@@ -555,7 +555,7 @@ def test_stable_is_written_into_a_folder(tmp_path: Path) -> None:
     entries = json.loads((layout / INDEX).read_bytes())["manifests"]
     assert {entry["annotations"][REF_NAME] for entry in entries} == {str(MOVING), str(MOVING_TOO)}
     assert {entry.reason for entry in world.record.document.entries} == {
-        "goes into the layout folder; the registry was not asked"
+        "goes into the layout folder; the registry was not read"
     }
     assert world.registry.writes == []
 

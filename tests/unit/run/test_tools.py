@@ -94,7 +94,7 @@ def test_programs_are_those_of_the_configuration(tmp_path: Path, *, artifacts: b
     world.inputs = replace(world.inputs, config=replace(world.inputs.config, build=build), clone=clone)
     programs, folder = Programs(), tmp_path / "artifacts" if artifacts else None
     tools = open_with(world, run=programs.run, artifacts=folder)
-    assert programs.started == [], "opening starts nothing"
+    assert programs.started == [], "opening tools starts nothing"
     tools.helm.version()
     tools.builder.check()
     environments = [env for *_, env in programs.started]

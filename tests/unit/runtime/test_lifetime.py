@@ -15,7 +15,7 @@ LONG = 60.0
 
 @dataclass
 class Clock:
-    """A clock that goes only when it is told to."""
+    """A clock that goes only when a test moves it."""
 
     now: float = 1000.0
 
@@ -42,7 +42,7 @@ def test_what_remains_is_never_below_zero(seconds: float, passed: float) -> None
 
 
 def test_the_deadline_alone_ends_nothing() -> None:
-    """Only the main thread ends a run: when the deadline falls, it is told so and no worker raises by itself."""
+    """Only the main thread ends a run: when the deadline falls, it is notified and no worker raises by itself."""
     clock = Clock()
     lifetime = Lifetime(1.0, clock=clock)
     clock.now += 2.0

@@ -101,7 +101,7 @@ def test_children_write_below_the_work_folder_only(tmp_path: Path, name: str) ->
 
 
 def test_the_folders_that_tools_expect_are_there(tmp_path: Path) -> None:
-    """In the folder of a run HOME, TMPDIR and Go's temporary folder exist, as children are told of them."""
+    """In the folder of a run HOME, TMPDIR and Go's temporary folder exist, as children get them."""
     with open_workspace({"TMPDIR": str(tmp_path)}) as folder:
         environment = child_environment({}, folder)
         assert all(Path(environment[name]).is_dir() for name in ("HOME", "TMPDIR", "GOTMPDIR"))

@@ -233,8 +233,8 @@ def test_a_proposal_names_its_pull_requests(environment: dict[str, str], pulls: 
 @pytest.mark.parametrize(
     ("environment", "said"),
     [
-        pytest.param(spec(type="presubmit"), "nothing says of which pull request", id="a presubmit without one"),
-        pytest.param({"JOB_SPEC": '{"type": "periodic", "job": "nightly"}'}, "of no push", id="periodic"),
+        pytest.param(spec(type="presubmit"), "but no pull request is given", id="a presubmit without one"),
+        pytest.param({"JOB_SPEC": '{"type": "periodic", "job": "nightly"}'}, "which no push starts", id="periodic"),
         pytest.param(spec({"pulls": {}}, type="presubmit"), "not a list", id="no list"),
         pytest.param(spec({"pulls": [7]}, type="presubmit"), "not an object", id="no object"),
         pytest.param(

@@ -172,7 +172,7 @@ def test_a_release_takes_its_path(ref: str, head: Head, sha: str | None, route: 
             replace(TAGGED, tag_commit=None, base_sha_is_tag=True),
             TAG_OBJECT,
             TagMoved,
-            ("gone", TAG_OBJECT),
+            ("no longer exists", TAG_OBJECT),
             id="annotated tag, deleted since",
         ),
         pytest.param("v1.2.3", replace(TAGGED, tag_commit=OTHER), COMMIT, TagMoved, (COMMIT, OTHER), id="tag moved"),
@@ -507,6 +507,6 @@ def test_a_shallow_clone_does_not_say_what_is_released() -> None:
 def test_a_version_whose_tag_is_elsewhere_is_refused() -> None:
     """A version whose tag is at COMMIT may be planned; one whose tag is at another commit is a conflict."""
     judge_change(ReleasePath("1.2.3"), COMMIT, OTHER, tag=COMMIT)
-    with pytest.raises(VersionTaken, match=f"v1.2.3 is a tag already, at {OTHER}") as caught:
+    with pytest.raises(VersionTaken, match=f"v1.2.3 is already tagged at {OTHER}") as caught:
         judge_change(ReleasePath("1.2.3"), COMMIT, OTHER, tag=OTHER)
     assert caught.value.exit_code == ExitCode.CONFLICT

@@ -205,7 +205,7 @@ def test_broken_connections_are_repeated_and_given_up(image: Artifact) -> None:
 
 
 def test_lost_answer_to_a_blob(image: Artifact) -> None:
-    """A blob whose upload was not answered is found, sent once, and told as uploaded."""
+    """A blob whose upload was not answered is found, sent once, and reported as uploaded."""
     registry = MemoryRegistry()
     registry.calls.intervene("send_blob", raising(NO_ANSWER), when="after")
     assert registry.send_blob(HOME, image.blobs[0]) == "uploaded"
@@ -240,7 +240,7 @@ def test_answer_in_place_of_what_is_there(image: Artifact) -> None:
 
 
 def test_contents_are_a_copy(image: Artifact) -> None:
-    """What is there can be compared later; looking is no call, and a repository that was only read is not there."""
+    """What is there can be compared later; comparing is no call, and a repository that was only read is not there."""
     registry = MemoryRegistry()
     registry.manifest(Repository("registry.example", "other"), "v1")
     registry.calls.made.clear()
@@ -278,7 +278,7 @@ def test_what_is_gone(image: Artifact) -> None:
 
 
 def test_helm_notes_and_warns(tmp_path: Path) -> None:
-    """Calls are noted by the chart's folder; lint says what it was told to say; each can be made to fail."""
+    """Calls are noted by the chart's folder; lint says what it was set to say; each can be made to fail."""
     chart = tmp_path / "s3-chart"
     chart.mkdir()
     (chart / "Chart.yaml").write_text("name: s3-chart\nversion: 1.2.3\n")

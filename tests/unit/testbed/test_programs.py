@@ -40,7 +40,7 @@ def test_a_built_program_comes_before_an_installed_one(tmp_path: Path, monkeypat
     ("name", "how"), [("etcd", "apt-get install etcd-server"), ("prow-controller-manager", "make tools")]
 )
 def test_a_missing_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, how: str) -> None:
-    """A program that is nowhere is an error that says how it is had."""
+    """A program that is nowhere is an error that says how to install it."""
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ProgramMissing, match=f"^{name} is not here: {how}$"):
         find_program(name, built=tmp_path)

@@ -112,6 +112,6 @@ def test_the_flat_variables_agree_with_the_job_specification(tmp_path: Path) -> 
 
 
 def test_the_checkout_stands_where_clonerefs_puts_it(tmp_path: Path) -> None:
-    """The checkout's folder is src/HOST/OWNER/REPOSITORY below the workspace."""
+    """The clone's folder is src/HOST/OWNER/REPOSITORY below the workspace."""
     expected = tmp_path / "src/github.com/aws-controllers-k8s/widget-controller"
     assert checkout_folder(tmp_path, sample(tmp_path)) == expected

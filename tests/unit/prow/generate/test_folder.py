@@ -43,7 +43,7 @@ def test_what_was_written_is_what_is_checked(tmp_path: Path) -> None:
 
 
 def test_drift_is_shown_file_by_file(tmp_path: Path) -> None:
-    """A file that differs, one that is missing and one that is left over are each named, with a short difference."""
+    """A file that differs, one that is missing and one no longer generated are each named, with a short difference."""
     write_folder(tmp_path, {**FILES, "jobs/old.yaml": f"{MARK} 3\n"})
     (tmp_path / "deck.yaml").write_text(FILES["deck.yaml"].replace("a: 1", "a: 2"), encoding="utf-8")
     (tmp_path / "jobs" / "a.yaml").unlink()
@@ -55,7 +55,7 @@ def test_drift_is_shown_file_by_file(tmp_path: Path) -> None:
         "  -a: 2",
         "  +a: 1",
         f"{tmp_path}/jobs/a.yaml is missing",
-        f"{tmp_path}/jobs/old.yaml is left over",
+        f"{tmp_path}/jobs/old.yaml is no longer generated",
     )
 
 
@@ -74,7 +74,7 @@ def test_a_folder_that_is_not_there_lacks_everything(tmp_path: Path) -> None:
 
 
 def test_only_generated_files_are_removed(tmp_path: Path) -> None:
-    """A generated file that is no longer wanted goes; what somebody else put there stays, and is told."""
+    """A generated file that is no longer wanted goes; what somebody else put there stays, and is reported."""
     write_folder(tmp_path, {**FILES, "jobs/old.yaml": f"{MARK} 3\n"})
     (tmp_path / "jobs" / "own.yaml").write_text("periodics: []\n", encoding="utf-8")
     assert write_folder(tmp_path, FILES) == Changed((), ("jobs/old.yaml",), 2)
@@ -85,7 +85,7 @@ def test_only_generated_files_are_removed(tmp_path: Path) -> None:
 def test_another_file_is_never_written_over(tmp_path: Path) -> None:
     """Where a file without the generator's first line is in the way, nothing at all is written."""
     (tmp_path / "deck.yaml").write_text("deck: {}\n", encoding="utf-8")
-    with pytest.raises(FolderUnusable, match="was not generated, and a generated file belongs there"):
+    with pytest.raises(FolderUnusable, match="was not generated, but a generated file belongs there"):
         write_folder(tmp_path, FILES)
     assert tree(tmp_path) == {"deck.yaml": "deck: {}\n"}
 

@@ -331,7 +331,9 @@ def test_a_service_may_have_a_job_of_its_own_kind() -> None:
 
 def test_without_the_section_there_are_no_jobs() -> None:
     """A configuration without prow is refused by name, with what to add."""
-    with pytest.raises(ConfigurationInvalid, match="the key 'prow' is missing") as raised:
+    with pytest.raises(
+        ConfigurationInvalid, match="the key 'prow', which configures the release jobs, is missing"
+    ) as raised:
         job_config(jobs_of("services: {s3: }"))
     assert "Add prow:" in raised.value.remedy
 
@@ -340,7 +342,7 @@ def test_without_the_section_there_are_no_jobs() -> None:
     ("line", "highlighted"),
     [
         ("ERROR: the registry failed. Rerun. exit=7 code=registry-failed", True),
-        ("RELEASED: s3 1.2.3 (release, 4 names written)", True),
+        ("RELEASED: s3 1.2.3 (release, 4 tags written)", True),
         ('12:00:00 level=info event="planned, nothing was changed: 4 to publish, 0 to skip"', True),
         ("Process did not finish before 1h0m0s timeout", True),
         ("12:00:00 level=info event=started services=s3", False),

@@ -62,12 +62,15 @@ def annotated(identity: Identity = HERE) -> dict[str, str]:
         (image(**annotated()), None),
         (image(), "published without a revision (by another tool), so it cannot be shown to be this commit"),
         (image(**{SOURCE: HERE.source}), "published without a revision"),
-        (image(**annotated(replace(HERE, revision="b" * 40))), "published from commit bbbbbbbbbbbb, this run is at"),
+        (
+            image(**annotated(replace(HERE, revision="b" * 40))),
+            "published from commit bbbbbbbbbbbb, but this run is at",
+        ),
         (
             image(**annotated(replace(HERE, source="https://github.com/fork/s3-controller"))),
-            "published from https://github.com/fork/s3-controller, this run is from https://github.com/aws-controllers",
+            "published from https://github.com/fork/s3-controller, but this run is from https://github.com/aws-controllers",
         ),
-        (image(**{REVISION: HERE.revision}), "published from an unnamed repository, this run is from"),
+        (image(**{REVISION: HERE.revision}), "published from an unnamed repository, but this run is from"),
     ],
     ids=["same", "nothing stated", "no revision", "other commit", "fork", "no source"],
 )
@@ -94,7 +97,7 @@ def test_chart_of_another_image() -> None:
     assert ours.differs_from(chart(**annotated(ours))) is None
     assert ours.differs_from(chart(**annotated(HERE))) is None
     assert ours.differs_from(chart(**annotated(theirs))) == (
-        "published for the image 127.0.0.1:5000/staging/controller, this run is for registry.example/ack/controller"
+        "published for the image 127.0.0.1:5000/staging/controller, but this run is for registry.example/ack/controller"
     )
     assert HERE.differs_from(chart(**annotated(theirs))) is None, "nobody asks for an image"
     assert ours.differs_from(image(**annotated(theirs))) is None, "an image is of no other image"
@@ -120,8 +123,8 @@ def test_identity_of_what_it_published(one: Identity, other: Identity) -> None:
 @pytest.mark.parametrize(
     ("kind", "found", "says"),
     [
-        (Kind.IMAGE, chart(**annotated()), "published as a chart, where this run has the image"),
-        (Kind.CHART, image(**annotated()), "published as an image, where this run has the chart"),
+        (Kind.IMAGE, chart(**annotated()), "published as a chart, but this run publishes the image there"),
+        (Kind.CHART, image(**annotated()), "published as an image, but this run publishes the chart there"),
         (Kind.IMAGE, image(**annotated()), None),
         (Kind.CHART, chart(**annotated()), None),
     ],
@@ -201,7 +204,7 @@ def test_plan_for_a_folder(plan: Plan) -> None:
     after = for_folder(plan)
     for entry, before in zip(after.entries, plan.entries, strict=True):
         if before.action is Action.PUBLISH:
-            assert entry.reason == "goes into the layout folder; the registry was not asked"
+            assert entry.reason == "goes into the layout folder; the registry was not read"
             before = replace(before, reason=entry.reason)  # noqa: PLW2901 - what may differ is made equal
         assert entry == before
     assert replace(after, entries=()) == replace(plan, entries=())

@@ -63,9 +63,11 @@ CASES = {
     "everything is there": Case({IMAGE: HELD, IMAGE_TOO: HELD, CHART: C, CHART_TOO: C}, (S, S, S, S), "this commit"),
     "image without chart": Case({IMAGE: HELD, IMAGE_TOO: HELD}, (S, S, P, P)),
     "chart without image": Case({CHART: C, CHART_TOO: C}, (P, P, S, S), "its image is not"),
-    "one image name is missing": Case({IMAGE: HELD, CHART: C, CHART_TOO: C}, (S, P, S, S), f"{IMAGE} holds it"),
+    "one image name is missing": Case(
+        {IMAGE: HELD, CHART: C, CHART_TOO: C}, (S, P, S, S), f"will be copied from {IMAGE}"
+    ),
     "the primary chart name is missing": Case(
-        {IMAGE: HELD, IMAGE_TOO: HELD, CHART_TOO: C}, (S, S, P, S), f"{CHART_TOO} holds it"
+        {IMAGE: HELD, IMAGE_TOO: HELD, CHART_TOO: C}, (S, S, P, S), f"will be copied from {CHART_TOO}"
     ),
     "image of another commit": Case(
         {IMAGE: image(OTHER)}, (R, S, S, S), "published from commit bbbbbbbbbbbb", refused=True
@@ -73,7 +75,7 @@ CASES = {
     "chart of another commit": Case(
         {IMAGE: HELD, IMAGE_TOO: HELD, CHART: chart(OTHER)},
         (S, S, R, S),
-        "this run is at commit aaaaaaaaaaaa",
+        "but this run is at commit aaaaaaaaaaaa",
         refused=True,
     ),
     "second name of another commit": Case(
@@ -165,7 +167,7 @@ def test_chart_released_with_another_image_is_a_warning() -> None:
 def test_names_of_one_release_with_two_digests_are_a_warning() -> None:
     """Two names that should be the same manifest and are not are left alone and pointed out."""
     plan = decide({IMAGE: HELD, IMAGE_TOO: image(platforms="linux/amd64"), CHART: C, CHART_TOO: C})
-    assert any("names of one release differ" in warning for warning in plan.warnings)
+    assert any("the names of this release hold different content" in warning for warning in plan.warnings)
     assert not plan.publishes
 
 

@@ -128,7 +128,7 @@ def test_a_released_chart_is_not_released_again() -> None:
     one = judge("v1.2.3", tagged("1.2.3", same_chart=True))
     assert (isinstance(one.row, Selected), one.row.reason, one.warnings) == (
         False,
-        "v1.2.3 is tagged already, with this chart",
+        "v1.2.3 is already tagged, with this chart",
         (),
     )
 
@@ -140,10 +140,10 @@ def test_a_chart_of_another_branch_is_not_released_again() -> None:
 
 
 def test_a_chart_that_changes_under_a_released_version_is_warned_of() -> None:
-    """A change of a chart whose version stays is told to reach nobody, with the file to change."""
+    """A change of a chart whose version stays gets a warning that it reaches nobody, with the file to change."""
     [warning] = judge("v1.2.3", tagged("1.2.3")).warnings
     assert "v1.2.3" in warning
-    assert "not released until version in helm/Chart.yaml rises" in warning
+    assert "not released until version in helm/Chart.yaml is raised" in warning
 
 
 def test_a_chart_that_cannot_be_read_at_its_tag_counts_as_released() -> None:
@@ -161,7 +161,7 @@ def test_a_chart_that_cannot_be_read_at_its_tag_counts_as_released() -> None:
     ],
 )
 def test_a_version_that_another_tag_took_is_refused(tag: Tag, says: str) -> None:
-    """A change to a version whose tag released something else is refused, and told where the tag is."""
+    """A change to a version whose tag released something else is refused, saying where the tag is."""
     with pytest.raises(VersionTaken) as caught:
         judge("v1.2.3", tag)
     assert says in caught.value.cause

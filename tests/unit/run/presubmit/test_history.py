@@ -74,7 +74,7 @@ def test_version_without_a_tag() -> None:
 
 @pytest.mark.parametrize("version", ["1.2.3", "v1.2.3"])
 def test_version_with_a_tag(version: str) -> None:
-    """With or without v, the tag is that of the chart's version; its commit and the chart's version there are told."""
+    """With or without v, the tag is that of the chart's version; its commit and the chart's version there are given."""
     clone = clone_of(chart(version), {}, {"v1.2.3": chart("v1.2.3", "other"), "v1.2.4": chart("1.2.4")})
     assert tag_in(clone) == Tag(TAGGED[:-1] + "0", merged=True, same_chart=False, chart_version="1.2.3")
 
@@ -87,7 +87,7 @@ def test_same_chart_at_the_tag() -> None:
 
 
 def test_tag_that_is_not_merged() -> None:
-    """A tag on a commit that HEAD does not contain is told as not merged."""
+    """A tag on a commit that HEAD does not contain is reported as not merged."""
     assert not tag_in(clone_of(chart("1.2.3"), {}, {"v1.2.3": chart("1.2.3")}, merged=False)).merged
 
 

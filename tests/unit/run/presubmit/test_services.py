@@ -42,17 +42,17 @@ def test_each_service_by_its_own_chart(tmp_path: Path) -> None:
     assert said(rows) == {
         "sqs": (None, "no services/sqs/helm/Chart.yaml in this commit"),
         "s3": ("1.2.4", "there is no tag v1.2.4 yet"),
-        "ecr": (None, "v1.2.3 is tagged already, with this chart"),
-        "sns": (None, "v2.0.0 is tagged already"),
+        "ecr": (None, "v1.2.3 is already tagged, with this chart"),
+        "sns": (None, "v2.0.0 is already tagged"),
     }
     steps = [(step.service, step.outcome, step.reason) for step in world.record.document.steps]
     assert steps == [
-        ("ecr", "skipped", "v1.2.3 is tagged already, with this chart"),
+        ("ecr", "skipped", "v1.2.3 is already tagged, with this chart"),
         ("s3", "passed", None),
-        ("sns", "skipped", "v2.0.0 is tagged already"),
+        ("sns", "skipped", "v2.0.0 is already tagged"),
     ]
     [warning] = world.record.document.warnings
-    assert warning.startswith("v2.0.0 is a tag already")
+    assert warning.startswith("v2.0.0 is already tagged at ")
     assert world.record.document.errors == ()
 
 
@@ -63,7 +63,7 @@ def test_whether_the_change_touches_the_chart(tmp_path: Path, pull: str | None) 
     world = World(tmp_path, now.proposed(tags={"v1.2.3": Asked().held()}, base=now.held(), pull=pull))
     assert said(judge_change(world))["s3"][0] is None
     assert [warning[:41] for warning in world.record.document.warnings] == (
-        [] if pull else ["the chart differs from that of v1.2.3: wh"]
+        [] if pull else ["the chart differs from that of v1.2.3: th"]
     )
 
 
@@ -91,7 +91,7 @@ def test_version_that_is_taken(tmp_path: Path) -> None:
     world = World(tmp_path, asked.proposed(tags={"v1.2.3": there}, base=there, pull="7"))
     rows = said(judge_change(world))
     assert [(error.service, error.code) for error in world.record.document.errors] == [("s3", "version-taken")]
-    assert rows["sns"] == (None, "v1.2.3 is tagged already, with this chart")
+    assert rows["sns"] == (None, "v1.2.3 is already tagged, with this chart")
 
 
 @pytest.mark.parametrize("alone", [True, False])
@@ -119,13 +119,16 @@ def test_clone_without_tags(tmp_path: Path) -> None:
 
 
 def test_services_that_are_asked_for(tmp_path: Path) -> None:
-    """With --service only those are judged: of others not even a broken chart is looked at."""
+    """With --service only those are judged: of others not even a broken chart is read."""
     asked = Asked(
         services={"s3": "1.2.3", "sns": "1.2.3"},
         edits={"services/s3/helm/Chart.yaml": b"a: ["},
         options=Options(services=("sns",)),
     )
     world = World(tmp_path, asked.proposed())
-    assert said(judge_change(world)) == {"s3": (None, "not asked for"), "sns": ("1.2.3", "there is no tag v1.2.3 yet")}
+    assert said(judge_change(world)) == {
+        "s3": (None, "not named by --service"),
+        "sns": ("1.2.3", "there is no tag v1.2.3 yet"),
+    }
     assert world.record.document.errors == ()
     assert [step.service for step in world.record.document.steps] == ["sns"]

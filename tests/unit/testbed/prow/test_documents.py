@@ -71,7 +71,7 @@ def test_limits_are_those_of_the_job() -> None:
 
 
 def test_the_installation_has_the_generated_lenses() -> None:
-    """The generated deck.yaml is merged into Prow's own configuration, beside what else Deck is told."""
+    """The generated deck.yaml is merged into Prow's own configuration, beside what else Deck is given."""
     files = generated()
     deck = installation(PLACE, files["deck.yaml"])["deck"]
     assert deck["spyglass"] == yaml.safe_load(files["deck.yaml"])["deck"]["spyglass"]
