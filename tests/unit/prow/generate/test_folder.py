@@ -1,18 +1,14 @@
 from __future__ import annotations
 
-import time
 from io import StringIO
 from typing import TYPE_CHECKING
 
 import pytest
 
-from runner.config.load import load_config
 from runner.errors import FolderUnusable, GeneratedFilesDiffer
 from runner.prow.generate.command import check, generate
-from runner.prow.generate.files import prow_files
 from runner.prow.generate.folder import MARK, Changed, check_folder, write_folder
 from tests.support.prow import IMAGE
-from tests.support.tools import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -151,39 +147,3 @@ def test_a_mistake_in_the_configuration_is_told_with_its_line(tmp_path: Path) ->
         assert command(config, folder, StringIO(), err) == 2
         assert f"ERROR: {config}:3: unknown key 'servces'; did you mean 'services'?" in err.getvalue()
     assert not folder.exists()
-
-
-def test_every_file_says_from_what_it_was_made_and_how_to_make_it_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The first lines name jobs.yaml, the same whether it was given by a full or a relative path, and the command."""
-    config = jobs_file(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    absolute = prow_files(load_config(config), tmp_path / "prowjobs")
-    relative = prow_files(load_config(config.relative_to(tmp_path)), (tmp_path / "prowjobs").relative_to(tmp_path))
-    assert absolute == relative
-    for text in absolute.values():
-        first, second = text.splitlines()[:2]
-        assert first == f"{MARK} from config/jobs.yaml: do not edit."
-        assert second == "# To change it, change config/jobs.yaml, then run: ack-release prowjobs generate"
-
-
-def test_a_configuration_from_elsewhere_is_called_by_its_name(tmp_path: Path) -> None:
-    """No path of one machine gets into the files."""
-    files = prow_files(load_config(jobs_file(tmp_path)), tmp_path / "other" / "place" / "prowjobs")
-    assert str(tmp_path) not in "".join(files.values())
-    assert files["deck.yaml"].startswith(f"{MARK} from jobs.yaml")
-
-
-def test_the_checked_in_folder_is_up_to_date() -> None:
-    """prowjobs/ is what config/jobs.yaml gives, and holds nothing else."""
-    assert check_folder(ROOT / "prowjobs", prow_files(load_config(ROOT / "config/jobs.yaml"), ROOT / "prowjobs")) == ()
-
-
-@pytest.mark.exclusive
-def test_all_services_take_less_than_a_second() -> None:
-    """The jobs of the 77 checked-in services are made in under a second of processor time, reading included."""
-    began = time.process_time()
-    files = prow_files(load_config(ROOT / "config/jobs.yaml"), ROOT / "prowjobs")
-    assert time.process_time() - began < 1
-    assert len(files) == 79
