@@ -123,3 +123,47 @@ def everywhere(text: str) -> RecordDocument:
     record.update(pulls=(PullDocument(number=text, commit=text),))
     record.update(settings={text: SettingDocument.model_validate({"value": text, "from": text})}, tools={text: text})
     return record.close()
+
+
+def failed_run(
+    cause: str = "main.go:3: undefined: x", detail: tuple[str, ...] = ("line 1", "line 2")
+) -> RecordDocument:
+    """The record of a run in which one of two services failed to build."""
+    record = Record(lambda _: None)
+    record.update(ref="v1.2.3", commit="c" * 40, version="1.2.3", path="release", registry="registry.example/ns")
+    record.update(source="https://github.com/aws-controllers-k8s/s3-controller")
+    for service in ("ecr", "s3"):
+        with record.step("observe", service):
+            pass
+    error = BuildFailed(cause, detail=detail)
+    with pytest.raises(BuildFailed), record.step("build", "s3"):
+        raise error
+    with record.step("publish chart", "ecr") as step:
+        step.skip("already published")
+    record.fail(error, "s3")
+    return record.close()
+
+
+def good_run(**fields: object) -> RecordDocument:
+    """The record of a run that published an image; with fields set, of one that wrote nothing."""
+    record = Record(lambda _: None)
+    record.update(ref="v1.2.3", version="1.2.3", path="release", registry="127.0.0.1:5000/ns", staging=True)
+    record.set_service(ServiceDocument(name="s3", selected=True, reason="only one"))
+    row = EntryDocument(
+        service="s3", kind="image", name="h/controller:s3-v1.2.3", action="publish", reason="absent", digest=DIGEST
+    )
+    record.set_entries("s3", (row,))
+    record.update(**fields)
+    if not fields:
+        record.written(row.name)
+    return record.close()
+
+
+def ended_run() -> RecordDocument:
+    """The record of a run that was ended while one service was built and another published."""
+    record = Record(lambda _: None)
+    with record.step("describe"):
+        pass
+    with record.step("build", "ecr"), record.step("publish chart", "s3"):
+        record.end("SIGTERM")
+    return record.close()

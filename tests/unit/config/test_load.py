@@ -4,9 +4,7 @@ import dataclasses
 import hashlib
 import re
 from pathlib import Path
-from typing import Any
 
-import jsonschema
 import pytest
 import yaml
 from hypothesis import given
@@ -16,7 +14,6 @@ from runner.config.load import (
     BuildConfig,
     Config,
     Service,
-    json_schema,
     load_config,
     parse_config,
     service_named,
@@ -30,7 +27,6 @@ CHECKED_IN = Path(__file__).resolve().parents[3] / "config" / "jobs.yaml"
 FILE = Path("config/jobs.yaml")
 REGISTRY = "registry: public.ecr.aws/aws-controllers-k8s\n"
 BASE_IMAGE = "public.ecr.aws/eks-distro-build-tooling/eks-distro-minimal-base-nonroot:2026-08-18-1787079689.2023"
-SCHEMA = jsonschema.Draft202012Validator(json_schema())
 ALL_PRESETS = (PRESETS["seed"], PRESETS["repo-per-service-v"], PRESETS["repo-per-service"])
 
 
@@ -44,15 +40,6 @@ def refused(text: str) -> tuple[str, ...]:
         parsed(text)
     assert raised.value.cause.startswith(raised.value.detail[0])
     return raised.value.detail
-
-
-def problems_of(document: object) -> tuple[str, ...]:
-    """The problems of a file that holds this document."""
-    try:
-        parse_config(yaml.safe_dump(document).encode(), FILE)
-    except ConfigurationInvalid as error:
-        return error.detail
-    return ()
 
 
 def test_the_checked_in_file_says_what_its_defaults_say() -> None:
@@ -376,65 +363,3 @@ def test_any_legal_service_can_be_configured(names: set[str]) -> None:
     config = parsed("services:\n" + "".join(f"  {name!r}:\n" for name in names))
     assert list(config.services) == sorted(names)
     assert all(services_in(config, f"{name}-controller") == (config.services[name],) for name in names)
-
-
-@given(
-    st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text("a{}:/.", max_size=5) | st.sampled_from(["seed", "s3"]),
-        lambda inner: (
-            st.lists(inner, max_size=2)
-            | st.dictionaries(
-                st.sampled_from(["naming", "build", "services", "platforms", "image", "chart", "s3", "path", "aws"]),
-                inner,
-                max_size=3,
-            )
-        ),
-        max_leaves=8,
-    )
-)
-def test_the_schema_accepts_what_the_program_accepts(value: Any) -> None:
-    """Any document ends as a configuration or as a configuration error; what is accepted fits the schema too."""
-    document = {"registry": "a.b/c", **value} if isinstance(value, dict) else value
-    problems = problems_of(document)
-    assert all(re.match(rf"{FILE}:\d+: ", line) for line in problems)
-    assert problems or SCHEMA.is_valid(document)
-
-
-def test_the_schema_is_a_schema_and_accepts_the_checked_in_file() -> None:
-    """The generated schema is valid itself, and an editor finds nothing wrong with the checked-in file."""
-    jsonschema.Draft202012Validator.check_schema(json_schema())
-    SCHEMA.validate(yaml.safe_load(CHECKED_IN.read_bytes()))
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        pytest.param({"servces": {}}, id="top"),
-        pytest.param({"build": {"gp": "go"}}, id="build"),
-        pytest.param({"build": {"builder": "docker"}}, id="builder"),
-        pytest.param({"services": {"s3": {"paht": "."}}}, id="service"),
-        pytest.param({"services": {"S3": None}}, id="service's name"),
-        pytest.param({"aws": {"region": "x"}}, id="aws"),
-        pytest.param({"naming": "sead"}, id="preset"),
-        pytest.param({"naming": {"image": ["i:{version}"], "chart": ["c:{version}"]}}, id="list missing"),
-        pytest.param({"naming": {"image": ["i"], "chart": ["c:{version}"], "stable": ["s:{major}"]}}, id="template"),
-        pytest.param({"platforms": []}, id="no platforms"),
-        pytest.param({"registry": None}, id="registry"),
-    ],
-)
-def test_the_schema_refuses_what_the_program_refuses(change: dict[str, Any]) -> None:
-    """Unknown keys, unknown values and missing lists are errors in an editor as they are in a run."""
-    document = {"registry": "a.b/c"} | change
-    assert problems_of(document)
-    assert not SCHEMA.is_valid(document)
-
-
-def test_every_key_of_the_schema_is_described() -> None:
-    """An editor shows a description for each key of each section, and of each section itself."""
-    schema = json_schema()
-    sections = [schema, *schema["$defs"].values()]
-    described = [section for section in sections if section["description"] and section["additionalProperties"] is False]
-    assert described == sections
-    assert [
-        key for section in sections for key, value in section["properties"].items() if not value["description"]
-    ] == []

@@ -1,16 +1,11 @@
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from runner.config.load import load_config
 from runner.errors import FolderUnusable, GeneratedFilesDiffer
-from runner.prow.generate.files import prow_files
 from runner.prow.generate.folder import MARK, Changed, check_folder, write_folder
-from testbed.paths import ROOT
-from testbed.prow.job_configs import IMAGE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,46 +107,3 @@ def test_a_write_that_is_cut_short_leaves_the_old_file(tmp_path: Path, monkeypat
         write_folder(tmp_path, {**FILES, "deck.yaml": f"{MARK} new\n"})
     assert FILES.items() <= tree(tmp_path).items()
     assert not [path for path in tree(tmp_path).keys() - FILES.keys() if path.endswith(".yaml")]
-
-
-def jobs_file(tmp_path: Path, text: str = "services: {s3: }\n") -> Path:
-    path = tmp_path / "config" / "jobs.yaml"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(f"registry: registry.example/ack\nprow: {{image: '{IMAGE}'}}\n{text}", encoding="utf-8")
-    return path
-
-
-def test_every_file_says_from_what_it_was_made_and_how_to_make_it_anew(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The first lines name jobs.yaml, the same whether it was given by a full or a relative path, and the command."""
-    config = jobs_file(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    absolute = prow_files(load_config(config), tmp_path / "prowjobs")
-    relative = prow_files(load_config(config.relative_to(tmp_path)), (tmp_path / "prowjobs").relative_to(tmp_path))
-    assert absolute == relative
-    for text in absolute.values():
-        first, second = text.splitlines()[:2]
-        assert first == f"{MARK} from config/jobs.yaml: do not edit."
-        assert second == "# To change it, change config/jobs.yaml, then run: ack-release prowjobs generate"
-
-
-def test_a_configuration_from_elsewhere_is_called_by_its_name(tmp_path: Path) -> None:
-    """No path of one machine gets into the files."""
-    files = prow_files(load_config(jobs_file(tmp_path)), tmp_path / "other" / "place" / "prowjobs")
-    assert str(tmp_path) not in "".join(files.values())
-    assert files["deck.yaml"].startswith(f"{MARK} from jobs.yaml")
-
-
-def test_the_checked_in_folder_is_up_to_date() -> None:
-    """prowjobs/ is what config/jobs.yaml gives, and holds nothing else."""
-    assert check_folder(ROOT / "prowjobs", prow_files(load_config(ROOT / "config/jobs.yaml"), ROOT / "prowjobs")) == ()
-
-
-@pytest.mark.exclusive
-def test_all_services_take_less_than_a_second() -> None:
-    """The jobs of the 77 checked-in services are made in under a second of processor time, reading included."""
-    began = time.process_time()
-    files = prow_files(load_config(ROOT / "config/jobs.yaml"), ROOT / "prowjobs")
-    assert time.process_time() - began < 1
-    assert len(files) == 79

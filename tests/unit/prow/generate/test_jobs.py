@@ -13,8 +13,6 @@ from runner.config.load import Service
 from runner.errors import ConfigurationInvalid
 from runner.prow.generate.document import to_yaml
 from runner.prow.generate.jobs import RELEASED_REFS, job_config, release_files
-from runner.prow.generate.lenses import HIGHLIGHTED, deck_config
-from runner.prow.generate.roles import access
 from runner.versions import RELEASE_TAGS
 from testbed.prow.job_configs import IMAGE, jobs_of, with_prow
 
@@ -336,57 +334,3 @@ def test_without_the_section_there_are_no_jobs() -> None:
     ) as raised:
         job_config(jobs_of("services: {s3: }"))
     assert "Add prow:" in raised.value.remedy
-
-
-@pytest.mark.parametrize(
-    ("line", "highlighted"),
-    [
-        ("ERROR: the registry failed. Rerun. exit=7 code=registry-failed", True),
-        ("RELEASED: s3 1.2.3 (release, 4 tags written)", True),
-        ('12:00:00 level=info event="planned, nothing was changed: 4 to publish, 0 to skip"', True),
-        ("Process did not finish before 1h0m0s timeout", True),
-        ("12:00:00 level=info event=started services=s3", False),
-        ("  | go: an ERROR: of somebody else", False),
-    ],
-)
-def test_deck_highlights_what_a_run_ends_with(line: str, highlighted: bool) -> None:  # noqa: FBT001 - a column
-    """The line that says how a run ended is highlighted, and no other."""
-    assert any(re.search(pattern, line) for pattern in HIGHLIGHTED) is highlighted
-
-
-@pytest.mark.parametrize(
-    ("file", "lens"),
-    [
-        ("artifacts/release.html", "html"),
-        ("artifacts/junit_release.xml", "junit"),
-        ("artifacts/gallery.link.txt", "links"),
-        ("build-log.txt", "buildlog"),
-        ("finished.json", "metadata"),
-        ("podinfo.json", "podinfo"),
-        ("artifacts/helm-build-log.txt", None),
-        ("artifacts/record.json", None),
-    ],
-)
-def test_each_report_has_its_lens(file: str, lens: str | None) -> None:
-    """Every file that a person should see has exactly one lens."""
-    lenses = deck_config().deck.spyglass.lenses
-    found = [one.lens.name for one in lenses if any(re.search(pattern, file) for pattern in one.required_files)]
-    assert found == ([lens] if lens else [])
-
-
-def test_operators_may_do_no_more_than_their_commands_need() -> None:
-    """ProwJobs can be read, made and patched but not deleted; of pods only state and log can be read."""
-    prow = with_prow(
-        "prowjob_namespace: prow, pod_namespace: pods, operators: {users: [alice], groups: [managers]}"
-    ).prow
-    assert prow is not None
-    jobs, jobs_binding, pods, pods_binding = yaml.safe_load_all(to_yaml(*access(prow)))
-    assert (jobs["metadata"]["namespace"], pods["metadata"]["namespace"]) == ("prow", "pods")
-    assert jobs["rules"] == [
-        {"apiGroups": ["prow.k8s.io"], "resources": ["prowjobs"], "verbs": ["get", "list", "watch", "create", "patch"]}
-    ]
-    assert pods["rules"] == [{"apiGroups": [""], "resources": ["pods", "pods/log"], "verbs": ["get"]}]
-    for role, binding in ((jobs, jobs_binding), (pods, pods_binding)):
-        assert binding["metadata"] == role["metadata"]
-        assert binding["roleRef"]["name"] == role["metadata"]["name"]
-        assert [(one["kind"], one["name"]) for one in binding["subjects"]] == [("Group", "managers"), ("User", "alice")]

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runner.report.record import EntryDocument, RecordDocument
+from runner.report.words import in_words, is_published, registry_in_words, short_name
+
+DIGEST = "sha256:" + "a" * 64
+
+
+def entry(name: str = "h/x:1", **fields: Any) -> EntryDocument:
+    values = {"service": "s3", "kind": "image", "name": name, "action": "publish", "reason": "x"}
+    return EntryDocument.model_validate(values | fields)
+
+
+@pytest.mark.parametrize(("staging", "told"), [(True, "h/ns (staging)"), (False, "h/ns"), (None, "h/ns")])
+def test_registry(staging: bool | None, told: str) -> None:  # noqa: FBT001 - a column
+    """A staging registry is told to be one; another is told as it is."""
+    assert registry_in_words(RecordDocument(registry="h/ns", staging=staging)) == told
+
+
+@pytest.mark.parametrize(
+    ("registry", "name", "short"),
+    [
+        ("h/ns", "h/ns/x:1", "x:1"),
+        ("h", "h/ns/x:1", "ns/x:1"),
+        ("h/n", "h/ns/x:1", "h/ns/x:1"),
+        ("other", "h/ns/x:1", "h/ns/x:1"),
+        (None, "h/ns/x:1", "h/ns/x:1"),
+    ],
+)
+def test_short_name(registry: str | None, name: str, short: str) -> None:
+    """A name loses the record's registry, and nothing but that as a whole."""
+    assert short_name(RecordDocument(registry=registry), entry(name)) == short
+
+
+@pytest.mark.parametrize(
+    ("fields", "folder", "published"),
+    [
+        ({"action": "skip", "digest": DIGEST}, None, True),
+        ({"action": "skip", "digest": DIGEST}, "out", True),
+        ({"action": "skip"}, None, False),
+        ({"action": "publish", "digest": DIGEST}, None, False),
+        ({"action": "publish", "digest": DIGEST, "written": True}, None, True),
+        ({"action": "publish", "digest": DIGEST, "written": True}, "out", False),
+        ({"action": "refuse", "digest": DIGEST}, None, False),
+    ],
+    ids=["there", "there, folder", "held back", "not yet", "written", "in a folder", "refused"],
+)
+def test_what_is_published(fields: dict[str, Any], folder: str | None, *, published: bool) -> None:
+    """A name is published when it was there, or when this run wrote it to the registry."""
+    assert is_published(RecordDocument(layout_folder=folder), entry(**fields)) is published
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (0.0, "0 ms"),
+        (0.0124, "12 ms"),
+        (1.0, "1.0 s"),
+        (59.44, "59.4 s"),
+        (60.0, "1 min 00 s"),
+        (125.4, "2 min 05 s"),
+        (3600.0, "60 min 00 s"),
+    ],
+)
+def test_times(seconds: float, told: str) -> None:
+    """Below a second a time is told in milliseconds, below a minute with a tenth, else in minutes and seconds."""
+    assert in_words(seconds) == told
+
+
+@given(st.floats(0, 100_000))
+def test_any_time_is_about_right(seconds: float) -> None:
+    """Whatever a time is, what is told is off by less than half of its smallest part, and a little for its rounding."""
+    told = in_words(seconds).split(" ")
+    if told[-1] == "ms":
+        assert float(told[0]) / 1000 == pytest.approx(seconds, abs=0.000501)
+    elif len(told) == 2:
+        assert float(told[0]) == pytest.approx(seconds, abs=0.0501)
+    else:
+        assert 0 <= int(told[2]) < 60
+        assert int(told[0]) * 60 + int(told[2]) == pytest.approx(seconds, abs=0.501)
