@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from contextlib import suppress
 from dataclasses import dataclass
@@ -40,7 +41,6 @@ from tests.support.stages import (
     Killed,
     World,
     at_call,
-    every_scheme,
     kill_at,
     later,
     tags_in,
@@ -310,7 +310,10 @@ def one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publish_module, "PARALLEL_BLOBS", 1)
 
 
-both_paths = pytest.mark.parametrize("path", ["release", "stable"])
+every_path = pytest.mark.parametrize(
+    ("path", "scheme"),
+    [*((path, scheme) for path in ("release", "stable") for scheme in SCHEMES), ("backwards", "seed")],
+)
 
 
 def start(path: str, scheme: str, folder: Path) -> tuple[Inputs, MemoryRegistry]:
@@ -318,9 +321,13 @@ def start(path: str, scheme: str, folder: Path) -> tuple[Inputs, MemoryRegistry]
     if path == "release":
         return Asked(scheme).release(), MemoryRegistry()
     registry = released(folder, scheme)
-    earlier = World(folder / "earlier", Asked(scheme).stable("1.2.3", commit=OTHER), registry, now=COMMITTED)
+    before = "1.2.3" if path == "stable" else "1.4.0"
+    earlier = World(folder / "earlier", Asked(scheme).stable(before, commit=OTHER), registry, now=COMMITTED)
     assert earlier.run().exit == 0
-    return Asked(scheme).stable("1.3.0"), registry
+    if path == "stable":
+        return Asked(scheme).stable("1.3.0"), registry
+    meant = (("Stable-Move", "backwards"),)
+    return Asked(scheme, trailers=meant).stable("1.3.0", after=(OTHER,)), registry
 
 
 @dataclass(frozen=True)
@@ -396,8 +403,7 @@ def check_rerun(world: World, before: Mapping[str, str], done: Mapping[str, str]
         assert "build" not in {call.method for call in world.builder.calls.made}
 
 
-@every_scheme
-@both_paths
+@every_path
 @pytest.mark.usefixtures("one_at_a_time")
 def test_killed_before_any_write(tmp_path: Path, path: str, scheme: str) -> None:
     """Wherever a run is killed, a rerun completes: the same content, one history, nothing sent again that is named."""
@@ -418,23 +424,27 @@ def test_killed_before_any_write(tmp_path: Path, path: str, scheme: str) -> None
         check_rerun(world, before, done, SCHEMES[scheme].image_name())
 
 
-@both_paths
-@settings(deadline=None, max_examples=20)
-@given(kills=st.lists(st.integers(0, 20), max_size=5))
+@pytest.mark.parametrize("path", ["release", "stable", "backwards"])
 @pytest.mark.usefixtures("one_at_a_time")
-def test_killed_again_and_again(tmp_path_factory: pytest.TempPathFactory, path: str, kills: list[int]) -> None:
+def test_killed_again_and_again(tmp_path: Path, path: str) -> None:
     """However often a run is killed, one that is not leaves what an undisturbed run leaves, and no more history."""
-    folder = tmp_path_factory.mktemp("killed")
-    whole = Undisturbed.of(path, "seed", folder / "whole")
-    registry = MemoryRegistry(whole.before.contents())
-    for number, place in enumerate(kills):
-        world = World(folder / str(number), whole.inputs, registry, now=later(number))
-        kill_at(world.registry, place)
-        with suppress(Killed):
-            world.run()
-    last = World(folder / "last", whole.inputs, registry, now=later())
-    assert last.run().exit == 0
-    assert timeless(last.contents()) == timeless(whole.run.contents())
+    whole = Undisturbed.of(path, "seed", tmp_path / "whole")
+    folders = (tmp_path / str(number) for number in itertools.count())
+
+    @settings(deadline=None, max_examples=20)
+    @given(kills=st.lists(st.integers(0, 20), max_size=5))
+    def check(kills: list[int]) -> None:
+        registry = MemoryRegistry(whole.before.contents())
+        for number, place in enumerate(kills):
+            world = World(next(folders), whole.inputs, registry, now=later(number))
+            kill_at(world.registry, place)
+            with suppress(Killed):
+                world.run()
+        last = World(next(folders), whole.inputs, registry, now=later())
+        assert last.run().exit == 0
+        assert timeless(last.contents()) == timeless(whole.run.contents())
+
+    check()
 
 
 # --- whenever somebody else writes ------------------------------------------------------------------------------------
@@ -471,8 +481,7 @@ def moments(whole: Undisturbed) -> Iterator[tuple[int, Name, bool]]:
                 yield number, name, number <= last
 
 
-@every_scheme
-@both_paths
+@every_path
 @pytest.mark.usefixtures("one_at_a_time")
 def test_what_somebody_else_writes_stays(tmp_path: Path, path: str, scheme: str) -> None:
     """Whenever somebody else writes one of our names, it is not written over, and the run that sees it ends with 5."""
