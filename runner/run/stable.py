@@ -193,17 +193,18 @@ class Observed:
         }
         return chart_artifact(packaged, annotations, tools.folder / self.service.name / "chart")
 
-    def _backwards(self) -> str | None:
-        """Why a move to something older is meant; None when it is not."""
+    def _backwards(self) -> Mapping[Name, str]:
+        """The names for which a move to something older is meant, and why it is."""
         clone = self.desired.inputs.clone
-        asked = any((key.lower(), value.strip().lower()) == BACKWARDS_TRAILER for key, value in clone.head.trailers)
-        if not asked:
-            return None
-        found = self.observed[self.desired.chart.names[0]]
-        revision = found.revision if isinstance(found, Published) else None
-        if revision is None or not clone.contains(revision):
-            return None
-        return f"the commit says Stable-Move: backwards, and follows {revision[:12]}"
+        if not any((key.lower(), value.strip().lower()) == BACKWARDS_TRAILER for key, value in clone.head.trailers):
+            return {}
+        found = {name: self.observed[name] for name in self.desired.chart.names}
+        revisions = {name: one.revision for name, one in found.items() if isinstance(one, Published) and one.revision}
+        return {
+            name: f"the commit says Stable-Move: backwards, and follows {revision[:12]}"
+            for name, revision in revisions.items()
+            if clone.contains(revision)
+        }
 
 
 @dataclass(frozen=True)

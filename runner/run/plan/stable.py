@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -68,14 +68,14 @@ class Candidate:
     """The chart that the moving names should hold.
 
     ``holder`` is a name that holds its manifest already (another moving name, or the release's own chart); None when
-    it was packaged just now. ``backwards`` says why a move to something older is meant; None when it is not.
+    it was packaged just now. ``backwards`` says why a move to something older is meant, for each name for which it is.
     """
 
     digest: str
     revision: str
     position: Position
     holder: Name | None = None
-    backwards: str | None = None
+    backwards: Mapping[Name, str] = field(default_factory=dict)
 
 
 def plan_stable(
@@ -104,12 +104,12 @@ def plan_stable(
         there = position_of(found) if isinstance(found, Published) else None
         if isinstance(found, Published) and found.digest == candidate.digest:
             entries.append(Entry(Kind.CHART, name, Action.SKIP, "holds this chart already", found.digest))
-        elif there is not None and candidate.position < there and candidate.backwards is None:
+        elif there is not None and candidate.position < there and name not in candidate.backwards:
             reason = f"holds {there}, which is newer than this chart ({candidate.position})"
             entries.append(Entry(Kind.CHART, name, Action.REFUSE, reason, candidate.digest))
         else:
             if there is not None and candidate.position < there:
-                notes.append(f"{name} moves backwards: {candidate.backwards}")
+                notes.append(f"{name} moves backwards: {candidate.backwards[name]}")
             move = _move(found, there, candidate.position)
             if now is not None:
                 entries.append(_history_entry(name, candidate, observed, histories.get(name, ()), now))

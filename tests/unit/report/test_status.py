@@ -160,7 +160,10 @@ STABLE: dict[str, tuple[RecordDocument, str]] = {
     "moved": (document(row(written=True), path="stable"), "s3 stable moved to 1.2.3"),
     "there": (document(row("skip"), path="stable"), "s3 stable is already 1.2.3"),
     "planned": (document(row(), path="stable", command="plan"), "s3 stable can move to 1.2.3"),
-    "folder": (document(row(written=True), path="stable", layout_folder="out"), "s3 stable 1.2.3 was written to a folder"),
+    "folder": (
+        document(row(written=True), path="stable", layout_folder="out"),
+        "s3 stable 1.2.3 was written to a folder",
+    ),
     "refused": (failed(error(ExitCode.CONFLICT), path="stable"), "s3 stable may not move"),
     "failed": (failed(error(ExitCode.REGISTRY_FAILED), path="stable"), "s3 stable was not moved"),
     "refused plan": (failed(error(ExitCode.CONFLICT), path="stable", command="plan"), "s3 stable cannot move"),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from runner.errors import (
     BuildFailed,
     ChartUnusable,
     CredentialsRefused,
+    NotARelease,
     RegistryAnswerWrong,
     RegistryFailed,
     ReleaseError,
@@ -26,6 +28,7 @@ from runner.errors import (
 )
 from runner.oci.artifact import Artifact
 from runner.oci.layout import INDEX
+from runner.oci.manifest import Manifest
 from runner.published import observed as observed_module
 from runner.run import publish as publish_module
 from testbed.base_images import base_layout, push, write_blob
@@ -40,7 +43,6 @@ from tests.support.stages import (
     Killed,
     World,
     at_call,
-    every_scheme,
     kill_at,
     later,
     tags_in,
@@ -212,7 +214,9 @@ def test_a_service_fails_alone(
 
 
 @pytest.mark.parametrize("inject", [reading, linting, inspecting])
-@pytest.mark.parametrize("error", [UsageInvalid("wrong"), ToolUnusable("gone"), RunEnded("SIGTERM")])
+@pytest.mark.parametrize(
+    "error", [UsageInvalid("wrong"), ToolUnusable("gone"), NotARelease("moved"), RunEnded("SIGTERM")]
+)
 def test_what_stops_the_whole_run(
     tmp_path: Path, inject: Callable[[World, ReleaseError], None], error: ReleaseError
 ) -> None:
@@ -310,7 +314,10 @@ def one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publish_module, "PARALLEL_BLOBS", 1)
 
 
-both_paths = pytest.mark.parametrize("path", ["release", "stable"])
+every_path = pytest.mark.parametrize(
+    ("path", "scheme"),
+    [*((path, scheme) for path in ("release", "stable") for scheme in SCHEMES), ("backwards", "seed")],
+)
 
 
 def start(path: str, scheme: str, folder: Path) -> tuple[Inputs, MemoryRegistry]:
@@ -318,9 +325,13 @@ def start(path: str, scheme: str, folder: Path) -> tuple[Inputs, MemoryRegistry]
     if path == "release":
         return Asked(scheme).release(), MemoryRegistry()
     registry = released(folder, scheme)
-    earlier = World(folder / "earlier", Asked(scheme).stable("1.2.3", commit=OTHER), registry, now=COMMITTED)
+    before = "1.2.3" if path == "stable" else "1.4.0"
+    earlier = World(folder / "earlier", Asked(scheme).stable(before, commit=OTHER), registry, now=COMMITTED)
     assert earlier.run().exit == 0
-    return Asked(scheme).stable("1.3.0"), registry
+    if path == "stable":
+        return Asked(scheme).stable("1.3.0"), registry
+    meant = (("Stable-Move", "backwards"),)
+    return Asked(scheme, trailers=meant).stable("1.3.0", after=(OTHER,)), registry
 
 
 @dataclass(frozen=True)
@@ -396,8 +407,7 @@ def check_rerun(world: World, before: Mapping[str, str], done: Mapping[str, str]
         assert "build" not in {call.method for call in world.builder.calls.made}
 
 
-@every_scheme
-@both_paths
+@every_path
 @pytest.mark.usefixtures("one_at_a_time")
 def test_killed_before_any_write(tmp_path: Path, path: str, scheme: str) -> None:
     """Wherever a run is killed, a rerun completes: the same content, one history, nothing sent again that is named."""
@@ -418,23 +428,27 @@ def test_killed_before_any_write(tmp_path: Path, path: str, scheme: str) -> None
         check_rerun(world, before, done, SCHEMES[scheme].image_name())
 
 
-@both_paths
-@settings(deadline=None, max_examples=20)
-@given(kills=st.lists(st.integers(0, 20), max_size=5))
+@pytest.mark.parametrize("path", ["release", "stable", "backwards"])
 @pytest.mark.usefixtures("one_at_a_time")
-def test_killed_again_and_again(tmp_path_factory: pytest.TempPathFactory, path: str, kills: list[int]) -> None:
+def test_killed_again_and_again(tmp_path: Path, path: str) -> None:
     """However often a run is killed, one that is not leaves what an undisturbed run leaves, and no more history."""
-    folder = tmp_path_factory.mktemp("killed")
-    whole = Undisturbed.of(path, "seed", folder / "whole")
-    registry = MemoryRegistry(whole.before.contents())
-    for number, place in enumerate(kills):
-        world = World(folder / str(number), whole.inputs, registry, now=later(number))
-        kill_at(world.registry, place)
-        with suppress(Killed):
-            world.run()
-    last = World(folder / "last", whole.inputs, registry, now=later())
-    assert last.run().exit == 0
-    assert timeless(last.contents()) == timeless(whole.run.contents())
+    whole = Undisturbed.of(path, "seed", tmp_path / "whole")
+    folders = (tmp_path / str(number) for number in itertools.count())
+
+    @settings(deadline=None, max_examples=20)
+    @given(kills=st.lists(st.integers(0, 20), max_size=5))
+    def check(kills: list[int]) -> None:
+        registry = MemoryRegistry(whole.before.contents())
+        for number, place in enumerate(kills):
+            world = World(next(folders), whole.inputs, registry, now=later(number))
+            kill_at(world.registry, place)
+            with suppress(Killed):
+                world.run()
+        last = World(next(folders), whole.inputs, registry, now=later())
+        assert last.run().exit == 0
+        assert timeless(last.contents()) == timeless(whole.run.contents())
+
+    check()
 
 
 # --- whenever somebody else writes ------------------------------------------------------------------------------------
@@ -444,9 +458,11 @@ def fetched(registry: MemoryRegistry, name: Name, folder: Path) -> Artifact:
     """What a name holds, as files."""
     content = registry.contents()[name.repository]
     root = content.manifests[content.tags[name.tag]]
-    folder.mkdir()
-    blobs = [write_blob(folder, blob.media_type, content.blobs[blob.digest]) for blob in root.blobs]
-    return Artifact(root, (), tuple(blobs))
+    children = tuple(content.manifests[child.digest] for child in root.children)
+    folder.mkdir(exist_ok=True)
+    listed = [blob for manifest in (root, *children) for blob in manifest.blobs]
+    blobs = [write_blob(folder, blob.media_type, content.blobs[blob.digest]) for blob in listed]
+    return Artifact(root, children, tuple(blobs))
 
 
 def their_artifact(path: str, scheme: str, folder: Path) -> Artifact:
@@ -471,8 +487,7 @@ def moments(whole: Undisturbed) -> Iterator[tuple[int, Name, bool]]:
                 yield number, name, number <= last
 
 
-@every_scheme
-@both_paths
+@every_path
 @pytest.mark.usefixtures("one_at_a_time")
 def test_what_somebody_else_writes_stays(tmp_path: Path, path: str, scheme: str) -> None:
     """Whenever somebody else writes one of our names, it is not written over, and the run that sees it ends with 5."""
@@ -494,3 +509,106 @@ def test_what_somebody_else_writes_stays(tmp_path: Path, path: str, scheme: str)
         assert document.exit == (5 if seen else 0), f"{name} at call {number}"
         if path == "release" and name == image and not ours[0]:
             assert not world.tags().keys() & set(map(str, charts)), "no chart goes out without its image"
+
+
+# --- whatever is there before -----------------------------------------------------------------------------------------
+
+
+def without_a_commit(artifact: Artifact) -> Artifact:
+    """The same as the former job published it: nothing says of which commit it is."""
+    document = {key: value for key, value in artifact.root.document.items() if key != "annotations"}
+    return replace(artifact, root=Manifest.write(artifact.root.media_type, document))
+
+
+def complete(folder: Path, inputs: Inputs, registry: MemoryRegistry | None = None) -> MemoryRegistry:
+    """What is there after such a run."""
+    world = World(folder / "run", inputs, registry)
+    assert world.run().exit == 0
+    return world.registry
+
+
+def test_release_over_any_state(tmp_path: Path) -> None:
+    """Whatever a release finds: what holds something keeps it, a conflict writes nothing, and all else completes."""
+    image, *charts = SEED.release_names()
+    ours = complete(tmp_path / "ours", Asked().release())
+    others = complete(tmp_path / "others", Asked(edits={"helm/more": b"x"}).release(commit=OTHER))
+    pools: dict[Name, dict[str, Artifact | None]] = {}
+    for name in (image, *charts):
+        mine, theirs = (
+            fetched(registry, name, tmp_path / f"{place}-{name.tag}")
+            for place, registry in (("ours", ours), ("others", others))
+        )
+        former = {"former": without_a_commit(mine), "former, other files": without_a_commit(theirs)}
+        pools[name] = {"absent": None, "ours": mine, "of another commit": theirs, **former}
+    # An image without a commit is nobody's; a chart is told by its files.
+    conflicts = {name: {"of another commit", "former, other files"} for name in charts}
+    conflicts[image] = {"of another commit", "former", "former, other files"}
+    folders = (tmp_path / str(number) for number in itertools.count())
+
+    @settings(deadline=None, max_examples=40)
+    @given(states=st.fixed_dictionaries({name: st.sampled_from(sorted(pool)) for name, pool in pools.items()}))
+    def check(states: dict[Name, str]) -> None:
+        registry = MemoryRegistry()
+        for name, state in states.items():
+            artifact = pools[name][state]
+            if artifact is not None:
+                push(registry, name.repository, name.tag, artifact)
+        before = tags_in(registry)
+        conflict = any(state in conflicts[name] for name, state in states.items())
+        world = World(next(folders), Asked().release(), registry)
+        assert world.run().exit == (5 if conflict else 0)
+        after = world.tags()
+        assert {name: after[name] for name in before} == before
+        if conflict:
+            assert world.registry.writes == []
+            return
+        assert after.keys() == set(map(str, (image, *charts)))
+        again = World(next(folders), Asked().release(), registry)
+        assert {entry.action for entry in again.run().entries} == {"skip"}
+        assert again.registry.writes == []
+
+    check()
+
+
+def test_move_over_any_state(tmp_path: Path) -> None:
+    """Whatever stable holds: nothing newer is replaced, and then nothing is written; all else moves, and once."""
+    moving = SEED.stable_names()
+    base = released(tmp_path)
+    states = {
+        "older": Asked().stable("1.2.3", commit=OTHER),
+        "ours": Asked().stable("1.3.0"),
+        "newer": Asked().stable("1.4.0", commit=THEIRS),
+    }
+    pool: dict[str, Artifact | None] = {"absent": None}
+    for state, inputs in states.items():
+        registry = complete(tmp_path / state, inputs, MemoryRegistry(base.contents()))
+        pool[state] = fetched(registry, moving[0], tmp_path / f"{state}-chart")
+        pool[f"{state}, without a commit"] = without_a_commit(fetched(registry, moving[0], tmp_path / f"{state}-bare"))
+    folders = (tmp_path / str(number) for number in itertools.count())
+
+    @settings(deadline=None, max_examples=40)
+    @given(states=st.tuples(*[st.sampled_from(sorted(pool))] * 2))
+    def check(states: tuple[str, str]) -> None:
+        registry = MemoryRegistry(base.contents())
+        for name, state in zip(moving, states, strict=True):
+            if (artifact := pool[state]) is not None:
+                push(registry, name.repository, name.tag, artifact)
+        before = tags_in(registry)
+        world = World(next(folders), Asked().stable("1.3.0"), registry)
+        # What says nothing of itself stands at its appVersion, which is that of all of these.
+        newer = "newer" in states
+        assert world.run().exit == (5 if newer else 0)
+        after = world.tags()
+        if newer:
+            assert (after, world.registry.writes) == (before, [])
+            return
+        ours = pool["ours"]
+        assert ours is not None
+        assert {after[str(name)] for name in moving} == {ours.root.digest}
+        history = after.keys() - before.keys() - set(map(str, moving))
+        assert len(history) == sum(state != "ours" for state in states)
+        again = World(next(folders), Asked().stable("1.3.0"), registry, now=later())
+        assert {entry.action for entry in again.run().entries} == {"skip"}
+        assert again.registry.writes == []
+
+    check()

@@ -489,6 +489,16 @@ def test_backwards_where_it_is_meant(
         assert world.registry.writes == []
 
 
+@pytest.mark.parametrize(("after", "moves"), [((OTHER,), True), ((), False)], ids=["follows", "does not follow"])
+def test_backwards_where_only_the_second_name_is_there(tmp_path: Path, after: tuple[str, ...], *, moves: bool) -> None:
+    """Each moving name counts on its own: what the second holds must come before, be the first there or not."""
+    registry = released(tmp_path, "1.2.3", "1.2.4")
+    moved(tmp_path, registry, Asked(services={"s3": "1.2.4"}), commit=OTHER)
+    registry.forget(MOVING.repository, MOVING.tag)
+    world = World(tmp_path / "after", stable_of(trailers=BACKWARDS, after=after), registry)
+    assert packaged(world).plan.publishes is moves
+
+
 def test_backwards_from_what_says_no_commit(tmp_path: Path) -> None:
     """What says no commit cannot be followed: the trailer does not move stable behind it."""
     registry = released(tmp_path, "1.2.3", "1.2.4")

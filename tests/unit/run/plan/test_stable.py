@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -132,10 +133,20 @@ def test_stable_moves_forward_only(there: Position, *, moves: bool) -> None:
 
 def test_backwards_that_is_meant_moves_and_is_noted() -> None:
     """A backwards move that is meant is carried out, and the plan says so."""
-    meant = Candidate(CANDIDATE.digest, CANDIDATE.revision, CANDIDATE.position, backwards="the trailer asks for it")
+    meant = replace(CANDIDATE, backwards={STABLE: "the trailer asks for it"})
     plan = decide_stable(meant, {STABLE: stable_chart(position("2.0.0"))})
     assert plan.publishes
     assert plan.notes == (f"{STABLE} moves backwards: the trailer asks for it",)
+
+
+def test_backwards_is_meant_for_each_name() -> None:
+    """A backwards move that is meant for one name is refused for another, and then neither moves."""
+    newer = stable_chart(position("2.0.0"))
+    meant = replace(CANDIDATE, backwards={STABLE: "the trailer asks for it"})
+    plan = decide_stable(meant, {STABLE: newer, STABLE_TOO: newer}, names=(STABLE, STABLE_TOO))
+    assert isinstance(plan.error, StableBackwards)
+    assert not plan.publishes
+    assert [entry.target for entry in plan.entries if entry.action is Action.REFUSE] == [STABLE_TOO]
 
 
 def test_stable_that_holds_the_chart_is_left_alone() -> None:
