@@ -24,7 +24,7 @@ from runner.errors import AlreadyPublished, RegistryAnswerWrong, ReleaseError
 from runner.published.observed import ABSENT, Observation, Published, PublishedChart, observe
 from runner.run.plan.model import DesiredArtifact, Kind, Plan, for_folder
 from runner.run.plan.release import NOTHING_COMPARED, plan_release
-from runner.run.publish import published_artifact
+from runner.run.publish.copy import published_artifact
 from runner.run.reporting import warn
 
 if TYPE_CHECKING:

@@ -38,7 +38,7 @@ from runner.run.plan.stable import (
     plan_stable,
     plan_stable_unchanged,
 )
-from runner.run.publish import published_artifact
+from runner.run.publish.copy import published_artifact
 from runner.run.reporting import warn
 from runner.source.route import StablePath
 from runner.versions import semantic_version

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from runner.errors import UsageInvalid
-from runner.run.publish import FolderDestination, RegistryDestination
+from runner.run.publish.layout import LayoutDestination
+from runner.run.publish.registry import RegistryDestination
 from runner.tools import Session, open_builder, open_helm, open_registry
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from runner.oci.name import Name
     from runner.oci.registry import Registry
     from runner.run.inputs import Inputs
-    from runner.run.publish import Destination
+    from runner.run.publish.destination import Destination
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def open_tools(inputs: Inputs, session: Session) -> Tools:
     destination = (
         RegistryDestination(registry, session.lifetime, session.log.info, written=written)
         if settings.to_layout is None
-        else FolderDestination(_writable(settings.to_layout), registry, written=written)
+        else LayoutDestination(_writable(settings.to_layout), registry, written=written)
     )
     return Tools(
         **{field.name: getattr(session, field.name) for field in fields(Session)},

@@ -11,7 +11,9 @@ from runner.errors import RegistryAnswerWrong, RegistryFailed, TagChanged
 from runner.oci.manifest import OCI_LAYER, Platform
 from runner.oci.name import Name
 from runner.published.observed import ABSENT, Observation, Published, PublishedImage, observe, unanswered
-from runner.run.publish import FolderDestination, RegistryDestination, published_artifact
+from runner.run.publish.copy import published_artifact
+from runner.run.publish.layout import LayoutDestination
+from runner.run.publish.registry import RegistryDestination
 from runner.runtime.lifetime import Lifetime
 from testbed.base_images import AMD64, assemble, write_blob
 from testbed.faults.proxy import FaultProxy
@@ -208,7 +210,7 @@ def test_observing_reads_platforms_and_what_it_was_released_for(
 def test_a_folder_takes_every_name_in_order(proxy: FaultProxy, registry: Registry, tmp_path: Path) -> None:
     """A layout folder has one entry per name, nothing is asked of it, and it is written at the end only."""
     folder = tmp_path / "folder"
-    target = FolderDestination(folder, registry)
+    target = LayoutDestination(folder, registry)
     layout = make_layout(tmp_path / "image")
     target.publish(layout, [(name(proxy, "ns/b:1"), ABSENT), (name(proxy, "ns/a:1"), ABSENT)])
     assert target.missing(name(proxy), layout.root) == ()

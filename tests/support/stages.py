@@ -28,7 +28,9 @@ from runner.published.observed import Published, observe_name
 from runner.report.record import Record, RecordDocument
 from runner.run import pipeline, stages
 from runner.run.inputs import Inputs
-from runner.run.publish import FolderDestination, RegistryDestination, published_artifact
+from runner.run.publish.copy import published_artifact
+from runner.run.publish.layout import LayoutDestination
+from runner.run.publish.registry import RegistryDestination
 from runner.run.tools import Tools
 from runner.runtime.lifetime import Lifetime
 from runner.source.event import read_event
@@ -318,7 +320,7 @@ class World:
         destination = (
             RegistryDestination(self.registry, self.lifetime, log.info, written=self._written, clock=self.lifetime.now)
             if to_layout is None
-            else FolderDestination(to_layout, self.registry, written=self._written)
+            else LayoutDestination(to_layout, self.registry, written=self._written)
         )
         self.tools = Tools(
             **vars(self.session),

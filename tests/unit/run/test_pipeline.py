@@ -30,7 +30,7 @@ from runner.oci.artifact import Artifact
 from runner.oci.layout import INDEX
 from runner.oci.manifest import Manifest
 from runner.published import observed as observed_module
-from runner.run import publish as publish_module
+from runner.run.publish import registry as publishing
 from testbed.base_images import base_layout, push, write_blob
 from testbed.memory.calls import raising
 from testbed.memory.registry import MemoryRegistry
@@ -311,7 +311,7 @@ def test_a_conflict_is_told_and_leaves_the_others(tmp_path: Path) -> None:
 def one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reads and blobs one after the other, so that the same run makes its calls in the same order."""
     monkeypatch.setattr(observed_module, "PARALLEL_READS", 1)
-    monkeypatch.setattr(publish_module, "PARALLEL_BLOBS", 1)
+    monkeypatch.setattr(publishing, "PARALLEL_BLOBS", 1)
 
 
 every_path = pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from runner.errors import UsageInvalid
 from runner.oci.layout import INDEX
 from runner.oci.name import Name
 from runner.published.observed import ABSENT
-from runner.run.publish import FolderDestination, RegistryDestination
+from runner.run.publish.layout import LayoutDestination
+from runner.run.publish.registry import RegistryDestination
 from runner.run.tools import Tools, open_tools
 from runner.runtime.process import Finished
 from testbed.base_images import base_layout
@@ -67,7 +68,7 @@ def test_a_folder_is_where_artifacts_go(tmp_path: Path) -> None:
     again = World(tmp_path / "again", world.inputs)
     again.record.set_entries("s3", world.record.document.entries)
     tools = open_with(again)
-    assert isinstance(tools.destination, FolderDestination)
+    assert isinstance(tools.destination, LayoutDestination)
     assert again.record.document.layout_folder == str(layout)
     assert not layout.exists(), "nothing is written yet"
     tools.destination.publish(base_layout(tmp_path / "image"), [(NAME, ABSENT)])

@@ -9,20 +9,17 @@ trip.
 
 from __future__ import annotations
 
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from runner.errors import RegistryAnswerWrong, TagChanged, UsageInvalid
-from runner.oci.artifact import Artifact, Blob, RemoteSource
-from runner.oci.layout import write_layout_folder
+from runner.errors import RegistryAnswerWrong, TagChanged
 from runner.published.observed import Observation, Published, unanswered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
+    from runner.oci.artifact import Artifact
     from runner.oci.manifest import Manifest
     from runner.oci.name import Name, Repository
     from runner.oci.registry import Registry
@@ -31,27 +28,6 @@ if TYPE_CHECKING:
 PARALLEL_BLOBS = 4
 READ_BACK_SECONDS = 60.0
 """How long a registry may go on serving what was under a tag before: ECR Public's reads lag behind its writes."""
-
-
-class Destination(Protocol):
-    """Where artifacts go: a registry, or a folder."""
-
-    def publish(self, artifact: Artifact, names: Sequence[tuple[Name, Observation]]) -> None:
-        """Let every name hold this artifact.
-
-        Args:
-            artifact: the artifact.
-            names: the names in order, each with what was observed under it when planning.
-        """
-        ...
-
-    def missing(self, image: Name, manifest: Manifest) -> tuple[str, ...]:
-        """Say what of an image does not answer by digest; a chart goes out only when this is empty."""
-        ...
-
-    def finish(self) -> None:
-        """Called once, when everything was published."""
-        ...
 
 
 class RegistryDestination:
@@ -161,63 +137,3 @@ class RegistryDestination:
     def _digest_of(self, name: Name) -> str | None:
         manifest = self._registry.manifest(name.repository, name.tag)
         return None if manifest is None else manifest.digest
-
-
-class FolderDestination:
-    """Collects artifacts and writes them as one OCI image layout folder at the end.
-
-    Args:
-        folder: where to.
-        registry: where content that is not on this machine is fetched.
-        written: called with each name that the folder holds.
-    """
-
-    def __init__(self, folder: Path, registry: Registry, *, written: Callable[[Name], object] = lambda _: None) -> None:
-        self._folder = folder
-        self._registry = registry
-        self._tell_written = written
-        self._lock = threading.Lock()
-        self._entries: list[tuple[Name, Artifact]] = []
-
-    def publish(self, artifact: Artifact, names: Sequence[tuple[Name, Observation]]) -> None:
-        """Remember the artifact under its names."""
-        with self._lock:
-            self._entries.extend((name, artifact) for name, _ in names)
-
-    def missing(self, image: Name, manifest: Manifest) -> tuple[str, ...]:  # noqa: ARG002 - nothing is asked of a folder
-        """Nothing is missing: what the folder holds is written as a whole."""
-        return ()
-
-    def finish(self) -> None:
-        """Write the folder, with one entry per name, in the order of the names; nothing when nothing was built."""
-        if not self._entries:
-            return
-        try:
-            write_layout_folder(self._folder, sorted(self._entries, key=lambda entry: entry[0]), self._registry)
-        except OSError as error:
-            raise UsageInvalid(f"--to-layout: {self._folder} cannot be written: {error.strerror}") from error
-        for name, _ in self._entries:
-            self._tell_written(name)
-
-
-def published_artifact(name: Name, found: Published, registry: Registry) -> Artifact:
-    """Describe what is published under a name as a layout whose blobs are in the registry.
-
-    Raises:
-        RegistryAnswerWrong: a child of its index does not answer.
-    """
-    children = tuple(_child(name.repository, child.digest, registry) for child in found.manifest.children)
-    source = RemoteSource(name.repository)
-    blobs = {
-        descriptor.digest: Blob(descriptor, source)
-        for manifest in (found.manifest, *children)
-        for descriptor in manifest.blobs
-    }
-    return Artifact(found.manifest, children, tuple(blobs.values()))
-
-
-def _child(repository: Repository, digest: str, registry: Registry) -> Manifest:
-    manifest = registry.manifest(repository, digest)
-    if manifest is None:
-        raise RegistryAnswerWrong(f"{repository}@{digest} is listed by a published index but cannot be read")
-    return manifest

@@ -1,95 +1,20 @@
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from runner.errors import RegistryAnswerWrong, RegistryFailed, RunEnded, TagChanged, UsageInvalid
+from runner.errors import RegistryAnswerWrong, RegistryFailed, RunEnded, TagChanged
 from runner.oci.artifact import Artifact, Blob, RemoteSource
-from runner.oci.layout import blob_path
-from runner.oci.manifest import OCI_LAYER, REF_NAME, digest_of
-from runner.oci.name import Name
-from runner.published.observed import ABSENT, Observation, PublishedImage, unanswered
-from runner.run.publish import READ_BACK_SECONDS, FolderDestination, RegistryDestination, published_artifact
-from runner.runtime.lifetime import Lifetime
-from testbed.base_images import BOTH, assemble, base_layout, push, write_blob
+from runner.published.observed import ABSENT, PublishedImage, unanswered
+from runner.run.publish.registry import READ_BACK_SECONDS
 from testbed.memory.calls import Call, raising
 from testbed.memory.registry import NO_ANSWER, MemoryRegistry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-NAME = Name.parse("registry.example/ns/controller:s3-v1.2.3")
-TOO = Name.parse("registry.example/ns/controller:1.2.3")
-OTHER = Name.parse("registry.example/ns/s3-controller:1.2.3")
-TAG = f":{NAME.tag}"
-
-
-class Waited(Lifetime):
-    """A run in which waiting takes no time: it is noted, and a clock of its own goes on."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.pauses: list[float] = []
-
-    def wait(self, seconds: float) -> None:
-        """Note a pause."""
-        self.pauses.append(seconds)
-
-    def now(self) -> float:
-        """The time that was waited, in seconds."""
-        return sum(self.pauses)
-
-
-class Run:
-    """A destination in one registry, and all that it does and tells."""
-
-    def __init__(self, registry: MemoryRegistry | None = None) -> None:
-        self.registry = registry or MemoryRegistry()
-        self.lifetime = Waited()
-        self.told: list[tuple[str, dict[str, Any]]] = []
-        self.written: list[Name] = []
-        self.destination = RegistryDestination(
-            self.registry,
-            self.lifetime,
-            lambda event, **values: self.told.append((event, values)),
-            written=self.written.append,
-            clock=self.lifetime.now,
-        )
-
-    def publish(self, artifact: Artifact, *names: Name, before: Observation = ABSENT) -> None:
-        """Publish under these names, each of which held ``before`` when planning."""
-        self.destination.publish(artifact, [(name, before) for name in names or (NAME,)])
-
-    def holds(self, name: Name = NAME) -> str | None:
-        """The digest under a name, as somebody else sees it."""
-        manifest = self.registry.another().manifest(name.repository, name.tag)
-        return None if manifest is None else manifest.digest
-
-    def somebody_writes(self, artifact: Artifact, name: Name = NAME) -> Callable[[], None]:
-        """What lets another run write this under a name."""
-        return lambda: push(self.registry.another(), name.repository, name.tag, artifact)
-
-
-def at(name: Name, digest: str) -> str:
-    return f"{name.repository}@{digest}"
-
-
-def artifact_in(folder: Path, text: str) -> Artifact:
-    return base_layout(folder / text, top={"author": text})
-
-
-@pytest.fixture(scope="module")
-def ours(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    return artifact_in(tmp_path_factory.mktemp("image"), "ours")
-
-
-@pytest.fixture(scope="module")
-def theirs(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    return artifact_in(tmp_path_factory.mktemp("image"), "theirs")
-
+from tests.support.publishing import NAME, OTHER, TAG, TOO, Run, artifact_in, at, digests
 
 # --- what is written, and in which order ------------------------------------------------------------------------------
 
@@ -119,11 +44,6 @@ def test_content_before_the_first_tag(ours: Artifact) -> None:
     content = [at(name, digest) for name in (NAME, OTHER) for digest in digests(ours)]
     assert sorted(call.about for call in written[:-3]) == sorted(content)
     assert run.written == [NAME, OTHER, TOO]
-
-
-def digests(artifact: Artifact) -> set[str]:
-    manifests = {manifest.digest for manifest in (artifact.root, *artifact.children)}
-    return manifests | {blob.descriptor.digest for blob in artifact.blobs}
 
 
 def test_blob_that_stands_twice(ours: Artifact) -> None:
@@ -340,103 +260,3 @@ def test_image_that_answers(ours: Artifact) -> None:
     assert run.destination.missing(NAME, ours.root) == ()
     run.registry.calls.intervene("manifest", lambda: None, when="instead", about=ours.children[1].digest)
     assert run.destination.missing(NAME, ours.root) == everything[2:]
-
-
-# --- published artifacts ----------------------------------------------------------------------------------------------
-
-
-def test_published_artifact_is_the_same(ours: Artifact) -> None:
-    """What is published is described with every manifest and every blob, all in its repository."""
-    run = Run()
-    run.publish(ours)
-    found = published_artifact(NAME, PublishedImage(ours.root), run.registry)
-    assert (found.root, found.children) == (ours.root, ours.children)
-    assert {blob.descriptor.digest for blob in found.blobs} == {blob.descriptor.digest for blob in ours.blobs}
-    assert len(found.blobs) == len(ours.blobs)
-    assert {blob.source for blob in found.blobs} == {RemoteSource(NAME.repository)}
-
-
-def test_published_artifact_that_shares(tmp_path: Path) -> None:
-    """A blob that several platforms share stands once in what is published."""
-    layer = write_blob(tmp_path, OCI_LAYER, b"shared")
-    image = assemble(tmp_path, [(platform, platform.document(), layer) for platform in BOTH])
-    run = Run()
-    run.publish(image)
-    found = published_artifact(NAME, PublishedImage(image.root), run.registry)
-    assert [blob.descriptor.digest for blob in found.blobs].count(layer.descriptor.digest) == 1
-    assert len(found.blobs) == 3
-
-
-def test_published_artifact_without_index(ours: Artifact) -> None:
-    """A plain manifest has no children, and its own config and layers."""
-    found = published_artifact(NAME, PublishedImage(ours.children[0]), MemoryRegistry())
-    assert (found.root, found.children) == (ours.children[0], ())
-    assert [blob.descriptor for blob in found.blobs] == list(ours.children[0].blobs)
-
-
-def test_published_artifact_is_copied(ours: Artifact) -> None:
-    """Published again under another name, its blobs are mounted and every digest stays."""
-    run = Run()
-    run.publish(ours)
-    run.publish(published_artifact(NAME, PublishedImage(ours.root), run.registry), OTHER)
-    assert run.holds(OTHER) == ours.root.digest
-    assert run.told[2][1]["blobs_mounted"] == len(ours.blobs)
-
-
-def test_published_artifact_that_is_not_whole(ours: Artifact) -> None:
-    """An index of which a child is gone cannot be copied, and the child is named."""
-    run = Run()
-    run.publish(ours)
-    gone = ours.children[1].digest
-    run.registry.calls.intervene("manifest", lambda: None, when="instead", about=gone)
-    with pytest.raises(RegistryAnswerWrong, match=f"{at(NAME, gone)} is listed by a published index"):
-        published_artifact(NAME, PublishedImage(ours.root), run.registry)
-
-
-# --- folders ----------------------------------------------------------------------------------------------------------
-
-
-def test_folder_is_written_at_the_end(ours: Artifact, theirs: Artifact, tmp_path: Path) -> None:
-    """A folder has one entry for each name, sorted, in whatever order published; names are reported once it is done."""
-    registry, told = MemoryRegistry(), list[Name]()
-    folder = FolderDestination(tmp_path / "out", registry, written=told.append)
-    folder.publish(ours, [(OTHER, ABSENT), (NAME, ABSENT)])
-    folder.publish(theirs, [(TOO, ABSENT)])
-    assert (folder.missing(NAME, ours.root), told, (tmp_path / "out").exists()) == ((), [], False)
-    folder.finish()
-    listed = json.loads((tmp_path / "out" / "index.json").read_bytes())["manifests"]
-    assert [(one["annotations"][REF_NAME], one["digest"]) for one in listed] == [
-        (str(TOO), theirs.root.digest),
-        (str(NAME), ours.root.digest),
-        (str(OTHER), ours.root.digest),
-    ]
-    assert told == [OTHER, NAME, TOO]
-    assert registry.calls.made == []
-
-
-def test_folder_fetches_what_is_remote(ours: Artifact, tmp_path: Path) -> None:
-    """Blobs that are only in a registry are in the folder afterwards."""
-    registry = MemoryRegistry()
-    push(registry.another(), NAME.repository, NAME.tag, ours)
-    folder = FolderDestination(tmp_path, registry)
-    folder.publish(published_artifact(NAME, PublishedImage(ours.root), registry.another()), [(NAME, ABSENT)])
-    folder.finish()
-    assert all(digest_of(blob_path(tmp_path, digest).read_bytes()) == digest for digest in digests(ours))
-    assert {call.method for call in registry.calls.made} == {"download_blob"}
-
-
-def test_folder_of_nothing(tmp_path: Path) -> None:
-    """When nothing was built no folder is made."""
-    FolderDestination(tmp_path / "out", MemoryRegistry()).finish()
-    assert not (tmp_path / "out").exists()
-
-
-def test_folder_that_cannot_be_written(ours: Artifact, tmp_path: Path) -> None:
-    """A file in the folder's place is a wrong option, with the system's reason, and no name is reported as written."""
-    (tmp_path / "out").write_text("")
-    told: list[Name] = []
-    folder = FolderDestination(tmp_path / "out", MemoryRegistry(), written=told.append)
-    folder.publish(ours, [(NAME, ABSENT)])
-    with pytest.raises(UsageInvalid, match=r"--to-layout: .*/out cannot be written: (Not a directory|File exists)"):
-        folder.finish()
-    assert told == []

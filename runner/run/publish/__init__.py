@@ -1,0 +1,1 @@
+"""Where artifacts go: a registry, or an OCI layout folder."""

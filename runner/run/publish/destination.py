@@ -1,0 +1,34 @@
+"""What a destination of artifacts offers to the stages of a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runner.oci.artifact import Artifact
+    from runner.oci.manifest import Manifest
+    from runner.oci.name import Name
+    from runner.published.observed import Observation
+
+
+class Destination(Protocol):
+    """Where artifacts go: a registry, or a folder."""
+
+    def publish(self, artifact: Artifact, names: Sequence[tuple[Name, Observation]]) -> None:
+        """Let every name hold this artifact.
+
+        Args:
+            artifact: the artifact.
+            names: the names in order, each with what was observed under it when planning.
+        """
+        ...
+
+    def missing(self, image: Name, manifest: Manifest) -> tuple[str, ...]:
+        """Say what of an image does not answer by digest; a chart goes out only when this is empty."""
+        ...
+
+    def finish(self) -> None:
+        """Called once, when everything was published."""
+        ...

@@ -1,0 +1,86 @@
+"""Publishing in memory: a destination in one registry, names, and small images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from runner.oci.name import Name
+from runner.published.observed import ABSENT, Observation
+from runner.run.publish.registry import RegistryDestination
+from runner.runtime.lifetime import Lifetime
+from testbed.base_images import base_layout, push
+from testbed.memory.registry import MemoryRegistry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from runner.oci.artifact import Artifact
+
+
+NAME = Name.parse("registry.example/ns/controller:s3-v1.2.3")
+TOO = Name.parse("registry.example/ns/controller:1.2.3")
+OTHER = Name.parse("registry.example/ns/s3-controller:1.2.3")
+TAG = f":{NAME.tag}"
+
+
+class Waited(Lifetime):
+    """A run in which waiting takes no time: it is noted, and a clock of its own goes on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pauses: list[float] = []
+
+    def wait(self, seconds: float) -> None:
+        """Note a pause."""
+        self.pauses.append(seconds)
+
+    def now(self) -> float:
+        """The time that was waited, in seconds."""
+        return sum(self.pauses)
+
+
+class Run:
+    """A destination in one registry, and all that it does and tells."""
+
+    def __init__(self, registry: MemoryRegistry | None = None) -> None:
+        self.registry = registry or MemoryRegistry()
+        self.lifetime = Waited()
+        self.told: list[tuple[str, dict[str, Any]]] = []
+        self.written: list[Name] = []
+        self.destination = RegistryDestination(
+            self.registry,
+            self.lifetime,
+            lambda event, **values: self.told.append((event, values)),
+            written=self.written.append,
+            clock=self.lifetime.now,
+        )
+
+    def publish(self, artifact: Artifact, *names: Name, before: Observation = ABSENT) -> None:
+        """Publish under these names, each of which held ``before`` when planning."""
+        self.destination.publish(artifact, [(name, before) for name in names or (NAME,)])
+
+    def holds(self, name: Name = NAME) -> str | None:
+        """The digest under a name, as somebody else sees it."""
+        manifest = self.registry.another().manifest(name.repository, name.tag)
+        return None if manifest is None else manifest.digest
+
+    def somebody_writes(self, artifact: Artifact, name: Name = NAME) -> Callable[[], None]:
+        """What lets another run write this under a name."""
+        return lambda: push(self.registry.another(), name.repository, name.tag, artifact)
+
+
+def at(name: Name, digest: str) -> str:
+    """A digest in the repository of a name."""
+    return f"{name.repository}@{digest}"
+
+
+def artifact_in(folder: Path, text: str) -> Artifact:
+    """An image that differs by this text."""
+    return base_layout(folder / text, top={"author": text})
+
+
+def digests(artifact: Artifact) -> set[str]:
+    """The digests of all that an artifact consists of."""
+    manifests = {manifest.digest for manifest in (artifact.root, *artifact.children)}
+    return manifests | {blob.descriptor.digest for blob in artifact.blobs}
