@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import deflate
 
-from runner.chart.text import YamlInvalid, parse
+from runner.chart.yaml_text import YamlInvalid, parse
 from runner.errors import ChartUnusable
 from runner.oci.manifest import digest_of
 

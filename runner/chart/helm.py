@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runner.chart.text import YamlInvalid, parse
+from runner.chart.yaml_text import YamlInvalid, parse
 from runner.errors import ChartUnusable, ToolUnusable
 
 if TYPE_CHECKING:

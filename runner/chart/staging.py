@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from runner.chart.facts import VALUES_FILE
-from runner.chart.text import YamlInvalid, replace_scalars
+from runner.chart.yaml_text import YamlInvalid, replace_scalars
 from runner.errors import ChartDisagrees
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from runner.runtime.lifetime import Lifetime
 from runner.runtime.process import Children
 from runner.runtime.supervisor import supervise
 from runner.runtime.workspace import open_workspace, remove_folder
-from runner.tools import Session
+from runner.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 
     from runner.config.load import Config
     from runner.config.settings import Settings
+    from runner.session import Session
     from runner.source.clone import Clone
     from runner.source.event import Event
     from runner.source.route import Route
-    from runner.tools import Session
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from runner.run.services import select_services
 
 if TYPE_CHECKING:
     from runner.config.settings import Options
-    from runner.tools import Session
+    from runner.session import Session
 
 
 def release(options: Options, session: Session, *, only_plan: bool) -> None:

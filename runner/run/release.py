@@ -9,17 +9,11 @@ from typing import TYPE_CHECKING
 
 from runner.annotations import RELEASE_IMAGE, RELEASE_VERSION
 from runner.builders.builder import BuildRequest
-from runner.chart.facts import (
-    ChartFacts,
-    alias_warnings,
-    chart_files,
-    check_release,
-    choose_scheme,
-    read_chart_facts,
-    reference_warnings,
-)
+from runner.chart.checks import check_release, choose_scheme
+from runner.chart.facts import ChartFacts, chart_files, read_chart_facts
 from runner.chart.manifest import chart_artifact
 from runner.chart.packaging import has_same_files, package_chart
+from runner.chart.references import alias_warnings, reference_warnings
 from runner.errors import AlreadyPublished, RegistryAnswerWrong, ReleaseError
 from runner.published.observed import ABSENT, Observation, Published, PublishedChart, observe
 from runner.run.plan.model import DesiredArtifact, Kind, Plan, for_folder

@@ -8,7 +8,7 @@ from runner.report.record import EntryDocument
 
 if TYPE_CHECKING:
     from runner.run.plan.model import Plan
-    from runner.tools import Session
+    from runner.session import Session
 
 
 def tell_plan(plan: Plan, session: Session) -> None:

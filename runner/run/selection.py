@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runner.chart.facts import CHART_FILE
-from runner.chart.text import Mapped, YamlInvalid
+from runner.chart.yaml_text import Mapped, YamlInvalid
 from runner.config.load import service_named, services_in
 from runner.errors import NothingInTag, ServiceUnknown
 from runner.source.route import PresubmitPath, StablePath

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from runner.run.inputs import Inputs
     from runner.run.selection import Row
-    from runner.tools import Session
+    from runner.session import Session
 
 
 def select_services(inputs: Inputs, session: Session) -> tuple[Selected, ...]:

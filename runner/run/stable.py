@@ -6,16 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runner.annotations import RELEASE_IMAGE, RELEASE_RESOLVED_VERSION, RELEASE_VERSION
-from runner.chart.facts import (
-    ChartFacts,
-    chart_files,
-    check_stable,
-    image_version_of,
-    read_chart_facts,
-    reference_warnings,
-)
+from runner.chart.checks import check_stable, image_version_of
+from runner.chart.facts import ChartFacts, chart_files, read_chart_facts
 from runner.chart.manifest import chart_artifact
 from runner.chart.packaging import has_same_files, package_chart
+from runner.chart.references import reference_warnings
 from runner.errors import StableImageAbsent
 from runner.published.observed import (
     ABSENT,

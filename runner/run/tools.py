@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from runner.errors import UsageInvalid
 from runner.run.publish.layout import LayoutDestination
 from runner.run.publish.registry import RegistryDestination
-from runner.tools import Session, open_builder, open_helm, open_registry
+from runner.session import Session, open_builder, open_helm, open_registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable

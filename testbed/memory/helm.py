@@ -14,7 +14,7 @@ from runner.chart.archive import read_metadata
 from runner.chart.facts import VALUES_FILE
 from runner.chart.helm import NAMESPACE, RELEASE, Helm
 from runner.chart.manifest import METADATA_KEYS
-from runner.chart.text import Mapped, YamlInvalid
+from runner.chart.yaml_text import Mapped, YamlInvalid
 from runner.errors import ChartUnusable
 from testbed.memory.calls import Calls
 

@@ -26,8 +26,8 @@ from runner.run.services import select_services
 from runner.runtime.lifetime import Lifetime
 from runner.runtime.process import Children
 from runner.runtime.workspace import open_workspace
+from runner.session import Session
 from runner.source.route import ReleasePath
-from runner.tools import Session
 from testbed.git import git
 from testbed.origin import Origin, clone_refs, push_environment
 from testbed.paths import ROOT

@@ -34,7 +34,7 @@ from runner import errors
 from runner.cli.limits import Limits
 from runner.cli.session import run_session
 from runner.oci.name import Name
-from runner.tools import open_registry
+from runner.session import open_registry
 
 {before}
 

@@ -33,9 +33,9 @@ from runner.run.publish.layout import LayoutDestination
 from runner.run.publish.registry import RegistryDestination
 from runner.run.tools import Tools
 from runner.runtime.lifetime import Lifetime
+from runner.session import Session
 from runner.source.event import read_event
 from runner.source.route import PresubmitPath, decide_route
-from runner.tools import Session
 from testbed.base_images import push
 from testbed.memory.builder import MemoryBuilder
 from testbed.memory.clone import Commit, History, MemoryClone

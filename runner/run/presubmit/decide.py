@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runner.chart.text import Mapped, YamlInvalid
+from runner.chart.yaml_text import Mapped, YamlInvalid
 from runner.errors import ChartDisagrees, ChartMissing, VersionTaken
 from runner.run.selection import LeftOut, Row, Selected, chart_file
 from runner.versions import (

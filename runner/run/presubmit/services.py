@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from runner.run.inputs import Inputs
     from runner.run.presubmit.history import ChartAtHead
     from runner.run.selection import Row
-    from runner.tools import Session
+    from runner.session import Session
 
 
 def judge_services(

@@ -14,7 +14,8 @@ import pytest
 
 from runner.annotations import RELEASE_VERSION
 from runner.chart.archive import files_of, repack
-from runner.chart.facts import ChartFacts, check_release, choose_scheme, image_version_of, read_chart_facts
+from runner.chart.checks import check_release, choose_scheme, image_version_of
+from runner.chart.facts import ChartFacts, read_chart_facts
 from runner.chart.helm import Helm
 from runner.chart.manifest import chart_artifact
 from runner.config.naming import PRESETS, RegistryAddress

@@ -10,15 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.config.load import (
-    BuildConfig,
-    Config,
-    Service,
-    load_config,
-    parse_config,
-    service_named,
-    services_in,
-)
+from runner.config.load import BuildConfig, Config, Service, load_config, parse_config, service_named, services_in
 from runner.config.naming import PRESETS, SERVICE, RegistryAddress
 from runner.errors import ConfigurationInvalid, ServiceUnknown
 from runner.oci.manifest import Platform

@@ -19,7 +19,7 @@ from runner.report.console import Outlet, open_log
 from runner.report.record import Record
 from runner.runtime.lifetime import Lifetime
 from runner.runtime.process import Finished
-from runner.tools import Exchanges, Session, open_builder, open_helm, open_registry
+from runner.session import Exchanges, Session, open_builder, open_helm, open_registry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -5,7 +5,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.chart.text import Mapped, Scalar, YamlInvalid, parse, replace_scalars
+from runner.chart.yaml_text import Mapped, Scalar, YamlInvalid, parse, replace_scalars
 
 TAG = ("image", "tag")
 REPOSITORY = ("image", "repository")
