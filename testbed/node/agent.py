@@ -34,6 +34,8 @@ class Agent:
     ) -> None:
         self._cluster, self._engine, self._name, self._data, self._tell = cluster, engine, name, data, tell
         self._workers: dict[str, Worker] = {}
+        self._leaving: list[Worker] = []
+        """Those of pods that the apiserver has no more, until their containers are gone, too."""
         self._pods: dict[tuple[str, str], dict[str, Any]] = {}
         self._stopped = threading.Event()
         self._taking = threading.Lock()
@@ -71,7 +73,7 @@ class Agent:
                 self.stop()
                 # Whoever takes a pod at this moment has taken it by now, and nobody takes another.
                 with self._taking:
-                    workers = list(self._workers.values())
+                    workers = [*self._workers.values(), *self._leaving]
                 for worker in workers:
                     worker.abandon()
                 self._engine.remove_all()
@@ -125,6 +127,7 @@ class Agent:
             worker = self._workers.pop(uid, None)
             if worker is not None:
                 worker.gone()
+                self._leaving = [one for one in (*self._leaving, worker) if one.working]
             return
         self._pods[key] = document
         node = document["spec"].get("nodeName")

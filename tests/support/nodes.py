@@ -16,8 +16,9 @@ LONG = 60
 
 @contextlib.contextmanager
 def running(agent: Agent) -> Iterator[None]:
-    """Run a node until the end of the block."""
+    """Run a node until the end of the block; nothing works for one of its pods after that."""
     ready, failures = threading.Event(), []
+    before = {*threading.enumerate()}
 
     def run() -> None:
         try:
@@ -37,3 +38,4 @@ def running(agent: Agent) -> Iterator[None]:
         agent.stop()
         thread.join(LONG)
         assert not thread.is_alive()
+        assert not [one for one in {*threading.enumerate()} - before if one.name.startswith("pod-")]

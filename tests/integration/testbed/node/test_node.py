@@ -553,6 +553,19 @@ def test_a_node_that_ends_leaves_nothing(idle: NodeHarness, tmp_path: Path) -> N
     idle.core.delete_namespaced_pod(name, "default", grace_period_seconds=0, _preload_content=False)
 
 
+def test_a_node_that_ends_before_a_deleted_pod(idle: NodeHarness, tmp_path: Path) -> None:
+    """A pod that is deleted at once while its node ends leaves no container, and nothing that goes on for it."""
+    with (
+        contextlib.closing(Engine(idle.daemon.host, "short")) as engine,
+        running(Agent(idle.cluster, engine, name="short", data=tmp_path)),
+    ):
+        name = idle.create(in_shell("trap '' TERM; sleep 600"), nodeName="short")
+        idle.runs(name)
+        idle.core.delete_namespaced_pod(name, "default", grace_period_seconds=0, _preload_content=False)
+        idle.gone(name)
+    assert idle.daemon.docker("ps", "--all", "--quiet", "--filter", "label=dev.ack.release.node=short") == ""
+
+
 def test_a_node_that_was_killed_finds_its_pods_failed(idle: NodeHarness, tmp_path: Path) -> None:
     """A node that comes back after it was killed ends what ran, and the pods say that their containers are lost."""
     with other_node(idle, tmp_path):
