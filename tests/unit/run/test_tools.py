@@ -91,7 +91,7 @@ def test_programs_are_those_of_the_configuration(tmp_path: Path, *, artifacts: b
     """Helm and go are those of jobs.yaml, with the clone's environment; their output is kept beside the reports."""
     world = World(tmp_path, Asked().release())
     build = replace(world.inputs.config.build, helm="/opt/helm", go="/opt/go")
-    clone = replace(world.inputs.clone, environment={"HOME": "/work/home"})
+    clone = replace(world.inputs.clone, environment={"HOME": "/nowhere/home"})
     world.inputs = replace(world.inputs, config=replace(world.inputs.config, build=build), clone=clone)
     programs, folder = Programs(), tmp_path / "artifacts" if artifacts else None
     tools = open_with(world, run=programs.run, artifacts=folder)
@@ -102,4 +102,4 @@ def test_programs_are_those_of_the_configuration(tmp_path: Path, *, artifacts: b
     assert [(program, log) for program, log, _ in programs.started] == [
         (f"/opt/{tool}", folder and folder / f"{tool}-build-log.txt") for tool in ("helm", "go")
     ]
-    assert all(env["HOME"] == "/work/home" and "DOCKER_CONFIG" not in env for env in environments)
+    assert all(env["HOME"] == "/nowhere/home" and "DOCKER_CONFIG" not in env for env in environments)
