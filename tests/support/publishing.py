@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from runner.oci.name import Name
 from runner.published.observed import ABSENT, Observation
 from runner.run.publish.registry import RegistryDestination
-from runner.runtime.lifetime import Lifetime
 from testbed.base_images import base_layout, push
+from testbed.memory.lifetime import MemoryLifetime
 from testbed.memory.registry import MemoryRegistry
 
 if TYPE_CHECKING:
@@ -24,28 +24,12 @@ OTHER = Name.parse("registry.example/ns/s3-controller:1.2.3")
 TAG = f":{NAME.tag}"
 
 
-class Waited(Lifetime):
-    """A run in which waiting takes no time: it is noted, and a clock of its own goes on."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.pauses: list[float] = []
-
-    def wait(self, seconds: float) -> None:
-        """Note a pause."""
-        self.pauses.append(seconds)
-
-    def now(self) -> float:
-        """The time that was waited, in seconds."""
-        return sum(self.pauses)
-
-
 class Run:
     """A destination in one registry, and all that it does and tells."""
 
     def __init__(self, registry: MemoryRegistry | None = None) -> None:
         self.registry = registry or MemoryRegistry()
-        self.lifetime = Waited()
+        self.lifetime = MemoryLifetime()
         self.told: list[tuple[str, dict[str, Any]]] = []
         self.written: list[Name] = []
         self.destination = RegistryDestination(

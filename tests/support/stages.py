@@ -32,7 +32,6 @@ from runner.run.publish.copy import published_artifact
 from runner.run.publish.layout import LayoutDestination
 from runner.run.publish.registry import RegistryDestination
 from runner.run.tools import Tools
-from runner.runtime.lifetime import Lifetime
 from runner.session import Session
 from runner.source.event import read_event
 from runner.source.route import PresubmitPath, decide_route
@@ -40,6 +39,7 @@ from testbed.base_images import push
 from testbed.memory.builder import MemoryBuilder
 from testbed.memory.clone import Commit, History, MemoryClone
 from testbed.memory.helm import MemoryHelm
+from testbed.memory.lifetime import MemoryLifetime
 from testbed.memory.registry import MemoryRegistry
 
 if TYPE_CHECKING:
@@ -275,23 +275,6 @@ class Asked:
         return Commit(files, time=COMMITTED, trailers=self.trailers)
 
 
-class Waited(Lifetime):
-    """A run in which waiting takes no time: a clock of its own goes on."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seconds = 0.0
-
-    def wait(self, seconds: float) -> None:
-        """Let the time pass."""
-        self.check()
-        self.seconds += seconds
-
-    def now(self) -> float:
-        """How long it was waited."""
-        return self.seconds
-
-
 class World:
     """One run of these inputs, and all that it works with.
 
@@ -311,7 +294,7 @@ class World:
         self.inputs = inputs
         self.registry = MemoryRegistry() if registry is None else registry.another()
         self.helm, self.builder = MemoryHelm(), MemoryBuilder()
-        self.lifetime = Waited()
+        self.lifetime = MemoryLifetime()
         self._lines = LogCapture()
         self.record = Record(lambda _: None, clock=lambda: 0.0, now=lambda: now)
         log = structlog.wrap_logger(None, processors=[self._lines], wrapper_class=structlog.BoundLogger)
