@@ -17,6 +17,7 @@ from runner.errors import ExitCode, RunEnded
 from runner.report.console import Log, Outlet, error_lines, open_log
 from runner.report.files import PROGRESS, write_reports
 from runner.report.record import Record, RecordDocument, StepDocument
+from runner.report.table import REPORTS
 from runner.runtime.lifetime import Lifetime
 from runner.runtime.process import Children
 from runner.runtime.supervisor import supervise
@@ -199,13 +200,7 @@ class Finish:
         if self._folder is None:
             return
         self._record.wait_for_save()
-        problems.extend(write_reports(self._folder, document, PROGRESS))
-        try:
-            from runner.report.table import LAST  # noqa: PLC0415 - the first log line does not wait for their libraries
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with these, the others are written
-            problems.append(("reports", repr(error)))
-        else:
-            problems.extend(write_reports(self._folder, document, LAST))
+        problems.extend(write_reports(self._folder, document, REPORTS))
 
     def _say_last(self, document: RecordDocument) -> None:
         if document.errors:

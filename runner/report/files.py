@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,6 +28,16 @@ class Report:
     def one(cls, name: str, render: Callable[[RecordDocument], str]) -> Report:
         """A report that is one file."""
         return cls(name, lambda document: {name: render(document)})
+
+    @classmethod
+    def loaded(cls, name: str, module: str, function: str) -> Report:
+        """A report that is one file, whose module is loaded when it is written: what is wrong with it stays with it."""
+
+        def render(document: RecordDocument) -> str:
+            text: str = getattr(importlib.import_module(module), function)(document)
+            return text
+
+        return cls.one(name, render)
 
 
 def write_reports(folder: Path, document: RecordDocument, reports: Iterable[Report]) -> Iterable[tuple[str, str]]:

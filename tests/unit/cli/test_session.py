@@ -148,9 +148,14 @@ def test_a_report_that_cannot_be_kept_is_told_once(tmp_path: Path) -> None:
     assert all("level=warning" in line for line in lines)
 
 
-def test_reports_that_cannot_be_rendered_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where what renders the last reports cannot be loaded, the record is written all the same, and a warning."""
-    monkeypatch.setitem(sys.modules, "runner.report.table", None)
+@pytest.mark.parametrize(
+    ("module", "missing"), [("junit", "junit_release.xml"), ("html", "release.html")], ids=["junit", "html"]
+)
+def test_a_report_that_cannot_be_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, missing: str
+) -> None:
+    """A report whose libraries cannot be loaded is a warning, and keeps back no other."""
+    monkeypatch.setitem(sys.modules, f"runner.report.{module}", None)
     out = io.StringIO()
     outlet = Outlet(out)
     log = open_log(outlet, None)
@@ -158,6 +163,8 @@ def test_reports_that_cannot_be_rendered_at_all(tmp_path: Path, monkeypatch: pyt
     assert finish() == 0
     warning, last = out.getvalue().splitlines()
     assert "level=warning" in warning
-    assert "report=reports" in warning
+    assert f"report={missing}" in warning
     assert "event=done" in last
+    written = {"record.json", "metadata.json", "junit_release.xml", "release.html"} - {missing}
+    assert {path.name for path in tmp_path.iterdir()} == written
     assert json.loads((tmp_path / "record.json").read_text("utf-8"))["exit"] == 0
