@@ -88,10 +88,8 @@ class Desired:
             newest = [history[-1] for history in histories.values() if history]
             observed = observe((self.image_name, *self.chart.names, *self.releases, *newest), tools.registry)
         image = self._check_image(observed[self.image_name], tools)
-        return Observed(self, observed, histories, image, self._unchanged(observed))
-
-    def _unchanged(self, observed: Mapping[Name, Observation]) -> Plan | None:
-        return plan_stable_unchanged(self.service.name, self.chart, observed)
+        unchanged = plan_stable_unchanged(self.service.name, self.chart, observed)
+        return Observed(self, observed, histories, image, unchanged)
 
     def _check_image(self, found: Observation, tools: Tools) -> PublishedImage:
         name = self.image_name
@@ -146,7 +144,8 @@ class Observed:
                 semantic_version(desired.image_version), semantic_version(desired.version), inputs.created
             ),
             holder=holder,
-            backwards=self._backwards(),
+            backwards=self._backwards() if self._asks_backwards else {},
+            asked_backwards=self._asks_backwards,
         )
         plan = plan_stable(
             self.service.name,
@@ -188,11 +187,14 @@ class Observed:
         }
         return chart_artifact(packaged, annotations, tools.folder / self.service.name / "chart")
 
+    @property
+    def _asks_backwards(self) -> bool:
+        trailers = self.desired.inputs.clone.head.trailers
+        return any((key.lower(), value.strip().lower()) == BACKWARDS_TRAILER for key, value in trailers)
+
     def _backwards(self) -> Mapping[Name, str]:
-        """The names for which a move to something older is meant, and why it is."""
+        """The names for which a move to something older is allowed, and why: the commit follows that of their chart."""
         clone = self.desired.inputs.clone
-        if not any((key.lower(), value.strip().lower()) == BACKWARDS_TRAILER for key, value in clone.head.trailers):
-            return {}
         found = {name: self.observed[name] for name in self.desired.chart.names}
         revisions = {name: one.revision for name, one in found.items() if isinstance(one, Published) and one.revision}
         return {

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
     from runner.oci.manifest import Manifest
 
+REMEDY_OF_AN_UNRELATED_COMMIT = (
+    "Put the commit on top of the one that this name's chart was made from, with the trailer, and push again. A chart"
+    " that names no commit can only be moved forwards from."
+)
+"""Said where the trailer is there and does not suffice."""
+
 OLDEST = datetime.min.replace(tzinfo=UTC)
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 
@@ -68,7 +74,8 @@ class Candidate:
     """The chart that the moving names should hold.
 
     ``holder`` is a name that holds its manifest already (another moving name, or the release's own chart); None when
-    it was packaged just now. ``backwards`` says why a move to something older is meant, for each name for which it is.
+    it was packaged just now. ``backwards`` says why a move to something older is meant, for each name for which it is;
+    ``asked_backwards`` is whether the commit asks for such a move at all.
     """
 
     digest: str
@@ -76,6 +83,7 @@ class Candidate:
     position: Position
     holder: Name | None = None
     backwards: Mapping[Name, str] = field(default_factory=dict)
+    asked_backwards: bool = False
 
 
 def plan_stable(
@@ -106,6 +114,8 @@ def plan_stable(
             entries.append(Entry(Kind.CHART, name, Action.SKIP, "holds this chart already", found.digest))
         elif there is not None and candidate.position < there and name not in candidate.backwards:
             reason = f"holds {there}, which is newer than this chart ({candidate.position})"
+            if candidate.asked_backwards:
+                reason += "; the commit says Stable-Move: backwards, but does not follow the commit of that chart"
             entries.append(Entry(Kind.CHART, name, Action.REFUSE, reason, candidate.digest))
         else:
             if there is not None and candidate.position < there:
@@ -118,6 +128,7 @@ def plan_stable(
     if refused:
         error = StableBackwards(
             f"{refused[0].target} {refused[0].reason}",
+            remedy=REMEDY_OF_AN_UNRELATED_COMMIT if candidate.asked_backwards else None,
             detail=tuple(f"{entry.target} {entry.reason}" for entry in refused),
         )
         return Plan(service, held_back(entries), error=error)

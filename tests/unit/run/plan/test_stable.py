@@ -19,6 +19,7 @@ from runner.published.observed import ABSENT, Observation, Published, PublishedC
 from runner.run.plan.model import Action, DesiredArtifact, Entry, Identity, Kind, Plan
 from runner.run.plan.stable import (
     OLDEST,
+    REMEDY_OF_AN_UNRELATED_COMMIT,
     Candidate,
     Position,
     history_names,
@@ -137,6 +138,15 @@ def test_backwards_that_is_meant_moves_and_is_noted() -> None:
     plan = decide_stable(meant, {STABLE: stable_chart(position("2.0.0"))})
     assert plan.publishes
     assert plan.notes == (f"{STABLE} moves backwards: the trailer asks for it",)
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_backwards_that_is_refused_says_what_is_missing(*, asked: bool) -> None:
+    """Where the commit has the trailer and does not follow the chart that is there, the refusal asks for no trailer."""
+    plan = decide_stable(replace(CANDIDATE, asked_backwards=asked), {STABLE: stable_chart(position("2.0.0"))})
+    assert isinstance(plan.error, StableBackwards)
+    assert ("does not follow the commit of that chart" in plan.error.cause) is asked
+    assert plan.error.remedy == (REMEDY_OF_AN_UNRELATED_COMMIT if asked else StableBackwards.remedy)
 
 
 def test_backwards_is_meant_for_each_name() -> None:
