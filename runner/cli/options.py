@@ -12,11 +12,11 @@ from runner.config.settings import OPTIONS
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from runner.config.settings import Kind
+    from runner.config.settings import OptionKind
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
-TAKES: Mapping[Kind, Mapping[str, Any]] = {
+TAKES: Mapping[OptionKind, Mapping[str, Any]] = {
     "text": {},
     "texts": {"multiple": True},
     "file": {"type": click.Path(path_type=Path, dir_okay=False)},

@@ -30,7 +30,7 @@ BAKED_CONFIG = Path("/etc/ack-release/jobs.yaml")
 DEFAULT_CONFIG = Path("config/jobs.yaml")
 DEFAULT_ARTIFACTS = Path("artifacts")
 
-Kind = Literal["text", "texts", "file", "folder", "flag"]
+OptionKind = Literal["text", "texts", "file", "folder", "flag"]
 """What an option takes: text; text, and it may be repeated; the path of a file or of a folder; nothing."""
 
 
@@ -67,10 +67,11 @@ class Declared:
         default: what it is where nothing gives it: empty, unless said otherwise.
         parse: reads the value; raises ValueError where it is malformed.
         row: what the record's ``settings`` call it; None where they leave it out.
+        may_be_empty: whether an empty option counts as one that is not given.
     """
 
     flag: str = ""
-    kind: Kind = "text"
+    kind: OptionKind = "text"
     metavar: str | None = None
     choices: tuple[str, ...] = ()
     help: str = ""
@@ -80,6 +81,7 @@ class Declared:
     default: Callable[[], Setting] = lambda: NOTHING
     parse: Callable[[str], Hashable] = str
     row: str | None = None
+    may_be_empty: bool = False
 
 
 def _option(declared: Declared, *, nothing: object = None) -> Any:  # noqa: ANN401 - a field of any type
@@ -145,6 +147,7 @@ class Options:
             help="What the image is built on.",
             key="build.base_image",
             row="base image",
+            may_be_empty=True,
         )
     )
     to_layout: Path | None = _option(
@@ -209,7 +212,8 @@ FIRST_ROWS = (
 def find(name: str, options: Options, environment: Mapping[str, str], config: Config | None = None) -> Setting:
     """Return a value and where it came from: the option, else the environment, else jobs.yaml, else the default.
 
-    An empty variable counts as absent, and an empty option as given. What nothing gives, and has no default, is empty.
+    An empty variable counts as absent, and an empty option as given unless it may be empty. What nothing gives, and has
+    no default, is empty.
 
     Args:
         name: one of ``DECLARED``.
@@ -222,7 +226,7 @@ def find(name: str, options: Options, environment: Mapping[str, str], config: Co
     """
     declared = DECLARED[name]
     given = getattr(options, name, None)
-    if not (given is None or given is False or given == ()):
+    if not (given is None or given is False or given == () or (given == "" and declared.may_be_empty)):
         return _checked(declared, Setting(_text(given), f"option {declared.flag}"))
     in_environment = [
         _checked(declared, Setting(environment[variable], f"environment {variable}"))

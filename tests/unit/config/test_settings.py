@@ -192,6 +192,13 @@ def test_an_empty_option_is_no_missing_one() -> None:
         resolve_settings(Options(registry=""), {}, CONFIG)
 
 
+def test_an_empty_base_image_is_a_missing_one() -> None:
+    """``--base-image ""``, as a script gives it whose variable is not set, takes the configured one."""
+    settings = resolve_settings(Options(base_image=""), {}, CONFIG)
+    assert settings.base_image == CONFIG.build.base_image
+    assert settings.table["base image"] == find("base_image", Options(), {}, CONFIG)
+
+
 def test_rows() -> None:
     """The table begins with what every run has, in one order, and has of the rest only what is given."""
     usual = ["config", "registry", "production registry", "config digest", "builder", "base image", "platforms"]
