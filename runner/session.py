@@ -51,20 +51,20 @@ def open_registry(session: Session) -> Registry:
     return Registry(transport, Chain((DockerConfig.find(session.environment),)))
 
 
-def open_helm(session: Session, program: str, children: Mapping[str, str]) -> Helm:
+def open_helm(session: Session, program: str, environment: Mapping[str, str]) -> Helm:
     """Return what calls helm.
 
     Args:
         session: what helm is started in; its output goes into ``helm-build-log.txt`` of the artifacts folder.
         program: a name on PATH, or a path.
-        children: helm's whole environment.
+        environment: helm's whole environment.
     """
     from runner.chart.helm import Helm
 
-    return Helm(program, session.run, children, _output_file(session, "helm"))
+    return Helm(program, session.run, environment, _output_file(session, "helm"))
 
 
-def open_builder(session: Session, name: str, programs: Mapping[str, str], children: Mapping[str, str]) -> Builder:
+def open_builder(session: Session, name: str, programs: Mapping[str, str], environment: Mapping[str, str]) -> Builder:
     """Return the builder of this name, one of ``BUILDERS``.
 
     Args:
@@ -72,9 +72,9 @@ def open_builder(session: Session, name: str, programs: Mapping[str, str], child
             folder.
         name: as in the settings.
         programs: the programs that jobs.yaml names under ``build``, by key.
-        children: the whole environment of those programs.
+        environment: the whole environment of those programs.
     """
-    return BUILDERS[name](programs, session.run, children, _output_file(session, name))
+    return BUILDERS[name](programs, session.run, environment, _output_file(session, name))
 
 
 class Exchanges:

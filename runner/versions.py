@@ -103,12 +103,12 @@ class StableChannel:
 _TIME: Final = "%Y%m%dT%H%M%SZ"
 _COMMIT_LENGTH: Final = 7
 # 1 comes first, so that the first characters of all places make a real suffix: messages show it as an example.
-_DIGITS: Final = "1234567890"
-_HEXADECIMAL: Final = "abcdef" + _DIGITS
+DIGITS: Final = "1234567890"
+_HEXADECIMAL: Final = "abcdef" + DIGITS
 
 HISTORY_SUFFIX: Final[tuple[str, ...]] = (
     "-",
-    *(_DIGITS if character.isdigit() else character for character in datetime(2026, 1, 2, tzinfo=UTC).strftime(_TIME)),
+    *(DIGITS if character.isdigit() else character for character in datetime(2026, 1, 2, tzinfo=UTC).strftime(_TIME)),
     "-",
     *[_HEXADECIMAL] * _COMMIT_LENGTH,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runner.chart.facts import ChartFacts, refuse
 from runner.config.naming import fill
 from runner.errors import ChartDisagrees, StableDisagrees
 from runner.oci.name import Name
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runner.config.naming import RegistryAddress, Scheme
-
-from runner.chart.facts import ChartFacts, refuse
 
 NAMING_REMEDY = (
     "Regenerate the release artifacts for this version, commit them, and tag that commit; or add the naming scheme of"

@@ -6,6 +6,7 @@ import posixpath
 import re
 from typing import TYPE_CHECKING
 
+from runner.chart.facts import KUSTOMIZATION_FILE, NOTES_FILE, ChartFacts
 from runner.chart.yaml_text import Mapped, YamlInvalid
 from runner.versions import is_read_by_helm
 
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
 
     from runner.config.naming import RegistryAddress
     from runner.oci.name import Name
-
-from runner.chart.facts import KUSTOMIZATION_FILE, NOTES_FILE, ChartFacts
 
 
 def reference_warnings(

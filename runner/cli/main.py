@@ -26,18 +26,18 @@ overwritten, and not sent again.
 """
 
 
-class Entry(NamedTuple):
+class CommandEntry(NamedTuple):
     """A command: the module that has it, under its own name, and the first sentence of its help."""
 
     module: str
     help: str
 
 
-COMMANDS: Mapping[str, Entry] = {
-    "plan": Entry("runner.cli.release", "Say what run would do and why; change nothing; exit as run would."),
-    "prowjobs": Entry("runner.cli.prowjobs", "Prow's job configuration, made from jobs.yaml."),
-    "run": Entry("runner.cli.release", "Release what Prow's environment names: the whole pipeline."),
-    "schema": Entry("runner.cli.schema", "Print the JSON Schema of jobs.yaml."),
+COMMANDS: Mapping[str, CommandEntry] = {
+    "plan": CommandEntry("runner.cli.release", "Say what run would do and why; change nothing; exit as run would."),
+    "prowjobs": CommandEntry("runner.cli.prowjobs", "Prow's job configuration, made from jobs.yaml."),
+    "run": CommandEntry("runner.cli.release", "Release what Prow's environment names: the whole pipeline."),
+    "schema": CommandEntry("runner.cli.schema", "Print the JSON Schema of jobs.yaml."),
 }
 
 

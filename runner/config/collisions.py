@@ -12,12 +12,10 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from runner.config.naming import FIELDS, TAG_LENGTH, TEMPLATE_KINDS, Scheme, TemplateKind, fill
-from runner.versions import HISTORY_SUFFIX, LARGEST_NUMBER
+from runner.versions import DIGITS, HISTORY_SUFFIX, LARGEST_NUMBER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-_DIGITS = "1234567890"
 
 
 @dataclass(frozen=True)
@@ -133,7 +131,7 @@ def _neighbours(
         for right in ordered[index + 1 :]:
             if not right[0].before.startswith(before):
                 break
-            if right[0].before[len(before) :][:1] in _DIGITS:
+            if right[0].before[len(before) :][:1] in DIGITS:
                 yield left, right
 
 
@@ -178,8 +176,8 @@ def _automaton(language: _Language) -> list[list[tuple[str, int]]]:
         # 0 with more to come; the state ``further`` reads those, and the last of them leads behind the number. Which
         # digit is the last is not known when it is read, so two transitions may share a character.
         further, behind = len(states) + 1, len(states) + 2
-        states.append([(_DIGITS, behind), (_DIGITS.replace("0", ""), further)])
-        states.append([(_DIGITS, further), (_DIGITS, behind)])
+        states.append([(DIGITS, behind), (DIGITS.replace("0", ""), further)])
+        states.append([(DIGITS, further), (DIGITS, behind)])
     for characters in (*language.after, *language.suffix):
         states.append([(characters, len(states) + 1)])
     return states

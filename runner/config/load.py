@@ -108,10 +108,6 @@ class Config:
     given: frozenset[str] = frozenset()
     prow: ProwSection | None = None
 
-    def chart_names_of(self, service: str) -> tuple[str, ...]:
-        """The names that the Chart.yaml of this service may have."""
-        return tuple(template.replace("{service}", service) for template in self.chart_names)
-
 
 def load_config(path: Path) -> Config:
     """Read and check ``jobs.yaml``.

@@ -1,1 +1,1 @@
-"""OCI: media types, layouts, and the registry client."""
+"""OCI: names, manifests, artifacts and layout folders, and the registry client with its authorisation."""

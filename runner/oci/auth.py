@@ -1,8 +1,8 @@
 """Authorising requests to registries, and deciding whether a request that was refused is sent again.
 
 The first request to a host is anonymous. Only a host that answers 401 is sent credentials, and only those that are
-configured for it (ECR Public answers 400 to any Basic header). Which header that is, a ``Scheme`` decides: the first
-that the host offers in its challenges.
+configured for it (ECR Public answers 400 to any Basic header). Which header that is, an ``AuthenticationScheme``
+decides: the first that the host offers in its challenges.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Header:
     expires: float | None = None
 
 
-class Scheme(Protocol):
+class AuthenticationScheme(Protocol):
     """One authentication scheme (RFC 9110, 11.1): how the requests to a host that offers it are authorised."""
 
     @property
@@ -114,7 +114,7 @@ class Basic:
         return Header(login.basic, login.expires)
 
 
-SCHEMES: tuple[Scheme, ...] = (Basic(),)
+SCHEMES: tuple[AuthenticationScheme, ...] = (Basic(),)
 
 
 class Authorization:
@@ -127,13 +127,17 @@ class Authorization:
     """
 
     def __init__(
-        self, credentials: Credentials, schemes: Iterable[Scheme] = SCHEMES, *, clock: Callable[[], float] = time.time
+        self,
+        credentials: Credentials,
+        schemes: Iterable[AuthenticationScheme] = SCHEMES,
+        *,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._credentials = credentials
         self._schemes = tuple(schemes)
         self._logins = ExpiringStore[str, "Login | None"](clock)
         self._headers = ExpiringStore[Scope, Header](clock)
-        self._chosen: dict[str, tuple[Scheme, Challenge]] = {}
+        self._chosen: dict[str, tuple[AuthenticationScheme, Challenge]] = {}
 
     def authorize(self, request: Request, scope: Scope) -> Request:
         """Return the request with the header that its host asks for.
@@ -151,7 +155,7 @@ class Authorization:
         return replace(request, headers={**request.headers, AUTHORIZATION: header.value})
 
     def rejected(self, answer: Answer, scope: Scope) -> bool:
-        """Return whether a request that was refused should be authorised anew and sent again, once.
+        """Return whether a request that was refused should be authorised again and sent once more.
 
         So it is where the host has asked for credentials that the request did not carry, where the header that it
         carried can expire, and where another request has renewed that header meanwhile.
@@ -206,7 +210,7 @@ class Authorization:
         self._headers.drop(key, header)
         return True
 
-    def _header(self, scope: Scope, scheme: Scheme, challenge: Challenge) -> Header:
+    def _header(self, scope: Scope, scheme: AuthenticationScheme, challenge: Challenge) -> Header:
         return self._headers.get(scheme.key(scope), lambda: scheme.header(scope, challenge, self._login(scope.host)))
 
     def _login(self, host: str) -> Login | None:

@@ -132,7 +132,7 @@ class DockerConfig:
             if not colon or not username:
                 raise CredentialsRefused(
                     f"auth of {host} in {self._path} is not the base64 form of USERNAME:PASSWORD",
-                    remedy=f"Log in to {host} anew, so that {self._path} is written again, then rerun.",
+                    remedy=f"Log in to {host} again, so that {self._path} is written again, then rerun.",
                 )
             return Login(username, password.rstrip("\0"))
         match entry:

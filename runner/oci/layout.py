@@ -47,12 +47,12 @@ def write_layout_folder(folder: Path, entries: Iterable[tuple[Name, Artifact]], 
     """
     blob_path(folder, "sha256:").mkdir(parents=True, exist_ok=True)
     listed = []
-    for name, layout in entries:
-        for blob in layout.blobs:
+    for name, artifact in entries:
+        for blob in artifact.blobs:
             _store_blob(folder, blob, registry)
-        for manifest in (*layout.children, layout.root):
+        for manifest in (*artifact.children, artifact.root):
             _replace(blob_path(folder, manifest.digest), (manifest.body,))
-        root = layout.root.descriptor()
+        root = artifact.root.descriptor()
         listed.append(Descriptor(root.media_type, root.digest, root.size, None, {REF_NAME: str(name)}).document())
     _replace(folder / MARKER, (_json({"imageLayoutVersion": VERSION}),))
     index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": listed}

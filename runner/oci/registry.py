@@ -300,7 +300,7 @@ class Registry:
 
     @contextlib.contextmanager
     def _open(self, request: Request, scope: Scope) -> Iterator[Response]:
-        """Open, authorised for ``scope``; a request that is refused is authorised anew at most once."""
+        """Open, authorised for ``scope``; a request that is refused is authorised again at most once."""
         with contextlib.ExitStack() as stack:
             for last in (False, True):
                 sent = self._authorization.authorize(request, scope)

@@ -38,7 +38,7 @@ StepName = Literal[
 """Every step that a run may take, in the order of the pipeline."""
 
 SCHEMA = "ack-release.record.v1"
-COMMANDS = ("run", "plan")
+COMMAND_NAMES = ("run", "plan")
 """The commands whose records the published schema describes."""
 
 PACKAGES = Path(__file__).parents[2]
@@ -117,7 +117,7 @@ class RecordDocument(_Document):
 
     schema_name: str = Field(SCHEMA, alias="schema")
     runner: str | None = Field(None, description="The version of the program that wrote this.")
-    command: str = Field("run", json_schema_extra={"enum": [*COMMANDS]})
+    command: str = Field("run", json_schema_extra={"enum": [*COMMAND_NAMES]})
     layout_folder: str | None = Field(None, description="The folder that tags were written to instead of the registry.")
     ref: str | None = None
     as_tag: str | None = Field(

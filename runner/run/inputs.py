@@ -95,10 +95,9 @@ def read_inputs(options: Options, session: Session) -> Inputs:
         file = config_file(options)
         config = load_config(Path(file.value))
         settings = resolve_settings(options, session.environment, config)
-        table = {"config": file, **settings.table}
         record.update(
             registry=str(settings.registry),
-            settings={key: SettingDocument(value=one.value, origin=one.origin) for key, one in table.items()},
+            settings={key: SettingDocument(value=one.value, origin=one.origin) for key, one in settings.table.items()},
         )
     with record.step("checkout"):
         folder = find_clone(event, options.workspace, Path.cwd())

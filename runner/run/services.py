@@ -1,4 +1,4 @@
-"""The services that a run releases: chosen, recorded with the reason for each, and logged in the first line."""
+"""The services that a run releases: selected, recorded with the reason for each, and logged in the first line."""
 
 from __future__ import annotations
 

@@ -24,21 +24,21 @@ if TYPE_CHECKING:
 
 __all__ = ["check", "describe", "observe", "open_tools", "package", "publish", "verify"]
 
-Desired = release.Desired | stable.Desired
-Observed = release.Observed | stable.Observed
-Packaged = release.Packaged | stable.Packaged
+AnyDesired = release.Desired | stable.Desired
+AnyObserved = release.Observed | stable.Observed
+AnyPackaged = release.Packaged | stable.Packaged
 
 READ_AT_ONCE = 8
 """How many services are described and observed at the same time."""
 
 
-def describe(inputs: Inputs, selected: Sequence[Selected], tools: Tools) -> tuple[Desired, ...]:
+def describe(inputs: Inputs, selected: Sequence[Selected], tools: Tools) -> tuple[AnyDesired, ...]:
     """Say for each service what there should be."""
     paths = [file for one in selected for file in chart_files(one.service.chart_folder)]
     with tools.record.step("describe"):
         files = inputs.clone.files(paths)
 
-    def work(one: Selected, step: OpenStep) -> Desired:
+    def work(one: Selected, step: OpenStep) -> AnyDesired:
         with step("describe"):
             if isinstance(inputs.route, StablePath):
                 return stable.describe(inputs, one, files)
@@ -49,10 +49,10 @@ def describe(inputs: Inputs, selected: Sequence[Selected], tools: Tools) -> tupl
     return desired
 
 
-def observe(desired: Sequence[Desired], tools: Tools) -> tuple[Observed, ...]:
+def observe(desired: Sequence[AnyDesired], tools: Tools) -> tuple[AnyObserved, ...]:
     """Read for each service what there is, and plan; return those for which there is something to do."""
 
-    def work(one: Desired, step: OpenStep) -> Observed:
+    def work(one: AnyDesired, step: OpenStep) -> AnyObserved:
         with step("observe"):
             observed = one.observe(tools)
         if observed.plan is not None:
@@ -63,34 +63,34 @@ def observe(desired: Sequence[Desired], tools: Tools) -> tuple[Observed, ...]:
     return tuple(one for one in observed if one.plan is None or one.plan.publishes)
 
 
-def check(inputs: Inputs, observed: Sequence[Observed], tools: Tools) -> Prerequisites:
+def check(inputs: Inputs, observed: Sequence[AnyObserved], tools: Tools) -> Prerequisites:
     """Check all that services share and that can go wrong without building: tools, base image, source."""
     return check_prerequisites(inputs, tools, build=any(one.builds for one in observed))
 
 
 def package(
-    inputs: Inputs, observed: Sequence[Observed], prerequisites: Prerequisites, tools: Tools
-) -> tuple[Packaged, ...]:
+    inputs: Inputs, observed: Sequence[AnyObserved], prerequisites: Prerequisites, tools: Tools
+) -> tuple[AnyPackaged, ...]:
     """Make and check each service's chart, and finish its plan; return those for which there is something to do."""
 
-    def work(one: Observed, step: OpenStep) -> Packaged:
+    def work(one: AnyObserved, step: OpenStep) -> AnyPackaged:
         with step("chart"):
             packaged = one.package(prerequisites, tools)
         if one.plan is None:
             tell_plan(packaged.plan, tools)
-        if packaged.unmet is not None:
+        if (unmet := packaged.unmet) is not None:
             with step("base image"):
-                raise packaged.unmet
+                raise unmet
         return packaged
 
     packaged = each_service(observed, work, tools.record, at_once=inputs.config.build.parallel)
     return tuple(one for one in packaged if one.plan.publishes)
 
 
-def publish(inputs: Inputs, packaged: Sequence[Packaged], tools: Tools) -> tuple[Plan, ...]:
+def publish(inputs: Inputs, packaged: Sequence[AnyPackaged], tools: Tools) -> tuple[Plan, ...]:
     """Build and publish each service: image first, the chart's names last; record what its names hold now."""
 
-    def work(one: Packaged, _: OpenStep) -> Plan:
+    def work(one: AnyPackaged, _: OpenStep) -> Plan:
         plan = one.publish(tools)
         record_entries(plan, tools)
         return plan
@@ -104,7 +104,7 @@ def verify(tools: Tools) -> None:
         tools.destination.finish()
 
 
-def _record_desired(inputs: Inputs, desired: Sequence[Desired], tools: Tools) -> None:
+def _record_desired(inputs: Inputs, desired: Sequence[AnyDesired], tools: Tools) -> None:
     """Record the scheme of each service, the charts' warnings, and whether this is a staging release."""
     settings, record = inputs.settings, tools.record
     staging = settings.is_staging or any(str(one.image_name) != one.facts.image for one in desired)

@@ -1,4 +1,4 @@
-"""Where a run works: its folder, the environment of its children, and the source it exports from HEAD."""
+"""Where a run works: its folder, and the environment of its children."""
 
 from __future__ import annotations
 

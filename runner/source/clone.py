@@ -7,7 +7,6 @@ Full ref names only, no network, and no remote, since clonerefs leaves none. Not
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from runner.errors import CheckoutMissing
 from runner.source.export import export
-from runner.source.git import Git, git_folder
+from runner.source.git import OBJECT_ID, Git, git_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
 CHANGED_AT_MOST = 20
 
-_OBJECT_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _RELATIVE = ("./", "../")
 _HEAD_FORMAT = "%ct%x00%(trailers:only=true,unfold=true)"
 _STATUS = ("status", "--porcelain=v1", "-z", "--untracked-files=normal", "--ignore-submodules=all", "--no-renames")
@@ -102,7 +100,7 @@ class Clone:
 
     def contains(self, commit: str) -> bool:
         """Whether a commit, named by its full id, is HEAD or an ancestor of it; False when it is unknown here."""
-        if not _OBJECT_ID.fullmatch(commit):
+        if not OBJECT_ID.fullmatch(commit):
             return False
         return self._git("merge-base", "--is-ancestor", commit, self.head.commit, may_fail=True).ok
 

@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from runner.errors import EventInvalid
+from runner.source.git import OBJECT_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -53,7 +54,6 @@ LONGEST_SECONDS = 2**63 / 1e9
 
 _NAME = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]*")
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?")
-_OBJECT_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _FORBIDDEN_IN_REF = re.compile(r"[ ~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(/|$)")
 _DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h)")
 _DURATION = re.compile(rf"(?:{_DURATION_PART.pattern})+")
@@ -273,7 +273,7 @@ def _pulls(pulls: Sequence[Mapping[str, Any]], said: Mapping[str, str | None]) -
     return tuple(
         Pull(
             _checked(number or "", "a pull request's number", lambda text: text.isascii() and text.isdigit()),
-            _checked(sha or "", "a pull request's commit", lambda text: _OBJECT_ID.fullmatch(text) is not None),
+            _checked(sha or "", "a pull request's commit", lambda text: OBJECT_ID.fullmatch(text) is not None),
         )
         for number, sha in named
     )
@@ -351,7 +351,7 @@ def _ref(value: str) -> str:
 def _object_id(value: str | None) -> str | None:
     if value is None:
         return None
-    return _checked(value, "the pushed commit", lambda text: _OBJECT_ID.fullmatch(text) is not None)
+    return _checked(value, "the pushed commit", lambda text: OBJECT_ID.fullmatch(text) is not None)
 
 
 def _plain(value: str | None, where: str) -> str | None:

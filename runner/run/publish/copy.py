@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def published_artifact(name: Name, found: Published, registry: Registry) -> Artifact:
-    """Describe what is published under a name as a layout whose blobs are in the registry.
+    """Describe what is published under a name as an artifact whose blobs are in the registry.
 
     Raises:
         RegistryAnswerWrong: a child of its index does not answer.

@@ -105,7 +105,7 @@ def test_all_keys_are_read() -> None:
         "adopt: {}\naws: {}\nprow:\n"
     )
     assert config.naming == (PRESETS["repo-per-service"],)
-    assert config.chart_names_of("s3") == ("s3-chart",)
+    assert config.chart_names == ("{service}-chart",)
     assert config.platforms == (Platform("linux", "arm", "v7"),)
     assert config.build == BuildConfig(
         builder="go", base_image="scratch", go="/opt/go/bin/go", helm="helm3", parallel=8

@@ -21,7 +21,7 @@ from runner.oci.name import Repository
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from runner.oci.auth import Scheme
+    from runner.oci.auth import AuthenticationScheme
 
 HOST = "registry.example:5000"
 SECRET = "s3cr:et é"  # noqa: S105  # what must never show
@@ -386,7 +386,7 @@ def test_credentials_that_cannot_be_read() -> None:
 
 
 @pytest.mark.parametrize("schemes", [SCHEMES, (Token(Clock()), Basic())], ids=["basic", "token"])
-def test_representations(schemes: tuple[Scheme, ...]) -> None:
+def test_representations(schemes: tuple[AuthenticationScheme, ...]) -> None:
     """No value that holds a secret shows it."""
     clock = Clock()
     issuer = Issuer(clock)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runner.run.prerequisites import Prerequisites
-    from runner.run.stages import Desired, Observed, Packaged
+    from runner.run.stages import AnyDesired, AnyObserved, AnyPackaged
     from testbed.memory.registry import MemoryRegistry
 
 THREE = {"ecr": "1.2.3", "s3": "1.2.3", "sns": "1.2.3"}
@@ -38,23 +38,23 @@ NAMES = SCHEMES["seed"]
 OF_S3 = "services/s3/helm"
 
 
-def describe(world: World) -> tuple[Desired, ...]:
+def describe(world: World) -> tuple[AnyDesired, ...]:
     selected = select_services(world.inputs, world.session)
     return stages.describe(world.inputs, selected, world.tools)
 
 
-def observe(world: World) -> tuple[Observed, ...]:
+def observe(world: World) -> tuple[AnyObserved, ...]:
     return stages.observe(describe(world), world.tools)
 
 
-def package(world: World, base: BaseImageUnusable | None = None) -> tuple[Packaged, ...]:
+def package(world: World, base: BaseImageUnusable | None = None) -> tuple[AnyPackaged, ...]:
     observed = observe(world)
     found: Prerequisites = stages.check(world.inputs, observed, world.tools)
     found = replace(found, base=base or found.base)
     return stages.package(world.inputs, observed, found, world.tools)
 
 
-def services(found: Sequence[Desired | Observed | Packaged]) -> list[str]:
+def services(found: Sequence[AnyDesired | AnyObserved | AnyPackaged]) -> list[str]:
     """Whose they are."""
     return [one.service.name for one in found]
 
