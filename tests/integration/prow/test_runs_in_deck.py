@@ -125,7 +125,7 @@ FAILURES: Mapping[str, Failure] = {
         "widget: describe",
         "helm/values.yaml:3: image.repository and image.tag name ",
         "Regenerate the release artifacts for this version, commit them, and tag that commit",
-        near="seed would be ",
+        near="seed accepts ",
         title="Refused: widget 1.3.0 was refused",
     ),
     "does not compile": Failure(
@@ -153,7 +153,7 @@ FAILURES: Mapping[str, Failure] = {
         "widget: describe",
         "helm/values.yaml:3: image.repository and image.tag name ",
         "Regenerate the release artifacts for this version, commit them, and tag that commit",
-        near="seed would be ",
+        near="seed accepts ",
         title="Refused: widget 1.6.0 cannot be released",
     ),
 }
