@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from runner.errors import ExitCode, ReleaseError
+from runner.report.words import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +32,7 @@ def print_error(error: ReleaseError) -> int:
         click.echo(f"  | {line}", err=True)
     if len(error.detail) > DETAIL_LINES:
         click.echo(f"  | … ({len(error.detail) - DETAIL_LINES} more lines)", err=True)
-    click.echo(f"ERROR: {error.cause}. {error.remedy} exit={error.exit_code} code={error.code}", err=True)
+    click.echo(f"ERROR: {sentence(error.cause)} {error.remedy} exit={error.exit_code} code={error.code}", err=True)
     return error.exit_code
 
 

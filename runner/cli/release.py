@@ -12,7 +12,7 @@ import click
 
 from runner.cli.options import options_of
 from runner.cli.session import run_session
-from runner.config.settings import Options, artifacts_folder
+from runner.config.settings import Options, artifacts_folder, is_quiet
 from runner.report.console import released_line
 from runner.report.record import Record, plan_view, summary
 from runner.run.pipeline import release
@@ -95,9 +95,11 @@ def say_released(document: RecordDocument, out: Outlet, log: Log) -> None:
     log.debug("released", summary=summary(document))
 
 
-def say_planned(document: RecordDocument, _: Outlet, log: Log) -> None:
-    """End a plan that went well with what it found."""
-    log.info(summary(document))
+def say_planned(document: RecordDocument, out: Outlet, log: Log) -> None:
+    """End a plan that went well with what it found, even where QUIET leaves out the log."""
+    if is_quiet(os.environ):
+        out.write(f"{summary(document)}\n")
+    log.info("plan done", summary=summary(document))
 
 
 def print_plan(document: RecordDocument) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 import structlog
 
 from runner.report.record import summary
+from runner.report.words import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, MutableMapping
@@ -151,11 +152,9 @@ def error_lines(error: ErrorDocument) -> Iterator[str]:
     for line in error.detail if error.detail != (error.cause,) else ():
         yield cut("  | " + _plain(line))
     of = f" service={error.service}" if error.service else ""
-    # A run that was ended names its step in the cause.
-    at = f" step={_value(error.step)}" if error.step and f"during {error.step}" not in error.cause else ""
-    stop = "" if error.cause.endswith(("?", "!", ".")) else "."
-    end = f"{stop} {_plain(error.remedy)} exit={error.exit} code={error.code}{at}{of}"
-    yield f"{cut(f'ERROR: {_plain(error.cause)}', LINE_BYTES - len(end.encode()))}{end}"
+    at = f" step={_value(error.step)}" if error.step else ""
+    end = f" {_plain(error.remedy)} exit={error.exit} code={error.code}{at}{of}"
+    yield f"{cut(f'ERROR: {sentence(_plain(error.cause))}', LINE_BYTES - len(end.encode()))}{end}"
 
 
 def released_line(document: RecordDocument) -> str:

@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING
 
 from runner.report.record import step_in_words, summary
-from runner.report.words import registry_in_words, short_name
+from runner.report.words import registry_in_words, short_name, what_became_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,15 +56,9 @@ def _lines(document: RecordDocument) -> Iterator[tuple[str, str | None]]:
 def _entry_line(document: RecordDocument, entry: EntryDocument) -> tuple[str, str]:
     """The name without its registry, which has a line of its own; what became of it; the whole name, to copy."""
     holds = f": {entry.name}@{entry.digest}" if entry.digest and entry.action != "refuse" else ""
-    return f"{entry.kind} {short_name(document, entry)}", f"{_done(document, entry)} ({entry.reason}){holds}"
-
-
-def _done(document: RecordDocument, entry: EntryDocument) -> str:
-    if entry.action != "publish":
-        return {"skip": "skipped", "refuse": "refused"}[entry.action]
-    if document.command == "plan":
-        return "to publish"
-    return "written" if entry.written else "not written"
+    done, reason = what_became_of(document, entry)
+    why = f" ({reason})" if reason else ""
+    return f"{entry.kind} {short_name(document, entry)}", f"{done}{why}{holds}"
 
 
 def _result(document: RecordDocument) -> str:

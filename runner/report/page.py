@@ -10,15 +10,19 @@ from runner.report.links import commit_address, gallery_address, pull_address, s
 from runner.report.pull import pull_commands
 from runner.report.status import status_of
 from runner.report.timeline import bars, span_seconds
-from runner.report.words import in_words, is_published, registry_in_words, short_name
+from runner.report.words import in_words, is_published, registry_in_words, short_name, what_became_of
 from runner.versions import release_tag
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from runner.report.record import EntryDocument, RecordDocument, StepDocument
     from runner.report.status import Status, Tone
     from runner.report.timeline import Bar
+
+
+TONES: Mapping[str, Tone] = {"refused": "refused", "written": "good"}
+"""What a decision is like, by its word; any other is quiet."""
 
 
 @dataclass(frozen=True)
@@ -174,14 +178,5 @@ def _is_history(entry: EntryDocument, among: Sequence[EntryDocument]) -> bool:
 
 def _decisions(document: RecordDocument) -> Iterator[Decision]:
     for entry in document.entries:
-        yield Decision(short_name(document, entry), *_decided(document, entry), entry.reason)
-
-
-def _decided(document: RecordDocument, entry: EntryDocument) -> tuple[str, Tone]:
-    if entry.action == "refuse":
-        return "refused", "refused"
-    if entry.action == "skip":
-        return "skipped", "quiet"
-    if entry.written:
-        return "written", "good"
-    return "to publish" if document.command == "plan" else "not written", "quiet"
+        word, reason = what_became_of(document, entry)
+        yield Decision(short_name(document, entry), word, TONES.get(word, "quiet"), reason)

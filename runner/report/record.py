@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 import traceback
@@ -44,6 +45,9 @@ COMMAND_NAMES = ("run", "plan")
 PACKAGES = Path(__file__).parents[2]
 """The folder that holds the program: what a traceback says of its files is the same on any machine from here on."""
 
+CAUSE_LIMIT = 400
+"""The most characters of a cause in one line; what is longer would push the remedy out of sight."""
+
 BUG_REMEDY = "This is a bug in the runner: report it with this record and the log. A rerun is safe."
 
 
@@ -72,7 +76,7 @@ class EntryDocument(_Document):
     digest: str | None = Field(
         None, description="What the name holds or will hold; null until the build determines it."
     )
-    written: bool = Field(default=False, description="Whether this run wrote the name, and read it back.")
+    written: bool = Field(default=False, description="Whether this run wrote the name, and it holds that.")
 
 
 class SettingDocument(_Document):
@@ -218,17 +222,22 @@ class Record:
     def set_entries(self, service: str, entries: tuple[EntryDocument, ...]) -> None:
         """Replace the plan's entries of one service; other services' stay."""
         with self._lock:
-            written = {entry.name for entry in self._document.entries if entry.written}
+            written = {entry.name: entry.digest for entry in self._document.entries if entry.written}
             others = [entry for entry in self._document.entries if entry.service != service]
-            mine = [entry.model_copy(update={"written": entry.name in written}) for entry in entries]
+            mine = [
+                entry.model_copy(update={"written": True, "digest": written[entry.name]})
+                if entry.name in written
+                else entry
+                for entry in entries
+            ]
             self.update(entries=tuple(sorted((*others, *mine), key=lambda entry: entry.service)))
 
-    def written(self, name: str) -> None:
-        """Remember that this run wrote a name."""
+    def written(self, name: str, digest: str | None) -> None:
+        """Remember that a name holds what this run wrote, by digest; with None, that it no longer does."""
         with self._lock:
+            change = {"written": digest is not None} | ({"digest": digest} if digest else {})
             marked = [
-                entry.model_copy(update={"written": True}) if entry.name == name else entry
-                for entry in self._document.entries
+                entry.model_copy(update=change) if entry.name == name else entry for entry in self._document.entries
             ]
             self.update(entries=tuple(marked))
 
@@ -261,8 +270,8 @@ class Record:
                 return
             self._ended = f"the run was ended by {reason} {_place(self._document.steps)}"
             running = [step for step in self._document.steps if step.outcome == "running"]
-            service, name = (running[0].service, running[0].name) if len(running) == 1 else (None, None)
-            self._add("errors", error_document(RunEnded(self._ended), service, name))
+            service = running[0].service if len(running) == 1 else None
+            self._add("errors", error_document(RunEnded(self._ended), service, _step_at_end(self._document.steps)))
 
     @contextmanager
     def step(self, name: StepName, service: str | None = None) -> Iterator[Step]:
@@ -291,7 +300,7 @@ class Record:
         try:
             yield handle
         except BaseException as error:
-            end("failed", error.cause if isinstance(error, ReleaseError) else repr(error))
+            end("failed", short_cause(error.cause if isinstance(error, ReleaseError) else repr(error)))
             raise
         end("skipped" if handle.skipped else "passed", handle.skipped)
 
@@ -347,32 +356,49 @@ def _place(steps: Sequence[StepDocument]) -> str:
     return f"after {step_in_words(steps[-1])}" if steps else "before its first step"
 
 
+def _step_at_end(steps: Sequence[StepDocument]) -> str:
+    """The steps at which a run was ended, each named once; where none was going on, between which it was."""
+    if running := [step.name for step in steps if step.outcome == "running"]:
+        return ", ".join(dict.fromkeys(running))
+    return f"after {steps[-1].name}" if steps else "before the first"
+
+
 def step_in_words(step: StepDocument) -> str:
     """A step, and of which service it is."""
     return step.name if step.service is None else f"{step.name} of {step.service}"
 
 
 def error_document(error: BaseException, service: str | None, step: str | None) -> ErrorDocument:
-    """Put an error into the record's words."""
+    """Put an error into the record's words; of a long cause the whole stands before the detail."""
     if isinstance(error, ReleaseError):
+        cause = short_cause(error.cause)
         return ErrorDocument(
             code=error.code,
-            cause=error.cause,
+            cause=cause,
             remedy=error.remedy,
             exit=int(error.exit_code),
             service=service,
             step=step,
-            detail=error.detail,
+            detail=error.detail if cause == error.cause else (*error.cause.splitlines(), *error.detail),
         )
     return ErrorDocument(
         code="bug",
-        cause=repr(error),
+        cause=short_cause(repr(error)),
         remedy=BUG_REMEDY,
         exit=int(ExitCode.BUG),
         service=service,
         step=step,
         detail=tuple("".join(traceback.format_exception(error)).replace(f"{PACKAGES}/", "").splitlines()),
     )
+
+
+def short_cause(cause: str) -> str:
+    """A cause of at most ``CAUSE_LIMIT`` characters, cut between words where there are any."""
+    if len(cause) <= CAUSE_LIMIT:
+        return cause
+    start = cause[: CAUSE_LIMIT - 2]
+    words = re.sub(r"\s+\S*$", "", start)
+    return f"{words if len(words) > CAUSE_LIMIT // 2 else start} …"
 
 
 NOT_IN_A_PLAN: dict[str, Any] = {

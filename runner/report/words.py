@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runner.errors import ExitCode
+
 if TYPE_CHECKING:
     from runner.report.record import EntryDocument, RecordDocument
 
@@ -21,6 +23,30 @@ def short_name(document: RecordDocument, entry: EntryDocument) -> str:
 def is_published(document: RecordDocument, entry: EntryDocument) -> bool:
     """Whether a name is in its registry as the entry says: it was there before, or this run wrote it."""
     return (entry.action == "skip" and entry.digest is not None) or (entry.written and document.layout_folder is None)
+
+
+def sentence(text: str) -> str:
+    """A text that ends as a sentence does: with the mark that it has, else with a full stop."""
+    return text if text.endswith(("?", "!", ".", "…")) else f"{text}."
+
+
+def what_became_of(document: RecordDocument, entry: EntryDocument) -> tuple[str, str]:
+    """What became of a name, and the reason, which is empty where the first says it.
+
+    Why a name was to be written says nothing of why it was not: that is why the run did not come so far.
+    """
+    if entry.action != "publish":
+        return {"skip": "skipped", "refuse": "refused"}[entry.action], entry.reason
+    if entry.written:
+        return "written", entry.reason
+    if document.command == "plan" or document.exit is None:
+        return "to publish", entry.reason
+    failed = next((error for error in document.errors if error.service in {None, entry.service}), None)
+    if failed is None:
+        return "not published", entry.reason
+    if failed.exit == ExitCode.ENDED:
+        return "not published: the run was ended", ""
+    return f"not published: {failed.step or 'the run'} failed", ""
 
 
 def in_words(seconds: float) -> str:

@@ -40,14 +40,14 @@ def warn(session: Session, service: str, *texts: str) -> None:
     """Record and log what needs attention."""
     session.record.warn(*texts)
     for text in texts:
-        session.log.warning(text, service=service)
+        session.log.warning("warning", service=service, text=text)
 
 
 def note(session: Session, service: str, *texts: str) -> None:
     """Record and log what is worth knowing and needs nothing done."""
     session.record.note(*texts)
     for text in texts:
-        session.log.info(text, service=service)
+        session.log.info("note", service=service, text=text)
 
 
 def record_entries(plan: Plan, session: Session) -> None:

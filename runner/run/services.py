@@ -77,4 +77,4 @@ def _tell(inputs: Inputs, rows: Sequence[Row], selected: Sequence[Selected], ses
         if not isinstance(row, Selected) and row.service.name in asked - failed:
             session.log.info("not released", service=row.service.name, reason=row.reason)
     for warning in document.warnings:
-        session.log.warning(warning)
+        session.log.warning("warning", text=warning)

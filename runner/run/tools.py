@@ -45,8 +45,8 @@ def open_tools(inputs: Inputs, session: Session) -> Tools:
     registry = open_registry(session)
     session.record.update(layout_folder=str(settings.to_layout) if settings.to_layout else None)
 
-    def written(name: Name) -> None:
-        session.record.written(str(name))
+    def written(name: Name, digest: str | None) -> None:
+        session.record.written(str(name), digest)
 
     destination = (
         RegistryDestination(registry, session.lifetime, session.log.info, written=written)

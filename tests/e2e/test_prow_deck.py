@@ -86,7 +86,7 @@ def test_a_release_that_has_ended(prow: ProwHarness) -> None:
     assert read_metadata(view).table["commit"] == commit
     assert list(read_html(view)) == [f"Released: {repository.service} 1.2.3 is released"]
     assert f"{repository.service}: publish chart" in read_junit(view).passed
-    assert read_buildlog(view).highlighted == (released.lines[-1],)
+    assert read_buildlog(view).highlighted[-1] == released.lines[-1]
     assert read_links(view)["Commit"].endswith(f"/{repository.name}/commit/{commit}")
     containers = read_podinfo(view)
     assert {"test", "sidecar", "clonerefs", "initupload", "place-entrypoint"} == set(containers)

@@ -31,12 +31,12 @@ class Run:
         self.registry = registry or MemoryRegistry()
         self.lifetime = MemoryLifetime()
         self.told: list[tuple[str, dict[str, Any]]] = []
-        self.written: list[Name] = []
+        self.written: dict[Name, str | None] = {}
         self.destination = RegistryDestination(
             self.registry,
             self.lifetime,
             lambda event, **values: self.told.append((event, values)),
-            written=self.written.append,
+            written=self.written.__setitem__,
             clock=self.lifetime.now,
         )
 

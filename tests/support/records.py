@@ -70,7 +70,7 @@ def record_of(
         record.fail(failure, "s3")
     elif action == "publish" and not fields.get("command"):
         for name in NAMES:
-            record.written(f"{REGISTRY}/{name}")
+            record.written(f"{REGISTRY}/{name}", DIGEST)
     return record
 
 
@@ -111,7 +111,7 @@ def record_of_many(services: int) -> RecordDocument:
             record.fail(failure, service)
         else:
             for name in rows:
-                record.written(name)
+                record.written(name, f"sha256:{number:064}")
     return record.close()
 
 
@@ -155,7 +155,7 @@ def good_run(**fields: object) -> RecordDocument:
     record.set_entries("s3", (row,))
     record.update(**fields)
     if not fields:
-        record.written(row.name)
+        record.written(row.name, DIGEST)
     return record.close()
 
 

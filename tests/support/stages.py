@@ -349,8 +349,8 @@ class World:
         """The digest under every name that there is."""
         return tags_in(self.registry)
 
-    def _written(self, name: Name) -> None:
-        self.record.written(str(name))
+    def _written(self, name: Name, digest: str | None) -> None:
+        self.record.written(str(name), digest)
 
 
 def tags_in(registry: MemoryRegistry) -> dict[str, str]:

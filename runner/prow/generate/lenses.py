@@ -10,11 +10,13 @@ HIGHLIGHTED: Final = (
     "^ERROR:",
     "^RELEASED:",
     "planned, nothing was changed",
+    r"^[0-9:]+ level=info event=(?:started|building)\b",
     r"Process did not finish before .+ timeout",
     r"Entrypoint received interrupt",
 )
 """What Deck highlights in a build log; it folds away whatever is not within five lines of such a line, so that a log
-without one shows nothing (pkg/spyglass/lenses/buildlog). The last two are Prow's own words (pkg/entrypoint/run.go)."""
+without one shows nothing (pkg/spyglass/lenses/buildlog): the end of a run, and what a run that goes on has begun. The
+last two are Prow's own words (pkg/entrypoint/run.go)."""
 
 
 def deck_config() -> DeckConfig:

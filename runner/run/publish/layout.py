@@ -25,10 +25,12 @@ class LayoutDestination:
     Args:
         folder: where to.
         registry: where content that is not on this machine is fetched.
-        written: called with each name that the folder holds.
+        written: called with each name that the folder holds, and its digest.
     """
 
-    def __init__(self, folder: Path, registry: Registry, *, written: Callable[[Name], object] = lambda _: None) -> None:
+    def __init__(
+        self, folder: Path, registry: Registry, *, written: Callable[[Name, str], object] = lambda *_: None
+    ) -> None:
         self._folder = folder
         self._registry = registry
         self._tell_written = written
@@ -52,5 +54,5 @@ class LayoutDestination:
             write_layout_folder(self._folder, sorted(self._entries, key=lambda entry: entry[0]), self._registry)
         except OSError as error:
             raise UsageInvalid(f"--to-layout: {self._folder} cannot be written: {error.strerror}") from error
-        for name, _ in self._entries:
-            self._tell_written(name)
+        for name, artifact in self._entries:
+            self._tell_written(name, artifact.root.digest)

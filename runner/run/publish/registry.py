@@ -37,7 +37,8 @@ class RegistryDestination:
         registry: where to.
         lifetime: ends every wait.
         report: called with what was done: an event in words, and its values.
-        written: called with each name that was written and read back.
+        written: called with each name whose write the registry has accepted and the digest that it holds; once more,
+            with None, where somebody else has written it directly after.
         clock: monotonic seconds.
     """
 
@@ -47,7 +48,7 @@ class RegistryDestination:
         lifetime: Lifetime,
         report: Callable[..., object],
         *,
-        written: Callable[[Name], object] = lambda _: None,
+        written: Callable[[Name, str | None], object] = lambda *_: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._registry = registry
@@ -116,9 +117,14 @@ class RegistryDestination:
             )
         self._lifetime.check()
         self._registry.put_manifest(name.repository, name.tag, manifest, replacing=expected)
-        self._read_back(name, manifest.digest, expected)
+        # Told before it is read back: whatever ends the run meanwhile, the name holds this.
+        self._tell_written(name, manifest.digest)
+        try:
+            self._read_back(name, manifest.digest, expected)
+        except TagChanged:
+            self._tell_written(name, None)
+            raise
         self._written.append((name, manifest.digest))
-        self._tell_written(name)
         self._report("tag written", name=str(name), digest=manifest.digest)
 
     def _read_back(self, name: Name, digest: str, before: str | None) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from runner.cli import release
 from runner.cli.release import plan, print_plan, print_refused_plan, run, say_planned, say_released
 from runner.config.settings import Options
 from runner.errors import UsageInvalid
+from runner.report.console import Outlet, open_log
 from runner.report.record import RecordDocument
 
 if TYPE_CHECKING:
@@ -53,6 +55,17 @@ def test_plan(monkeypatch: pytest.MonkeyPatch, as_json: bool) -> None:  # noqa: 
     assert seen["artifacts"] == Path("asked")
     assert seen["out"] is (sys.stderr if as_json else sys.stdout)
     assert seen["show"] is (print_plan if as_json else None)
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_a_plan_ends_with_what_it_found(monkeypatch: pytest.MonkeyPatch, *, quiet: bool) -> None:
+    """The last line of a plan that went well says what it found, with QUIET too."""
+    monkeypatch.setenv("QUIET", "true" if quiet else "false")
+    out = io.StringIO()
+    say_planned(RecordDocument(command="plan"), Outlet(out), open_log(Outlet(out), None, quiet=quiet))
+    [line] = out.getvalue().splitlines()
+    found = "planned, nothing was changed: 0 to publish, 0 to skip"
+    assert line == found if quiet else line.endswith(f'event="plan done" summary="{found}"')
 
 
 def test_a_plan_is_printed(capsys: pytest.CaptureFixture[str]) -> None:

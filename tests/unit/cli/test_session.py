@@ -89,7 +89,11 @@ def test_the_last_line_does_not_wait_for_the_log_file(error: BuildFailed | None,
     ("conclude", "fields", "line"),
     [
         (say_done, {"command": "audit"}, "level=info event=done"),
-        (say_planned, {"command": "plan"}, 'event="planned, nothing was changed: 0 to publish, 0 to skip"'),
+        (
+            say_planned,
+            {"command": "plan"},
+            'event="plan done" summary="planned, nothing was changed: 0 to publish, 0 to skip"',
+        ),
         (say_released, {"path": "release", "version": "1.2.3"}, "RELEASED: nothing 1.2.3 (release, nothing to send)"),
     ],
     ids=["any command", "plan", "run"],

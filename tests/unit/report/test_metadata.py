@@ -64,9 +64,9 @@ def test_metadata_tells_every_service_that_failed() -> None:
         (
             {"layout_folder": "out"},
             "0 tags written to the layout folder out, nothing published",
-            "not written (absent)",
+            "not published (absent)",
         ),
-        ({"notes": ()}, "nothing to send", "not written (absent)"),
+        ({"notes": ()}, "nothing to send", "not published (absent)"),
     ],
     ids=["plan", "layout", "nothing written"],
 )
@@ -180,7 +180,7 @@ def test_metadata_says_what_was_asked_for() -> None:
     ("action", "written", "line"),
     [
         ("publish", True, f"written (why): h/x:1@{DIGEST}"),
-        ("publish", False, f"not written (why): h/x:1@{DIGEST}"),
+        ("publish", False, f"not published (why): h/x:1@{DIGEST}"),
         ("skip", False, f"skipped (why): h/x:1@{DIGEST}"),
         ("refuse", False, "refused (why)"),
     ],

@@ -205,7 +205,7 @@ def test_decisions() -> None:
     )
     assert make_page(document(*entries)).decisions == (
         Decision("a:1", "written", "good", "why"),
-        Decision("b:1", "not written", "quiet", "why"),
+        Decision("b:1", "not published", "quiet", "why"),
         Decision("c:1", "skipped", "quiet", "why"),
         Decision("d:1", "refused", "refused", "why"),
     )

@@ -12,8 +12,18 @@ from hypothesis import strategies as st
 
 from runner.errors import SEVERITY, AlreadyPublished, BuildFailed, ExitCode, ReleaseError, RunEnded, worst
 from runner.oci.name import Name
-from runner.report.record import EntryDocument, Record, RecordDocument, ServiceDocument, plan_view
+from runner.report.record import (
+    CAUSE_LIMIT,
+    EntryDocument,
+    Record,
+    RecordDocument,
+    ServiceDocument,
+    error_document,
+    plan_view,
+    short_cause,
+)
 from testbed.paths import ROOT
+from tests.support.records import DIGEST
 
 
 class Clock:
@@ -165,18 +175,39 @@ def test_several_steps_at_which_a_run_ended_are_all_named() -> None:
     }
     error = record.document.error
     assert error is not None
-    assert (error.step, error.service) == (None, None)
+    assert (error.step, error.service) == ("build, publish chart", None)
 
 
 def test_a_run_that_ends_between_steps_names_the_last_one() -> None:
     """Between two steps the one before is named, and before the first that there was none; no step has failed."""
-    assert end_at(new_record()) == "the run was ended by SIGTERM before its first step"
+    record = new_record()
+    assert end_at(record) == "the run was ended by SIGTERM before its first step"
+    assert [error.step for error in record.document.errors] == ["before the first"]
     record = new_record()
     for step in ("route", "select"):
         with record.step(step):
             pass
     assert end_at(record) == "the run was ended by SIGTERM after select"
+    assert [error.step for error in record.document.errors] == ["after select"]
     assert {step.outcome for step in record.document.steps} == {"passed"}
+
+
+@given(st.text(), st.integers(0, 1000))
+def test_short_cause(text: str, times: int) -> None:
+    """No cause is longer than the limit; what is cut off stands in the detail, and a short one stays as it is."""
+    cause = text * times
+    document = error_document(BuildFailed(cause, detail=("more",)), None, None)
+    assert len(document.cause) <= CAUSE_LIMIT
+    if len(cause) <= CAUSE_LIMIT:
+        assert (document.cause, document.detail) == (cause, ("more",))
+    else:
+        assert document.detail == (*cause.splitlines(), "more")
+        assert cause.startswith(document.cause.removesuffix(" …"))
+
+
+def test_cause_is_cut_between_words() -> None:
+    """A word is not cut where there is a space to cut at."""
+    assert short_cause("word " * 100) == f"{'word ' * 79}…"
 
 
 def test_after_the_end_no_step_begins_and_nothing_fails() -> None:
@@ -210,8 +241,38 @@ def test_a_name_written_as_the_run_ends_is_remembered() -> None:
     record = new_record()
     record.set_entries("s3", (entry("s3", "h/a:1"),))
     record.end("SIGINT")
-    record.written("h/a:1")
-    assert [one.written for one in record.close().entries] == [True]
+    record.written("h/a:1", DIGEST)
+    assert [(one.written, one.digest) for one in record.close().entries] == [(True, DIGEST)]
+
+
+NAMES = ("h/a:1", "h/b:1")
+EVENTS = st.one_of(
+    st.tuples(st.sampled_from(NAMES), st.sampled_from([f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"]) | st.none()),
+    st.sampled_from(["plan", "fail", "end"]),
+)
+
+
+@given(st.lists(EVENTS, max_size=8))
+def test_what_was_written_has_its_digest(events: list[tuple[str, str | None] | str]) -> None:
+    """Whatever comes after, a name that holds what this run wrote has that digest in the record, and no other has."""
+    record = new_record()
+    planned = tuple(entry("s3", name) for name in NAMES)
+    record.set_entries("s3", planned)
+    held: dict[str, str | None] = {}
+    for event in events:
+        match event:
+            case (name, digest):
+                record.written(name, digest)
+                held[name] = digest
+            case "plan":
+                record.set_entries("s3", planned)
+            case "fail":
+                record.fail(BuildFailed("no"), "s3")
+            case _:
+                record.end("SIGTERM")
+    document = record.close()
+    written = {one.name: one.digest for one in document.entries if one.written}
+    assert written == {name: digest for name, digest in held.items() if digest is not None}
 
 
 def test_a_disk_that_hangs_keeps_nobody_from_ending_the_run() -> None:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.report.record import EntryDocument, RecordDocument
-from runner.report.words import in_words, is_published, registry_in_words, short_name
+from runner.report.record import EntryDocument, ErrorDocument, RecordDocument
+from runner.report.words import in_words, is_published, registry_in_words, sentence, short_name, what_became_of
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -54,6 +54,42 @@ def test_short_name(registry: str | None, name: str, short: str) -> None:
 def test_what_is_published(fields: dict[str, Any], folder: str | None, *, published: bool) -> None:
     """A name is published when it was there, or when this run wrote it to the registry."""
     assert is_published(RecordDocument(layout_folder=folder), entry(**fields)) is published
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("it failed", "it failed."), ("Did you mean x?", "Did you mean x?"), ("no.", "no."), ("so much …", "so much …")],
+)
+def test_sentence(text: str, told: str) -> None:
+    """A text ends with one mark."""
+    assert sentence(text) == told
+
+
+def failed(exit_code: int, *, step: str | None = "build", service: str | None = "s3") -> ErrorDocument:
+    return ErrorDocument(code="x", cause="x", remedy="x", exit=exit_code, step=step, service=service)
+
+
+@pytest.mark.parametrize(
+    ("action", "fields", "became"),
+    [
+        ("skip", {"exit": 0}, ("skipped", "why")),
+        ("refuse", {"exit": 5, "errors": (failed(5),)}, ("refused", "why")),
+        ("publish", {}, ("to publish", "why")),
+        ("publish", {"command": "plan", "exit": 6, "errors": (failed(6),)}, ("to publish", "why")),
+        ("publish", {"exit": 0}, ("not published", "why")),
+        ("publish", {"exit": 6, "errors": (failed(6),)}, ("not published: build failed", "")),
+        (
+            "publish",
+            {"exit": 2, "errors": (failed(2, step=None, service=None),)},
+            ("not published: the run failed", ""),
+        ),
+        ("publish", {"exit": 9, "errors": (failed(9, service=None),)}, ("not published: the run was ended", "")),
+        ("publish", {"exit": 6, "errors": (failed(6, service="ecr"),)}, ("not published", "why")),
+    ],
+)
+def test_what_became_of_a_name(action: str, fields: dict[str, Any], became: tuple[str, str]) -> None:
+    """A name that was not published says what kept the run from it, instead of why it was to be published."""
+    assert what_became_of(RecordDocument(**fields), entry(action=action, reason="why")) == became
 
 
 @pytest.mark.parametrize(

@@ -297,7 +297,7 @@ def test_what_is_warned_of_a_chart(tmp_path: Path) -> None:
     world.tools = replace(world.tools, helm=MemoryHelm(warnings=("icon is recommended",)))
     packaged(world)
     assert world.record.document.warnings == ("helm lint: icon is recommended",)
-    assert ("warning", "helm lint: icon is recommended", {"service": "s3"}) in world.told
+    assert ("warning", "warning", {"service": "s3", "text": "helm lint: icon is recommended"}) in world.told
 
 
 def test_image_that_is_there_is_not_inspected(tmp_path: Path) -> None:

@@ -62,9 +62,9 @@ def test_warnings_and_notes(world: World) -> None:
     assert world.record.document.warnings == ("one", "two")
     assert world.record.document.notes == ("three",)
     assert world.told == [
-        ("warning", "one", {"service": "s3"}),
-        ("warning", "two", {"service": "s3"}),
-        ("info", "three", {"service": "sns"}),
+        ("warning", "warning", {"service": "s3", "text": "one"}),
+        ("warning", "warning", {"service": "s3", "text": "two"}),
+        ("info", "note", {"service": "sns", "text": "three"}),
     ]
 
 
@@ -76,8 +76,8 @@ def test_a_plan_is_told(world: World) -> None:
     assert [entry.name for entry in document.entries] == [str(IMAGE), str(CHART)]
     assert (document.warnings, document.notes) == (("look",), ("worth knowing",))
     assert [(level, event) for level, event, _ in world.told] == [
-        ("warning", "look"),
-        ("info", "worth knowing"),
+        ("warning", "warning"),
+        ("info", "note"),
         ("info", "planned"),
         ("info", "planned"),
     ]

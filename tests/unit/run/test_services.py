@@ -125,8 +125,9 @@ def test_warnings_follow_the_first_line(tmp_path: Path) -> None:
     select_services(world.inputs, world.session)
     assert [(level, event) for level, event, _ in world.told] == [
         ("info", "started"),
-        ("warning", "the work tree differs"),
+        ("warning", "warning"),
     ]
+    assert world.said("warning") == [{"text": "the work tree differs"}]
 
 
 def test_tag_that_releases_nothing(tmp_path: Path) -> None:

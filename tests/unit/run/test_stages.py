@@ -123,7 +123,7 @@ def test_warnings_of_charts(tmp_path: Path) -> None:
     world = World(tmp_path, Asked(services=THREE, edits={f"{OF_S3}/templates/NOTES.txt": notes}).release())
     describe(world)
     [warning] = world.record.document.warnings
-    assert ("warning", warning, {"service": "s3"}) in world.told
+    assert ("warning", "warning", {"service": "s3", "text": warning}) in world.told
 
 
 @pytest.mark.parametrize(

@@ -12,15 +12,18 @@ from runner.prow.generate.lenses import HIGHLIGHTED, deck_config
     [
         ("ERROR: the registry failed. Rerun. exit=7 code=registry-failed", True),
         ("RELEASED: s3 1.2.3 (release, 4 tags written)", True),
-        ('12:00:00 level=info event="planned, nothing was changed: 4 to publish, 0 to skip"', True),
+        ('12:00:00 level=info event="plan done" summary="planned, nothing was changed: 4 to publish, 0 to skip"', True),
+        ("12:00:00 level=info event=started services=s3", True),
+        ("12:00:00 level=info event=building service=s3 builder=go", True),
         ("Process did not finish before 1h0m0s timeout", True),
         ("Entrypoint received interrupt: terminated", True),
-        ("12:00:00 level=info event=started services=s3", False),
+        ("12:00:00 level=info event=planned service=s3 action=publish", False),
+        ('12:00:00 level=warning event=warning text="event=started"', False),
         ("  | go: an ERROR: of somebody else", False),
     ],
 )
 def test_deck_highlights_what_a_run_ends_with(line: str, highlighted: bool) -> None:  # noqa: FBT001 - a column
-    """The line that says how a run ended is highlighted, and no other."""
+    """The lines that say what a run has begun and how it ended are highlighted, and no other."""
     assert any(re.search(pattern, line) for pattern in HIGHLIGHTED) is highlighted
 
 

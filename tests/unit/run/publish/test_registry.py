@@ -43,7 +43,7 @@ def test_content_before_the_first_tag(ours: Artifact) -> None:
     assert [call.about for call in written[-3:]] == [str(NAME), str(OTHER), str(TOO)]
     content = [at(name, digest) for name in (NAME, OTHER) for digest in digests(ours)]
     assert sorted(call.about for call in written[:-3]) == sorted(content)
-    assert run.written == [NAME, OTHER, TOO]
+    assert [*run.written.items()] == [(name, ours.root.digest) for name in (NAME, OTHER, TOO)]
 
 
 def test_blob_that_stands_twice(ours: Artifact) -> None:
@@ -85,7 +85,7 @@ def test_name_that_holds_it_by_now(ours: Artifact, theirs: Artifact) -> None:
     run.publish(ours)
     assert run.told[-1] == ("tag already there", {"name": str(NAME), "digest": ours.root.digest})
     assert Call("put_manifest", str(NAME)) not in run.registry.writes
-    assert run.written == []
+    assert run.written == {}
     run.somebody_writes(theirs)()
     run.destination.finish()
 
@@ -168,12 +168,12 @@ def test_written_by_somebody_before(ours: Artifact, theirs: Artifact) -> None:
 
 
 def test_written_by_somebody_directly_after(ours: Artifact, theirs: Artifact) -> None:
-    """What somebody wrote over this run's tag is noticed at the read-back, and the name is not reported as written."""
+    """What somebody wrote over this run's tag is noticed at the read-back, and the name no longer counts as written."""
     run = Run()
     run.registry.calls.intervene("manifest", run.somebody_writes(theirs), about=TAG, skip=1)
     with pytest.raises(TagChanged, match=f"{ours.root.digest} and holds {theirs.root.digest} directly after"):
         run.publish(ours)
-    assert run.written == []
+    assert run.written == {NAME: None}
     assert run.lifetime.pauses == []
 
 
@@ -207,7 +207,7 @@ def test_moving_name(ours: Artifact, theirs: Artifact) -> None:
     run.registry.calls.intervene("put_manifest", raising(NO_ANSWER), about=TAG)
     run.publish(ours, before=PublishedImage(theirs.root))
     assert run.holds() == ours.root.digest
-    assert run.written == [NAME]
+    assert run.written == {NAME: ours.root.digest}
 
 
 @pytest.mark.parametrize("now", ["nothing", "another"])
@@ -235,17 +235,17 @@ def test_tag_that_lags(ours: Artifact, theirs: Artifact, before: str, meanwhile:
     run.registry.calls.intervene("manifest", lambda: held[meanwhile], when="instead", about=TAG, skip=1, times=8)
     run.publish(ours, before=ABSENT if before == "nothing" else PublishedImage(theirs.root))
     assert run.lifetime.pauses == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
-    assert run.written == [NAME]
+    assert run.written == {NAME: ours.root.digest}
 
 
 def test_tag_that_never_answers(ours: Artifact) -> None:
-    """A tag that does not answer within the time allowed is a wrong answer of the registry, not a conflict."""
+    """A tag that does not answer within the time allowed is a wrong answer of the registry; it counts as written."""
     run = Run()
     run.registry.calls.intervene("manifest", lambda: None, when="instead", about=TAG, skip=1, times=None)
     with pytest.raises(RegistryAnswerWrong, match="but still returns nothing after 60 s"):
         run.publish(ours)
     assert READ_BACK_SECONDS <= run.lifetime.now() < READ_BACK_SECONDS + 5
-    assert run.written == []
+    assert run.written == {NAME: ours.root.digest}
 
 
 # --- what may go out --------------------------------------------------------------------------------------------------
