@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.config.load import load_config
-from runner.config.settings import Options, config_file, resolve_settings
+from runner.config.settings import DEFAULT_ARTIFACTS, Options, config_file, resolve_settings
 from runner.oci.manifest import CREATED, REVISION, SOURCE
 from runner.report.record import PullDocument, SettingDocument
 from runner.run.plan.model import Identity
@@ -27,7 +27,6 @@ from runner.source.route import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from datetime import datetime
 
     from runner.config.load import Config
@@ -102,12 +101,12 @@ def read_inputs(options: Options, session: Session) -> Inputs:
     with record.step("checkout"):
         folder = find_clone(event, options.workspace, Path.cwd())
         environment = child_environment(session.environment, session.folder, [folder])
-        clone = open_clone(folder, session.run, environment, ref=event.base_ref, sha=event.base_sha)
+        # The folder of reports in its default place, too: an earlier run may have left it.
+        ours = [folder / DEFAULT_ARTIFACTS, *filter(None, (session.artifacts, options.to_layout))]
+        clone = open_clone(folder, session.run, environment, ref=event.base_ref, sha=event.base_sha, ours=ours)
         record.update(commit=clone.head.commit)
-        ours = [path for path in (session.artifacts, options.to_layout) if path is not None]
-        changed = [path for path in clone.head.changed if not _is_ours(folder / path, ours)]
-        if changed:
-            record.warn(f"the work tree differs from HEAD and is ignored: {', '.join(changed)}")
+        if clone.head.changed:
+            record.warn(f"the work tree differs from HEAD and is ignored: {', '.join(clone.head.changed)}")
     with record.step("route"):
         head = clone.head
         route = decide_route(event, head) if proposed is None else presubmit_route(proposed, event, head)
@@ -118,10 +117,6 @@ def read_inputs(options: Options, session: Session) -> Inputs:
         if proposed is not None:
             _check_presubmit(proposed, event, clone)
     return Inputs(event, config, settings, clone, route)
-
-
-def _is_ours(path: Path, ours: Iterable[Path]) -> bool:
-    return any(path.resolve() in {folder.resolve(), *folder.resolve().parents} for folder in ours)
 
 
 def _as_tag(proposed: ReleasePath | PresubmitPath | None) -> str | None:

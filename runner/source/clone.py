@@ -145,7 +145,13 @@ def is_clone(folder: Path) -> bool:
 
 
 def open_clone(
-    folder: Path, run: Run, environment: Mapping[str, str], *, ref: str | None = None, sha: str | None = None
+    folder: Path,
+    run: Run,
+    environment: Mapping[str, str],
+    *,
+    ref: str | None = None,
+    sha: str | None = None,
+    ours: Iterable[Path] = (),
 ) -> Clone:
     """Read what is checked out in a clone.
 
@@ -155,6 +161,7 @@ def open_clone(
         environment: that of every child that works with the clone.
         ref: the short name of the ref that was pushed; None where nothing was.
         sha: the id of the object that was pushed, where it is known.
+        ours: folders that this program writes; what is in them is no change, wherever in the work tree they are.
 
     Raises:
         ToolUnusable: there is no git.
@@ -184,9 +191,17 @@ def open_clone(
         has_tags=bool(merged or git.tags("--count=1")),
         merged_tags=merged,
         trailers=tuple(_trailers(trailers)),
-        changed=tuple(islice((entry[3:] for entry in git(*_STATUS).stdout.split("\0") if entry), CHANGED_AT_MOST)),
+        changed=_changed(git, folder, ours),
     )
     return Clone(folder, head, environment, run)
+
+
+def _changed(git: Git, folder: Path, ours: Iterable[Path]) -> tuple[str, ...]:
+    top = folder.resolve()
+    inside = [path for one in ours if (path := one.resolve()) != top and path.is_relative_to(top)]
+    left_out = [f":(exclude,top,literal){path.relative_to(top)}" for path in inside]
+    said = git(*_STATUS, "--", ":(top)", *left_out).stdout
+    return tuple(islice((entry[3:] for entry in said.split("\0") if entry), CHANGED_AT_MOST))
 
 
 def _below(event: Event, workspace: Path) -> Sequence[Path]:

@@ -420,6 +420,28 @@ def test_the_list_of_changes_has_an_end(harness: CloneHarness, origin: Origin) -
     assert harness.reread("v1.2.3", pushed).head.changed == tuple(f"new-{number:02}" for number in range(20))
 
 
+@pytest.mark.parametrize("ours", ["artifacts", "out/deep/layout", ":(glob)*", "a b/[x]", "ä"])
+@pytest.mark.parametrize("beside", [False, True])
+def test_what_this_program_writes_is_no_change(
+    harness: CloneHarness, origin: Origin, ours: str, *, beside: bool
+) -> None:
+    """Folders of ours do not count, however deep and however named; what is beside them does."""
+    folder = clone_refs(harness.root, origin, "v1.2.3", origin.resolve("refs/tags/v1.2.3"))
+    (folder / ours).mkdir(parents=True)
+    (folder / ours / "record.json").touch()
+    if beside:
+        (folder / ours).with_name("else").touch()
+    head = open_clone(folder, harness.run, harness.environment(folder), ours=[folder / ours, folder.parent]).head
+    assert bool(head.changed) is beside
+
+
+def test_the_clone_itself_is_no_folder_of_ours(harness: CloneHarness, origin: Origin) -> None:
+    """Who writes a layout into the top of the clone still learns what differs there."""
+    folder = clone_refs(harness.root, origin, "v1.2.3", origin.resolve("refs/tags/v1.2.3"))
+    (folder / "new").touch()
+    assert open_clone(folder, harness.run, harness.environment(folder), ours=[folder]).head.changed == ("new",)
+
+
 def test_times_of_a_copied_tree_are_no_change(harness: CloneHarness, origin: Origin) -> None:
     """Files with other times and the same content are not reported as changed."""
     pushed = origin.resolve("refs/tags/v1.2.3")
