@@ -259,6 +259,20 @@ class BuildFailed(ReleaseError):
     remedy = "Repair the source, commit, and tag that commit with the next version."
 
 
+class OutOfMemory(ReleaseError):
+    """The kernel killed a program that the build needs, or gave it no memory."""
+
+    exit_code = ExitCode.BUILD_FAILED
+    remedy = "Raise the job's memory (prow.resources in jobs.yaml) or lower build.parallel, then rerun."
+
+
+class ModulesUnavailable(ReleaseError):
+    """A module that the build needs cannot be fetched, which is not the source's fault."""
+
+    exit_code = ExitCode.BUILD_FAILED
+    remedy = "Rerun once the module proxy and the checksum server answer."
+
+
 class GoTooOld(ReleaseError):
     """go.mod asks for a newer Go than the one that is installed."""
 

@@ -74,7 +74,12 @@ def open_builder(session: Session, name: str, programs: Mapping[str, str], envir
         programs: the programs that jobs.yaml names under ``build``, by key.
         environment: the whole environment of those programs.
     """
-    return BUILDERS[name](programs, session.run, environment, _output_file(session, name))
+
+    def pause(seconds: float, why: str) -> None:
+        session.log.warning("trying again", tool=name, problem=why, seconds=seconds)
+        session.lifetime.wait(seconds)
+
+    return BUILDERS[name](programs, session.run, environment, _output_file(session, name), pause)
 
 
 class Exchanges:

@@ -62,6 +62,14 @@ class BuiltImage:
     warnings: tuple[str, ...] = ()
 
 
+class Pause(Protocol):
+    """Waits before another attempt at what may go better then."""
+
+    def __call__(self, seconds: float, why: str) -> object:
+        """Wait, and say why; RunEnded where the run ends meanwhile."""
+        ...
+
+
 class Builder(Protocol):
     """Makes an image of an exported source tree."""
 
@@ -90,5 +98,6 @@ class Builder(Protocol):
 
         Raises:
             BuildFailed, GoTooOld, BinaryWrong, BaseImageUnusable: there is no image that may be published.
+            OutOfMemory, ModulesUnavailable: there is none yet; a rerun may make one.
         """
         ...

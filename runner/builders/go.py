@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mmap
-import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +12,7 @@ from runner.builders.archive import COMPRESSION_LEVEL, COMPRESSOR, PROGRAM_MODE,
 from runner.builders.base import ca_bundle, write_scratch_layer
 from runner.builders.builder import BuiltImage
 from runner.builders.elf import MACHINES, Elf
+from runner.builders.goerrors import why_go_failed
 from runner.builders.gomodule import (
     VARIABLES,
     VERSION_PACKAGE,
@@ -30,7 +30,7 @@ from runner.oci.manifest import Platform, digest_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from runner.builders.builder import BuildRequest
+    from runner.builders.builder import BuildRequest, Pause
     from runner.runtime.process import Finished, Run
 
 MINIMUM = (1, 26)
@@ -72,9 +72,8 @@ BUILD_FLAGS = ("-trimpath", "-buildvcs=false")
 LISTED = "{{with .Module}}{{if .Main}}{{.Path}}\t{{$.Name}}\t{{$.ImportPath}}\t{{$.Dir}}{{end}}{{end}}"
 SCRATCH_WARNING = "the image is built on scratch: only the next release updates its CA certificates"
 
-_NEWER_WANTED = re.compile(r"requires go >= \S+ \(running go [^)]*\)")
-_COMPILE_ERROR = re.compile(r"\S+\.go:\d+:")
-_NOT_DOWNLOADED = re.compile(r'Get "https?://|dial tcp|GOPROXY list is not the empty string')
+PAUSES = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
+"""Seconds between the attempts to fetch modules: Go itself asks a proxy once."""
 
 
 class GoBuilder:
@@ -86,15 +85,25 @@ class GoBuilder:
         environment: of Go; its own variables are taken over as far as KEPT names them, and written from nothing
             beside.
         log: a file to which all of Go's output is appended.
+        pause: waits before another attempt; see ``Pause``.
     """
 
     name = "go"
 
-    def __init__(self, executable: str, run: Run, environment: Mapping[str, str], log: Path | None = None) -> None:
+    def __init__(
+        self,
+        executable: str,
+        run: Run,
+        environment: Mapping[str, str],
+        log: Path | None = None,
+        *,
+        pause: Pause,
+    ) -> None:
         self._executable = executable
         self._run = run
         self._environment = environment
         self._log = log
+        self._pause = pause
 
     def check(self) -> str:
         """Return Go's version, e.g. ``1.26.8``.
@@ -139,6 +148,7 @@ class GoBuilder:
             ToolUnusable: go is missing or too old for the runner.
             GoTooOld: go is too old for the module; nothing is compiled.
             BuildFailed: the compiler failed, or a file that belongs into the image is missing.
+            OutOfMemory, ModulesUnavailable: it could not be compiled here and now.
             BinaryWrong: a program does not hold version, commit and date, or is of another architecture.
         """
         version = self.check()
@@ -216,8 +226,16 @@ class GoBuilder:
         return found
 
     def _go(self, module: GoModule, platform: Platform, *arguments: str) -> Finished:
+        """Run Go; where modules could not be fetched, again after each of ``PAUSES``."""
         environment = go_environment(self._environment, platform)
-        return self._run((self._executable, *arguments), env=environment, cwd=module.folder, log=self._log)
+        pauses = iter(PAUSES)
+        while True:
+            finished = self._run((self._executable, *arguments), env=environment, cwd=module.folder, log=self._log)
+            failure = None if finished.ok else why_go_failed(finished.complaint, finished.returncode)
+            seconds = next(pauses, None)
+            if failure is None or not failure.fault.transient or seconds is None:
+                return finished
+            self._pause(seconds, failure.said)
 
 
 def go_environment(inherited: Mapping[str, str], platform: Platform | None = None) -> dict[str, str]:
@@ -325,11 +343,5 @@ def _licence(source: Path, name: str) -> Member:
 
 
 def _fail(cause: str, finished: Finished) -> NoReturn:
-    output = finished.printed
-    newer = _NEWER_WANTED.search(output)
-    if newer:
-        raise GoTooOld(f"{cause}: a module {newer[0]}", detail=finished.tail())
-    remedy = "Rerun once the module proxy answers." if _NOT_DOWNLOADED.search(output) else None
-    said = next((line for line in output.splitlines() if _COMPILE_ERROR.match(line)), None)
-    reason = said or f"go {finished.argv[1]} exited with {finished.returncode}"
-    raise BuildFailed(f"{cause}: {reason}", remedy=remedy, detail=finished.tail())
+    failure = why_go_failed(finished.complaint, finished.returncode)
+    raise failure.fault.error(f"{cause}: {failure.said}", remedy=failure.fault.remedy, detail=finished.tail())

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from runner.builders.builder import Builder
+    from runner.builders.builder import Builder, Pause
     from runner.runtime.process import Run
 
 
@@ -20,7 +20,7 @@ class Opener(Protocol):
     """How a builder is opened."""
 
     def __call__(
-        self, programs: Mapping[str, str], run: Run, environment: Mapping[str, str], log: Path | None
+        self, programs: Mapping[str, str], run: Run, environment: Mapping[str, str], log: Path | None, pause: Pause
     ) -> Builder:
         """Return the builder; nothing is started or looked for yet.
 
@@ -29,14 +29,17 @@ class Opener(Protocol):
             run: how a program is started.
             environment: the whole environment of the programs that the builder starts.
             log: a file to which their output is appended.
+            pause: waits before another attempt.
         """
         ...
 
 
-def _go(programs: Mapping[str, str], run: Run, environment: Mapping[str, str], log: Path | None) -> Builder:
+def _go(
+    programs: Mapping[str, str], run: Run, environment: Mapping[str, str], log: Path | None, pause: Pause
+) -> Builder:
     from runner.builders.go import GoBuilder
 
-    return GoBuilder(programs["go"], run, environment, log)
+    return GoBuilder(programs["go"], run, environment, log, pause=pause)
 
 
 BUILDERS: Mapping[str, Opener] = {"go": _go}

@@ -57,6 +57,11 @@ class Finished:
         """All that it printed, stderr after stdout, for people: no address in it says who asks."""
         return _without_user_information(f"{self.stdout}\n{self.stderr}")
 
+    @property
+    def complaint(self) -> str:
+        """What it printed on stderr, for people: no address in it says who asks."""
+        return _without_user_information(self.stderr)
+
     def tail(self, lines: int = TAIL_LINES) -> tuple[str, ...]:
         """The last lines that it printed, without empty ones."""
         found = [line.rstrip() for line in self.printed.splitlines()]

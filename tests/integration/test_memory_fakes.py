@@ -555,7 +555,11 @@ def request_in(folder: Path) -> BuildRequest:
 
 def go_builder(folder: Path) -> GoBuilder:
     environment = {"PATH": os.environ["PATH"], "HOME": "/dev/null/home", **go_caches(require_tool("go"))}
-    return GoBuilder("go", Children(Lifetime()).run, environment, folder / "log")
+
+    def pause(seconds: float, why: str) -> None:
+        raise AssertionError((seconds, why))
+
+    return GoBuilder("go", Children(Lifetime()).run, environment, folder / "log", pause=pause)
 
 
 HOME = Repository("registry.example", "widget-controller")

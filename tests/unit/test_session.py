@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runner import session as session_module
 from runner.builders.table import BUILDERS
 from runner.errors import RunEnded
 from runner.oci.messages import Exchange
@@ -96,6 +97,24 @@ def test_builder(name: str) -> None:
     assert (builder.name, started.calls) == (name, [])
     assert builder.check() == "4.2.4"
     assert {log for _, _, log in started.calls} == {Path(f"/reports/{name}-build-log.txt")}
+
+
+def test_builder_that_tries_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a builder waits for is logged with the reason, and the run's end ends the wait."""
+    given: list[Any] = []
+
+    def opener(*arguments: Any) -> str:
+        given.extend(arguments)
+        return "the builder"
+
+    out, ended = io.StringIO(), Lifetime()
+    monkeypatch.setattr(session_module, "BUILDERS", {"x": opener})
+    opened = open_builder(replace(session(None), log=open_log(Outlet(out), None), lifetime=ended), "x", {}, {})
+    ended.end("SIGTERM")
+    with pytest.raises(RunEnded, match="SIGTERM"):
+        given[-1](30.0, "502 Bad Gateway")
+    assert str(opened) == "the builder"
+    assert 'event="trying again" tool=x problem="502 Bad Gateway" seconds=30.0' in out.getvalue()
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from([None, "503", "reset"]))))

@@ -16,8 +16,16 @@ import pytest
 from runner.builders.base import CA_BUNDLE, resolve_base
 from runner.builders.builder import BuildRequest
 from runner.builders.elf import Elf
-from runner.builders.go import SCRATCH_WARNING, GoBuilder
-from runner.errors import BinaryWrong, BuildFailed, GoTooOld, ReleaseError, ToolUnusable
+from runner.builders.go import PAUSES, SCRATCH_WARNING, GoBuilder
+from runner.errors import (
+    BinaryWrong,
+    BuildFailed,
+    GoTooOld,
+    ModulesUnavailable,
+    OutOfMemory,
+    ReleaseError,
+    ToolUnusable,
+)
 from runner.oci.artifact import FileSource
 from runner.oci.credentials import Anonymous
 from runner.oci.manifest import Platform, digest_of
@@ -28,6 +36,8 @@ from runner.runtime.lifetime import Lifetime
 from runner.runtime.process import Children
 from testbed.base_images import BOTH, base_layout, push, write_folder
 from testbed.faults.proxy import FaultProxy
+from testbed.module_proxy import MODULE as NEEDED
+from testbed.module_proxy import SUMS, ModuleProxy
 from tests.support.registry import crane_registry
 from tests.support.tools import require_tool
 
@@ -90,9 +100,14 @@ def go_words() -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "HOME": "/dev/null/home", "GOCACHE": cache, "GOPROXY": "off"}
 
 
-def builder(folder: Path, extra: Mapping[str, str] | None = None, executable: str = "go") -> GoBuilder:
+def builder(
+    folder: Path, extra: Mapping[str, str] | None = None, executable: str = "go", *, paused: list[float] | None = None
+) -> GoBuilder:
+    """A builder that waits for nothing: ``paused`` are the seconds for which it would have."""
     environment = {**go_words(), "GOMODCACHE": str(folder / "modules"), **(extra or {})}
-    return GoBuilder(executable, Children(Lifetime()).run, environment, folder / "go-build-log.txt")
+    pauses = [] if paused is None else paused
+    run, log = Children(Lifetime()).run, folder / "go-build-log.txt"
+    return GoBuilder(executable, run, environment, log, pause=lambda seconds, _: pauses.append(seconds))
 
 
 def no_registry() -> Registry:
@@ -378,33 +393,82 @@ def test_a_gap_in_go_sum_is_a_failed_build(tmp_path: Path) -> None:
     assert any("missing go.sum entry" in line for line in error.detail)
 
 
-def source_with_a_module(folder: Path) -> Path:
+def source_with_a_module(folder: Path, sums: str = SUMS) -> Path:
     """A controller's tree that needs a module."""
-    sums = "".join(
-        f"example.com/d v1.0.0{part} h1:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n" for part in ("", "/go.mod")
-    )
     return write_source(
         folder,
         {
-            "go.mod": f"module {MODULE}\n\ngo 1.24\n\nrequire example.com/d v1.0.0\n",
+            "go.mod": f"module {MODULE}\n\ngo 1.24\n\nrequire {NEEDED} v1.0.0\n",
             "go.sum": sums,
-            "pkg/version/more.go": 'package version\n\nimport _ "example.com/d"\n',
+            "pkg/version/more.go": f'package version\n\nimport _ "{NEEDED}"\n',
         },
     )
 
 
-def test_a_module_proxy_that_does_not_answer_calls_for_a_rerun(tmp_path: Path) -> None:
-    """Where a module cannot be downloaded, the source is not to blame."""
+@pytest.mark.parametrize("refusals", [(502, 503, 429), ("cut",), (500, "cut")], ids=str)
+def test_a_module_proxy_that_answers_in_the_end(tmp_path: Path, refusals: tuple[int | str, ...]) -> None:
+    """What a proxy could not answer is asked for again after a pause, and then the image is built."""
     source = source_with_a_module(tmp_path / "source")
-    with pytest.raises(BuildFailed, match="cannot be loaded") as caught:
-        builder(tmp_path, {"GOPROXY": "http://127.0.0.1:9"}).build(request_for(tmp_path, source))
-    assert caught.value.remedy == "Rerun once the module proxy answers."
+    paused: list[float] = []
+    with ModuleProxy(*refusals) as proxy:
+        builder(tmp_path, {"GOPROXY": proxy.url}, paused=paused).build(request_for(tmp_path, source))
+    assert paused == [*PAUSES[: len(refusals)]]
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "503"])
+def test_a_module_proxy_that_does_not_answer_calls_for_a_rerun(tmp_path: Path, url: str) -> None:
+    """Where a module cannot be downloaded for all of the time allowed, the source is not to blame."""
+    source = source_with_a_module(tmp_path / "source")
+    paused: list[float] = []
+    with ModuleProxy(503, always=True) as proxy:
+        made = builder(tmp_path, {"GOPROXY": proxy.url if url == "503" else url}, paused=paused)
+        with pytest.raises(ModulesUnavailable, match="cannot be loaded") as caught:
+            made.build(request_for(tmp_path, source))
+    assert caught.value.remedy == ModulesUnavailable.remedy
+    assert paused == [*PAUSES]
+
+
+@pytest.mark.parametrize(
+    ("refusal", "sums", "error", "remedy"),
+    [
+        (404, SUMS, BuildFailed, "go.mod asks for a module"),
+        (403, SUMS, ModulesUnavailable, "Give the job"),
+        (None, SUMS.replace("h1:", "h1:AAAA", 1).replace("SWs=", "=", 1), BuildFailed, "A module is not what it was"),
+        (None, "", BuildFailed, "Run go mod tidy"),
+    ],
+    ids=["unknown", "denied", "changed", "not in go.sum"],
+)
+def test_a_module_that_cannot_be_had(
+    tmp_path: Path, refusal: int | None, sums: str, error: type[ReleaseError], remedy: str
+) -> None:
+    """What no further attempt would change is told at once, with who can act, in Go's own words."""
+    source = source_with_a_module(tmp_path / "source", sums)
+    paused: list[float] = []
+    refusals = [] if refusal is None else [refusal]
+    with ModuleProxy(*refusals, always=True) as proxy, pytest.raises(error, match=NEEDED) as caught:
+        builder(tmp_path, {"GOPROXY": proxy.url}, paused=paused).build(request_for(tmp_path, source))
+    assert caught.value.remedy.startswith(remedy)
+    assert paused == []
+
+
+@pytest.mark.parametrize("limit", ["ulimit -v 800000", "ulimit -t 1"], ids=["no memory left", "killed"])
+def test_a_compiler_that_the_kernel_ends(tmp_path: Path, limit: str) -> None:
+    """A compiler that is killed, or gets no memory, is the job's matter and not the source's."""
+    limited = tmp_path / "limited-go"
+    go = require_tool("go")
+    limited.write_text(f'#!/bin/sh\ncase $1 in build) {limit};; esac\nexec {go} "$@"\n')
+    limited.chmod(0o755)
+    source = write_source(tmp_path / "source")
+    with pytest.raises(OutOfMemory) as caught:
+        # A cache of its own: what is compiled already would need neither time nor memory.
+        builder(tmp_path, {"GOCACHE": str(tmp_path / "cache")}, str(limited)).build(request_for(tmp_path, source))
+    assert "lower build.parallel" in caught.value.remedy
 
 
 def test_the_token_for_a_module_proxy_is_in_no_message(tmp_path: Path) -> None:
     """Go repeats the address of its proxy with the token in it; neither the error nor the log does."""
     source = source_with_a_module(tmp_path / "source")
-    with pytest.raises(BuildFailed) as caught:
+    with pytest.raises(ModulesUnavailable) as caught:
         builder(tmp_path, {"GOPROXY": "http://s3cr3t@127.0.0.1:9"}).build(request_for(tmp_path, source))
     for said in ("\n".join((caught.value.cause, *caught.value.detail)), (tmp_path / "go-build-log.txt").read_text()):
         assert "http://xxxxx@127.0.0.1:9" in said

@@ -24,18 +24,23 @@ def no_program(argv: Sequence[str | Path], **_: object) -> Finished:
     raise FileNotFoundError(2, f"no such program as {argv[0]}")
 
 
+def no_pause(seconds: float, why: str) -> None:
+    """Nothing is tried again."""
+    raise AssertionError((seconds, why))
+
+
 @pytest.mark.parametrize("name", BUILDERS)
 def test_opening(name: str) -> None:
     """A builder that is opened has the name that it has in the table, and has started nothing."""
     build = parse_config(CONFIG, Path("jobs.yaml")).build
-    assert BUILDERS[name](build.programs, no_program, {}, None).name == name
+    assert BUILDERS[name](build.programs, no_program, {}, None, no_pause).name == name
 
 
 def test_the_program_of_jobs_yaml() -> None:
     """The go builder calls the program that jobs.yaml names."""
     build = parse_config(CONFIG + b"build: {go: /opt/go/bin/go}\n", Path("jobs.yaml")).build
     with pytest.raises(ToolUnusable, match="cannot be started: no such program as /opt/go/bin/go"):
-        BUILDERS["go"](build.programs, no_program, {}, None).check()
+        BUILDERS["go"](build.programs, no_program, {}, None, no_pause).check()
 
 
 def test_names() -> None:
