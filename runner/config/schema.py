@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, Discriminator, Field, Tag, Valid
 from pydantic.json_schema import GenerateJsonSchema
 
 from runner.builders.table import BUILDERS
+from runner.config.aws import AwsSection  # noqa: TC001 - pydantic reads the annotations
 from runner.config.naming import PRESETS, SERVICE, RegistryAddress, TemplateKind, check_fields, check_template
 from runner.config.prow import ProwSection, ServiceProwSection  # noqa: TC001 - pydantic reads the annotations
 from runner.config.section import Listed, Section, nearest
@@ -230,7 +231,9 @@ class JobsFile(Section):
         examples=[{"s3": None, "sns": {"repo": "community", "path": "services/{service}"}}],
     )
     adopt: EmptySection | None = Field(None, description="Reserved: nothing can be set here yet.")
-    aws: EmptySection | None = Field(None, description="Reserved: nothing can be set here yet.")
+    aws: AwsSection | None = Field(
+        None, description="What AWS is asked for; if unset: what the registry's host needs, by the job's own identity."
+    )
     prow: ProwSection | None = Field(
         None, description="How the release jobs run in Prow; if unset: none are generated."
     )
