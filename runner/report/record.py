@@ -30,6 +30,7 @@ StepName = Literal[
     "base image",
     "export",
     "chart",
+    "access",
     "build",
     "publish image",
     "publish chart",
