@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from runner import errors
+from runner.config.catalog import catalog_schema
 from runner.config.schema import json_schema
 from runner.report.record import record_schema
 
@@ -24,6 +25,7 @@ and holds cause and remedy. The remedy here is the general one; the line's own m
 def generated() -> dict[str, str]:
     """Return the text of every generated file, by its path from the project's root."""
     return {
+        "config/catalog.schema.json": json.dumps(catalog_schema(), indent=2, ensure_ascii=False) + "\n",
         "config/jobs.schema.json": json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n",
         "docs/errors.md": errors_page(),
         "docs/record.schema.json": json.dumps(record_schema(), indent=2, ensure_ascii=False) + "\n",

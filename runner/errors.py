@@ -99,6 +99,13 @@ class ConfigurationInvalid(ReleaseError):
     remedy = "Correct jobs.yaml at the line named here; ack-release schema prints what it may hold."
 
 
+class AwsSettingWrong(ReleaseError):
+    """AWS cannot be asked as jobs.yaml says: a parameter, a region or a name is missing or is not what it should be."""
+
+    exit_code = ExitCode.USAGE
+    remedy = "Correct what is named here in jobs.yaml (aws:) or in AWS, then rerun."
+
+
 class GeneratedFilesDiffer(ReleaseError):
     """Prow's job configuration does not match jobs.yaml: a file differs, is missing or is no longer generated."""
 
@@ -249,6 +256,16 @@ class TagChanged(ReleaseError):
     )
 
 
+class TagImmutable(ReleaseError):
+    """The registry changes no tag that is there, and this run was to write one."""
+
+    exit_code = ExitCode.CONFLICT
+    remedy = (
+        "Release the next version. Where a stable chart was to move: let the registry change tags that end in -stable,"
+        " then rerun."
+    )
+
+
 # --- 6: build --------------------------------------------------------------------------------------------------------
 
 
@@ -311,6 +328,13 @@ class RegistryAnswerWrong(ReleaseError):
     remedy = "Rerun the job; if it happens again, the registry's storage or a proxy in front of it is at fault."
 
 
+class AwsFailed(ReleaseError):
+    """AWS could not be reached, timed out or answered with an error until the retries were used up."""
+
+    exit_code = ExitCode.REGISTRY_FAILED
+    remedy = "Rerun the job once AWS answers; what is published is kept and not sent again."
+
+
 # --- 8: credentials --------------------------------------------------------------------------------------------------
 
 
@@ -319,6 +343,23 @@ class CredentialsRefused(ReleaseError):
 
     exit_code = ExitCode.CREDENTIALS
     remedy = "Renew the credentials in the Docker config file (DOCKER_CONFIG), then rerun."
+
+
+class AwsPermissionMissing(ReleaseError):
+    """AWS does not let the role, or the job's own identity, do what a release needs."""
+
+    exit_code = ExitCode.CREDENTIALS
+    remedy = "Allow the role the action that is named here; docs/aws.md lists what a release needs."
+
+
+class AwsCredentialsUnusable(ReleaseError):
+    """The job has no AWS credentials, or those it has are incomplete, invalid or expired."""
+
+    exit_code = ExitCode.CREDENTIALS
+    remedy = (
+        "Give the job's service account a role (IRSA or EKS Pod Identity), or set AWS_ACCESS_KEY_ID and"
+        " AWS_SECRET_ACCESS_KEY, then rerun."
+    )
 
 
 # --- 9: ended --------------------------------------------------------------------------------------------------------

@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING
 from runner.builders.table import BUILDERS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from runner.aws.registry import AwsRegistry
     from runner.builders.builder import Builder
     from runner.chart.helm import Helm
+    from runner.config.aws import AwsKind, AwsSection
+    from runner.oci.credentials import Credentials
     from runner.oci.messages import Exchange
     from runner.oci.registry import Registry
     from runner.report.console import Log
@@ -41,14 +44,42 @@ class Session:
     artifacts: Path | None
 
 
-def open_registry(session: Session) -> Registry:
-    """Return a client of registries, with the credentials of Docker's configuration; its requests are logged."""
+def open_registry(session: Session, logins: Iterable[Credentials] = ()) -> Registry:
+    """Return a client of registries; its requests are logged.
+
+    Args:
+        session: what it works in.
+        logins: where it looks for logins before it looks into Docker's configuration.
+    """
     from runner.oci.credentials import Chain, DockerConfig
     from runner.oci.registry import Registry
     from runner.oci.transport import Transport
 
     transport = Transport(session.lifetime, session.environment, observe=Exchanges(session.log).tell)
-    return Registry(transport, Chain((DockerConfig.find(session.environment),)))
+    return Registry(transport, Chain((*logins, DockerConfig.find(session.environment))))
+
+
+def open_aws(session: Session, section: AwsSection, kinds: Mapping[str, AwsKind]) -> tuple[AwsRegistry, ...]:
+    """Return AWS's registries, which share an identity; AWS is asked when one of them is used first.
+
+    Args:
+        session: what they work in.
+        section: jobs.yaml's section.
+        kinds: what each host is to AWS; hosts that are none of AWS's are left out.
+    """
+    if set(kinds.values()) <= {"none"}:
+        return ()
+    from runner.aws.boto import Clients
+    from runner.aws.calls import Caller
+    from runner.aws.identity import Identity, region_of
+    from runner.aws.registry import AwsRegistry
+
+    caller, report = Caller(session.lifetime), session.log.info
+    clients = Clients(region_of(section, session.environment), session.environment)
+    identity = Identity(section, session.environment, caller, clients, report=report)
+    return tuple(
+        AwsRegistry(kind, host, identity, caller, report=report) for host, kind in kinds.items() if kind != "none"
+    )
 
 
 def open_helm(session: Session, program: str, environment: Mapping[str, str]) -> Helm:

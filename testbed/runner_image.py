@@ -180,8 +180,26 @@ def make_context(folder: Path, *, python: str, jobs: Path, tell: Callable[[str],
     (programs / "ack-release").symlink_to("/opt/ack-release/bin/ack-release")
     baked = folder / "jobs" / BAKED_CONFIG.relative_to("/")
     baked.parent.mkdir(parents=True)
-    shutil.copyfile(jobs, baked)
+    copy_configuration(jobs, baked)
     settle(folder)
+
+
+def copy_configuration(jobs: Path, baked: Path) -> None:
+    """Copy a jobs.yaml, and the catalog that it names to the same place beside it.
+
+    Raises:
+        ImageFailed: the catalog is not in the same folder or below.
+    """
+    shutil.copyfile(jobs, baked)
+    catalog = load_config(jobs).aws.catalog
+    if catalog is None:
+        return
+    if Path(catalog).is_absolute() or ".." in Path(catalog).parts:
+        raise ImageFailed(
+            f"{jobs}: aws.catalog is {catalog}; only a file in the folder of jobs.yaml can be in the image"
+        )
+    (baked.parent / catalog).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(jobs.parent / catalog, baked.parent / catalog)
 
 
 def settle(folder: Path) -> None:

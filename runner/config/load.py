@@ -8,11 +8,13 @@ that collide.
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NoReturn
 
+from runner.config.aws import AwsSection, kind_of_host
+from runner.config.catalog import Catalog, read_catalog
 from runner.config.collisions import Use, find_collisions, find_overlong
 from runner.config.naming import PRESETS, TAG_LENGTH, RegistryAddress, Scheme
 from runner.config.prow import (
@@ -94,7 +96,7 @@ class Config:
     """All that ``jobs.yaml`` says, defaults filled in.
 
     ``digest`` is that of the file's bytes. ``given`` are the keys that stand in the file (``registry``, ``build.helm``
-    …), so that the plan can tell a setting from a default.
+    …), so that the plan can tell a setting from a default. ``catalog`` is what ``aws.catalog`` names.
     """
 
     registry: RegistryAddress
@@ -107,17 +109,18 @@ class Config:
     digest: str
     given: frozenset[str] = frozenset()
     prow: ProwSection | None = None
+    aws: AwsSection = field(default_factory=AwsSection)
+    catalog: Catalog | None = None
 
 
 def load_config(path: Path) -> Config:
-    """Read and check ``jobs.yaml``.
+    """Read and check ``jobs.yaml``, and the catalog that it names.
 
     Raises:
         ConfigurationInvalid: the cause is the first problem, as FILE:LINE; the detail holds all of them.
     """
     try:
-        with path.open("rb") as file:
-            body = file.read(_SIZE_LIMIT + 1)
+        body = _read(path)
     except OSError as error:
         raise ConfigurationInvalid(
             f"{path}: cannot be read: {error.strerror}",
@@ -142,10 +145,33 @@ def parse_config(body: bytes, path: Path) -> Config:
         *_shared_charts(config, document),
         *_name_conflicts(config, document, schemes),
         *_job_conflicts(config, document),
+        *_aws_conflicts(config, document),
     ]
     if conflicts:
         _refuse(path, conflicts)
-    return config
+    return replace(config, catalog=_catalog(config, document))
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_SIZE_LIMIT + 1)
+
+
+def _catalog(config: Config, document: Document) -> Catalog | None:
+    if config.aws.catalog is None:
+        return None
+    file = config.path.parent / config.aws.catalog
+    line = document.line(("aws", "catalog"))
+    try:
+        body = _read(file)
+    except OSError as error:
+        _refuse(config.path, [Problem(line, f"aws.catalog: {file} cannot be read: {error.strerror}")])
+    if len(body) > _SIZE_LIMIT:
+        _refuse(file, [Problem(1, f"larger than {_SIZE_LIMIT} bytes")])
+    catalog, problems = read_catalog(body, config.services)
+    if catalog is None:
+        _refuse(file, problems)
+    return catalog
 
 
 def services_in(config: Config, repository: str) -> tuple[Service, ...]:
@@ -221,6 +247,7 @@ def _config(jobs: JobsFile, schemes: _Schemes, path: Path, digest: str) -> Confi
         digest=digest,
         given=frozenset({*jobs.model_fields_set, *(f"build.{key}" for key in build.model_fields_set)}),
         prow=jobs.prow,
+        aws=jobs.aws or AwsSection(),
     )
 
 
@@ -270,6 +297,13 @@ def _job_conflicts(config: Config, document: Document) -> Iterator[Problem]:
             yield Problem(
                 line, f"the repositories {owner} and {service.repo} would each have a job {release_job(name)}"
             )
+
+
+def _aws_conflicts(config: Config, document: Document) -> Iterator[Problem]:
+    configured, own = config.aws.kind, kind_of_host(config.registry.host)
+    if configured not in {None, "none", own} and own != "none":
+        line = document.line(("aws", "kind"))
+        yield Problem(line, f"aws.kind is {configured}, but the registry {config.registry.host} is {own}")
 
 
 def _own_job_problems(service: Service, prow: ProwSection, *, one_job: bool) -> Iterator[str]:

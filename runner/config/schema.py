@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, Discriminator, Field, Tag, Valid
 from pydantic.json_schema import GenerateJsonSchema
 
 from runner.builders.table import BUILDERS
+from runner.config.aws import AwsSection  # noqa: TC001 - pydantic reads the annotations
 from runner.config.naming import PRESETS, SERVICE, RegistryAddress, TemplateKind, check_fields, check_template
 from runner.config.prow import ProwSection, ServiceProwSection  # noqa: TC001 - pydantic reads the annotations
 from runner.config.section import Listed, Section, nearest
@@ -230,7 +231,9 @@ class JobsFile(Section):
         examples=[{"s3": None, "sns": {"repo": "community", "path": "services/{service}"}}],
     )
     adopt: EmptySection | None = Field(None, description="Reserved: nothing can be set here yet.")
-    aws: EmptySection | None = Field(None, description="Reserved: nothing can be set here yet.")
+    aws: AwsSection | None = Field(
+        None, description="What AWS is asked for; if unset: what the registry's host needs, by the job's own identity."
+    )
     prow: ProwSection | None = Field(
         None, description="How the release jobs run in Prow; if unset: none are generated."
     )
@@ -241,36 +244,42 @@ def read_jobs(document: Document) -> tuple[JobsFile | None, tuple[Problem, ...]]
     try:
         return JobsFile.model_validate(document.value), ()
     except ValidationError as error:
-        return None, tuple(_problem(document, detail) for detail in error.errors(include_url=False))
+        return None, problems_of(document, error, JobsFile)
+
+
+def problems_of(document: Document, error: ValidationError, root: type[BaseModel]) -> tuple[Problem, ...]:
+    """Say with line and key what a document has that its model, ``root``, does not allow."""
+    return tuple(_problem(document, detail, root) for detail in error.errors(include_url=False))
 
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of ``jobs.yaml``, for editors."""
-    schema = JobsFile.model_json_schema(schema_generator=_Untitled)
+    schema = JobsFile.model_json_schema(schema_generator=Untitled)
     return {"$schema": GenerateJsonSchema.schema_dialect, **schema, "title": "jobs.yaml of the ACK release runner"}
 
 
-class _Untitled(GenerateJsonSchema):
+class Untitled(GenerateJsonSchema):
     """Leaves out titles, which only repeat each key's name."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ANN401, ARG002 - pydantic's signature
+        """Never."""
         return False
 
 
-def _problem(document: Document, detail: ErrorDetails) -> Problem:
+def _problem(document: Document, detail: ErrorDetails, root: type[BaseModel]) -> Problem:
     keys: list[str | int] = []
     for part in detail["loc"]:
         if (*keys, part) in document.lines:
             keys.append(part)
-    return Problem(document.line(tuple(keys)), _message(detail, tuple(keys)))
+    return Problem(document.line(tuple(keys)), _message(detail, tuple(keys), root))
 
 
-def _message(detail: ErrorDetails, keys: tuple[str | int, ...]) -> str:
+def _message(detail: ErrorDetails, keys: tuple[str | int, ...], root: type[BaseModel]) -> str:
     where, kind, value = _dotted(keys), detail["type"], detail["input"]
     context = detail.get("ctx", {})
     match kind:
         case "extra_forbidden":
-            valid = _keys_beside(detail["loc"])
+            valid = _keys_beside(detail["loc"], root)
             hint = nearest(str(keys[-1]), valid) if valid else "; nothing can be set here yet"
             text = f"unknown key {keys[-1]!r}{_inside(keys[:-1])}{hint}"
         case "missing":
@@ -320,9 +329,9 @@ def _inside(keys: tuple[str | int, ...]) -> str:
     return f" in {_dotted(keys)}" if keys else ""
 
 
-def _keys_beside(location: tuple[str | int, ...]) -> list[str]:
+def _keys_beside(location: tuple[str | int, ...], root: type[BaseModel]) -> list[str]:
     """The keys that are valid where this unknown one stands."""
-    model: type[BaseModel] = JobsFile
+    model = root
     parts = iter(location[:-1])
     for part in parts:
         field = model.model_fields.get(str(part))

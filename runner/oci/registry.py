@@ -66,6 +66,10 @@ class Registry:
         self._writable: set[str] = set()
         self._probing = threading.Lock()
 
+    def check_access(self, host: str) -> None:
+        """Ask a registry to let this client in, with the login for it where it wants one."""
+        self._be_writable(host)
+
     def manifest(self, repository: Repository, reference: str) -> Manifest | None:
         """Return the manifest or index under this tag or digest, or None when it is absent."""
         return self._transport.retrying(lambda _: self._manifest(repository, reference))

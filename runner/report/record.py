@@ -31,6 +31,7 @@ StepName = Literal[
     "base image",
     "export",
     "chart",
+    "access",
     "build",
     "publish image",
     "publish chart",

@@ -24,7 +24,7 @@ def release(options: Options, session: Session, *, only_plan: bool) -> None:
     # Whatever a stage needs is imported only now, so that the first log line comes early.
     from runner.run import stages  # noqa: PLC0415 - as said above
 
-    tools = stages.open_tools(inputs, session)
+    tools = stages.open_tools(inputs, session, only_plan=only_plan)
 
     # What there should be, by charts and naming; what there is; what follows from it.
     desired = stages.describe(inputs, selected, tools)
@@ -37,6 +37,10 @@ def release(options: Options, session: Session, *, only_plan: bool) -> None:
     packaged = stages.package(inputs, observed, prerequisites, tools)
     if only_plan or not packaged:
         return
+
+    # What would keep the registry from taking it: credentials, repositories.
+    if inputs.settings.to_layout is None:
+        stages.check_access(inputs, packaged, tools)
 
     # Build, then publish: image first, the chart's names last; then read every name once more.
     if stages.publish(inputs, packaged, tools):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from runner.chart.facts import chart_files
 from runner.run import release, stable
+from runner.run.access import check_access
 from runner.run.each_service import each_service
 from runner.run.prerequisites import check_prerequisites
 from runner.run.reporting import record_entries, tell_plan, warn
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from runner.run.selection import Selected
     from runner.run.tools import Tools
 
-__all__ = ["check", "describe", "observe", "open_tools", "package", "publish", "verify"]
+__all__ = ["check", "check_access", "describe", "observe", "open_tools", "package", "publish", "verify"]
 
 AnyDesired = release.Desired | stable.Desired
 AnyObserved = release.Observed | stable.Observed

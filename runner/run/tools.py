@@ -7,17 +7,20 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from runner.aws.kind import registry_kind
 from runner.errors import UsageInvalid
 from runner.run.publish.layout import LayoutDestination
 from runner.run.publish.registry import RegistryDestination
-from runner.session import Session, open_builder, open_helm, open_registry
+from runner.session import Session, open_aws, open_builder, open_helm, open_registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from runner.aws.registry import AwsRegistry
     from runner.builders.builder import Builder
     from runner.chart.helm import Helm
+    from runner.config.aws import AwsKind
     from runner.oci.name import Name
     from runner.oci.registry import Registry
     from runner.run.inputs import Inputs
@@ -26,23 +29,35 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Tools(Session):
-    """A session, and what is there once the inputs are read; ``now`` gives the time in UTC."""
+    """A session, and what is there once the inputs are read.
+
+    ``now`` gives the time in UTC. ``aws`` are the registries of AWS's that are written to: none where nothing is
+    published, or where they are not AWS's.
+    """
 
     registry: Registry
     helm: Helm
     builder: Builder
     destination: Destination
     now: Callable[[], datetime]
+    aws: tuple[AwsRegistry, ...] = ()
 
 
-def open_tools(inputs: Inputs, session: Session) -> Tools:
+def open_tools(inputs: Inputs, session: Session, *, only_plan: bool) -> Tools:
     """Open what the run works with.
+
+    Args:
+        inputs: what is asked for.
+        session: what it works in.
+        only_plan: whether nothing is to be published: then AWS is asked for nothing, as with a layout folder.
 
     Raises:
         UsageInvalid: the layout folder cannot be written.
     """
     build, settings, environment = inputs.config.build, inputs.settings, inputs.clone.environment
-    registry = open_registry(session)
+    publishes = settings.to_layout is None and not only_plan
+    aws = open_aws(session, inputs.config.aws, _kinds(inputs)) if publishes else ()
+    registry = open_registry(session, aws)
     session.record.update(layout_folder=str(settings.to_layout) if settings.to_layout else None)
 
     def written(name: Name, digest: str | None) -> None:
@@ -60,7 +75,17 @@ def open_tools(inputs: Inputs, session: Session) -> Tools:
         builder=open_builder(session, settings.builder, build.programs, environment),
         destination=destination,
         now=lambda: datetime.now(UTC),
+        aws=aws,
     )
+
+
+def _kinds(inputs: Inputs) -> dict[str, AwsKind]:
+    """What each registry that may be written to is to AWS, by its host."""
+    settings = inputs.settings
+    hosts = [settings.registry.host]
+    hosts += [] if settings.image_repository is None else [settings.image_repository.host]
+    hosts += [] if settings.image is None else [settings.image.repository.host]
+    return {host: registry_kind(host, inputs.config) for host in hosts}
 
 
 def _writable(folder: Path) -> Path:

@@ -75,6 +75,7 @@ SHARED: Mapping[str, Point] = {
     "chart, lint": Point("chart", "widget", Child("helm", "lint")),
     "chart, render": Point("chart", "widget", Child("helm", "template")),
     "chart, package": Point("chart", "widget", Child("helm", "package")),
+    "access": Point("access", None, Asked("GET", r"/v2/$")),
 }
 """What both paths do in the same way."""
 
@@ -88,7 +89,6 @@ RELEASE: Mapping[str, Point] = {
     "build, go": Point("build", "widget", Child("go", "env", nth=3)),
     "build, modules": Point("build", "widget", Child("go", "list")),
     "build, compile": Point("build", "widget", Child("go", "build")),
-    "publish image, probe": Point("publish image", "widget", Asked("GET", r"/v2/$")),
     "publish image, look": Point("publish image", "widget", Asked("HEAD", r"/ack/controller/blobs/")),
     "publish image, begin": Point("publish image", "widget", Asked("POST", r"/ack/controller/blobs/")),
     "publish image, blob": Point("publish image", "widget", Asked("PUT", r"/ack/controller/blobs/")),

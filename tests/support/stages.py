@@ -57,7 +57,7 @@ COMMIT, RELEASED, PULLED = "a" * 40, "b" * 40, "c" * 40
 
 COMMITTED = datetime(2026, 8, 13, 23, 46, 38, tzinfo=UTC)
 NOW = datetime(2026, 11, 24, 12, 30, 15, tzinfo=UTC)
-READS = ("manifest", "tags", "has_blob", "read_blob", "download_blob")
+READS = ("check_access", "manifest", "tags", "has_blob", "read_blob", "download_blob")
 WRITES = ("send_blob", "put_manifest")
 """The calls of a registry's client."""
 
@@ -318,7 +318,7 @@ class World:
         """Run the whole pipeline, and return the record as it is at the end."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(pipeline, "read_inputs", lambda *_: self.inputs)
-            patch.setattr(stages, "open_tools", lambda *_: self.tools)
+            patch.setattr(stages, "open_tools", lambda *_, **__: self.tools)
             try:
                 pipeline.release(Options(), self.session, only_plan=only_plan)
             except ReleaseError as error:

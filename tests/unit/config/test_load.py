@@ -10,6 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runner.config.aws import AwsSection, PublishRoleSection
 from runner.config.load import BuildConfig, Config, Service, load_config, parse_config, service_named, services_in
 from runner.config.naming import PRESETS, SERVICE, RegistryAddress
 from runner.errors import ConfigurationInvalid, ServiceUnknown
@@ -35,7 +36,7 @@ def refused(text: str) -> tuple[str, ...]:
 
 
 def test_the_checked_in_file_says_what_its_defaults_say() -> None:
-    """The checked-in file names all services and spells out defaults, but for image and Secret."""
+    """The checked-in file names all services and spells out defaults, but for image, Secret, and what AWS is asked."""
     config = load_config(CHECKED_IN)
     assert config.prow is not None
     bare = parse_config(
@@ -45,6 +46,9 @@ def test_the_checked_in_file_says_what_its_defaults_say() -> None:
     )
     assert len(config.services) == 77
     assert {"acm", "s3", "s3vectors", "wafv2"} <= set(config.services)
+    role = PublishRoleSection(parameter="/ack/prow/cd/public_ecr/publish_role")
+    assert config.aws == AwsSection(publish_role=role, catalog="catalog.yaml")
+    bare = dataclasses.replace(bare, aws=config.aws, catalog=config.catalog)
     assert config == dataclasses.replace(bare, digest=config.digest, given=config.given)
 
 
@@ -157,8 +161,8 @@ PROBLEMS = {
         "naming:\n- image: ['i:{version}']\n  charts: ['c:{version}']\n  stable: ['s:{major}']",
         "4: unknown key 'charts' in naming[0]; did you mean 'chart'?",
     ),
-    "in aws": ("aws: {region: x}", "2: unknown key 'region' in aws; nothing can be set here yet"),
-    "in adopt": ("adopt: {s3: x}", "2: unknown key 's3' in adopt"),
+    "in aws": ("aws: {regoin: x}", "2: unknown key 'regoin' in aws; did you mean 'region'?"),
+    "in adopt": ("adopt: {s3: x}", "2: unknown key 's3' in adopt; nothing can be set here yet"),
     "in prow": ("prow: {a: x}", "2: unknown key 'a' in prow"),
     "repeated service": ("services:\n  s3:\n  s3:", "4: the key 's3' is repeated, first at line 3"),
     "repeated key": ("registry: localhost:5000", "2: the key 'registry' is repeated, first at line 1"),

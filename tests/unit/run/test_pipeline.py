@@ -82,13 +82,13 @@ def test_steps_of_a_release(tmp_path: Path) -> None:
     world = World(tmp_path, Asked().release())
     document = world.run()
     assert (document.exit, document.errors, document.warnings) == (0, (), ())
-    shared = ("select", "describe", "tools", "base image", "export", "verify")
+    shared = ("select", "describe", "tools", "base image", "export", "access", "verify")
     assert world.steps() == [
         (name, None if name in shared and of is None else "s3", "passed")
         for name, of in (
             *(("select", None), ("describe", None), ("describe", "s3"), ("observe", "s3"), ("plan", "s3")),
-            *(("tools", None), ("base image", None), ("export", None), ("chart", "s3"), ("build", "s3")),
-            *(("publish image", "s3"), ("publish chart", "s3"), ("verify", None)),
+            *(("tools", None), ("base image", None), ("export", None), ("chart", "s3"), ("access", None)),
+            *(("build", "s3"), ("publish image", "s3"), ("publish chart", "s3"), ("verify", None)),
         )
     ]
     assert {entry.name: entry.digest for entry in document.entries if entry.written} == world.tags()
@@ -99,7 +99,8 @@ def test_steps_of_a_move(tmp_path: Path) -> None:
     world = World(tmp_path / "run", Asked().stable(), released(tmp_path))
     assert world.run().exit == 0
     assert [name for name, *_ in world.steps()] == [
-        *("select", "describe", "describe", "observe", "tools", "export", "chart", "plan", "publish chart", "verify"),
+        *("select", "describe", "describe", "observe", "tools", "export", "chart", "plan", "access"),
+        *("publish chart", "verify"),
     ]
     assert world.builder.calls.made == []
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from runner.config.aws import AwsSection
 from runner.config.settings import Options
 from runner.errors import UsageInvalid
 from runner.oci.layout import INDEX
@@ -22,6 +23,9 @@ from tests.support.stages import Asked, World
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from runner.config.aws import AwsKind
+    from runner.run.inputs import Inputs
 
 NAME = Name.parse("registry.example/ack/controller:s3-v1.2.3")
 
@@ -47,7 +51,8 @@ class Programs:
 
 
 def open_with(world: World, **session: Any) -> Tools:
-    return open_tools(world.inputs, replace(world.session, environment={"DOCKER_CONFIG": "/nowhere"}, **session))
+    environment = {"DOCKER_CONFIG": "/nowhere"}
+    return open_tools(world.inputs, replace(world.session, environment=environment, **session), only_plan=False)
 
 
 def test_a_registry_is_where_artifacts_go(tmp_path: Path) -> None:
@@ -103,3 +108,40 @@ def test_programs_are_those_of_the_configuration(tmp_path: Path, *, artifacts: b
         (f"/opt/{tool}", folder and folder / f"{tool}-build-log.txt") for tool in ("helm", "go")
     ]
     assert all(env["HOME"] == "/nowhere/home" and "DOCKER_CONFIG" not in env for env in environments)
+
+
+def hosts_of_aws(world: World, *, only_plan: bool = False) -> list[str]:
+    session = replace(world.session, environment={"DOCKER_CONFIG": "/nowhere"})
+    return [registry.host for registry in open_tools(world.inputs, session, only_plan=only_plan).aws]
+
+
+def with_kind(asked: Asked, kind: AwsKind | None) -> Inputs:
+    inputs = asked.release()
+    return replace(inputs, config=replace(inputs.config, aws=AwsSection(kind=kind)))
+
+
+@pytest.mark.parametrize("kind", ["ecr-public", "ecr"])
+def test_registries_of_aws(tmp_path: Path, kind: AwsKind) -> None:
+    """A registry that the configuration says is AWS's is asked as such; nobody is asked for anything yet."""
+    assert hosts_of_aws(World(tmp_path, with_kind(Asked(), kind))) == ["registry.example"]
+
+
+@pytest.mark.parametrize("kind", ["none", None])
+def test_registry_that_is_not_aws(tmp_path: Path, kind: AwsKind | None) -> None:
+    """Of any other registry AWS is not asked."""
+    assert hosts_of_aws(World(tmp_path, with_kind(Asked(), kind))) == []
+
+
+def test_plan_and_folder_without_aws(tmp_path: Path) -> None:
+    """A plan and a run into a layout folder have no registry of AWS's, so that AWS is asked for nothing."""
+    assert hosts_of_aws(World(tmp_path / "a", with_kind(Asked(), "ecr-public")), only_plan=True) == []
+    into_a_folder = Asked(options=Options(to_layout=tmp_path / "layout"))
+    assert hosts_of_aws(World(tmp_path / "b", with_kind(into_a_folder, "ecr-public"))) == []
+
+
+def test_image_in_a_registry_of_aws(tmp_path: Path) -> None:
+    """An image that the environment puts into another registry of AWS's needs that one, too."""
+    private = "123456789012.dkr.ecr.us-west-2.amazonaws.com"
+    environment = {"DOCKER_REPOSITORY": f"{private}/ack/controller"}
+    asked = Asked(options=Options(registry="127.0.0.1:5000/ack"), environment=environment)
+    assert hosts_of_aws(World(tmp_path, with_kind(asked, "ecr-public"))) == ["127.0.0.1:5000", private]

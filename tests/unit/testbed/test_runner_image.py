@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from runner.config.load import load_config
 from testbed import debian_base
 from testbed.paths import ROOT
-from testbed.runner_image import ImageFailed, build_image, copy_go, default_base, settle
+from testbed.runner_image import ImageFailed, build_image, copy_configuration, copy_go, default_base, settle
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,6 +103,28 @@ def test_a_wrong_jobs_file_is_refused_before_anything_is_built(tmp_path: Path) -
     wrong.write_text("registri: h.example/n\n")
     with pytest.raises(ImageFailed, match=r"jobs\.yaml:1: .*registry.* ack-release schema"):
         build_image("any", jobs=wrong)
+
+
+@pytest.mark.parametrize("named", ["catalog.yaml", "gallery/catalog.yaml"])
+def test_the_catalog_goes_with_the_jobs_file(tmp_path: Path, named: str) -> None:
+    """The catalog that jobs.yaml names is in the image, where jobs.yaml finds it."""
+    jobs, baked = tmp_path / "given" / "jobs.yaml", tmp_path / "context" / "jobs.yaml"
+    (jobs.parent / named).parent.mkdir(parents=True)
+    (jobs.parent / named).write_text("image: {description: A}\n")
+    jobs.write_text(f"registry: h.example/n\naws: {{catalog: {named}}}\n")
+    baked.parent.mkdir()
+    copy_configuration(jobs, baked)
+    assert load_config(baked).catalog == load_config(jobs).catalog
+
+
+def test_a_catalog_elsewhere_is_refused(tmp_path: Path) -> None:
+    """A catalog that would not be found beside the baked jobs.yaml is refused by name."""
+    jobs = tmp_path / "jobs.yaml"
+    catalog = tmp_path / "catalog.yaml"
+    catalog.write_text("image: {description: A}\n")
+    jobs.write_text(f"registry: h.example/n\naws: {{catalog: {catalog}}}\n")
+    with pytest.raises(ImageFailed, match=r"aws\.catalog is .*only a file in the folder of jobs\.yaml"):
+        copy_configuration(jobs, tmp_path / "baked.yaml")
 
 
 def test_a_missing_docker_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
