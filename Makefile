@@ -4,7 +4,7 @@ SHELL := /bin/sh
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 BIN := .venv/bin
-TOOLS := crane helm3 helm4 prow kube-apiserver
+TOOLS := crane registry helm3 helm4 prow kube-apiserver
 ENVIRONMENTS := moto_server
 WORKERS ?= 2
 
@@ -16,7 +16,7 @@ help: ## list these commands
 setup: ## make .venv from the lock file
 	@hack/setup
 
-tools: ## build the pinned tools that tests need: crane, both helms, Prow's programs, kube-apiserver, an S3 server, Deck's pages
+tools: ## build the pinned tools that tests need: crane, its registry, both helms, Prow's programs, kube-apiserver, an S3 server, Deck's pages
 	@hack/build-tool $(TOOLS)
 	@hack/build-environment $(ENVIRONMENTS)
 	@hack/build-deck-pages
