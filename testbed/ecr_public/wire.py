@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -56,8 +57,10 @@ class WireServer(ThreadingHTTPServer):
                 connection.shutdown(socket.SHUT_RDWR)
         super().server_close()
 
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: clients that leave early are part of the tests."""
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of clients that leave early, which are part of the tests, and all of anything else."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
 
 class Exchange(BaseHTTPRequestHandler):
