@@ -1,4 +1,4 @@
-"""SSM and STS: moto's, over the wire."""
+"""AWS services as moto imitates them, over the wire."""
 
 from __future__ import annotations
 

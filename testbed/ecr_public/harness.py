@@ -14,7 +14,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from testbed import moto
@@ -111,7 +111,8 @@ class EcrPublic:
         from botocore.config import Config  # noqa: PLC0415 - as boto3
 
         given = credentials or {"AccessKeyId": ACCESS_KEY, "SecretAccessKey": SECRET_KEY}
-        return boto3.client(
+        connect: Any = boto3.client  # its type names every service by a literal
+        return connect(
             service,
             region_name=region or ("us-east-1" if service == "ecr-public" else SERVICES_REGION),
             endpoint_url=self.endpoints[service],
@@ -129,6 +130,17 @@ class EcrPublic:
         """
         token, _ = self.state.tokens.issue_credential(arn, self.state.switches.credential_seconds)
         return base64.b64decode(token).decode().partition(":")[2]
+
+    def behind(self, host: str | None = None, endpoints: Mapping[str, str] | None = None) -> EcrPublic:
+        """Return the same, as it is met through proxies that stand before its servers.
+
+        Args:
+            host: ``HOST:PORT`` of what stands before the registry; repositories are then said to be there.
+            endpoints: the address of what stands before an AWS service, by boto3's name for it.
+        """
+        if host is not None:
+            self.state.host = host
+        return replace(self, host=host or self.host, endpoints={**self.endpoints, **(endpoints or {})})
 
     def write_docker_config(self, folder: Path, arn: str = USER) -> Path:
         """Write Docker's configuration with a login, as ``docker login`` leaves it, and return its folder.

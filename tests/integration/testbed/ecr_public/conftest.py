@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -44,11 +43,3 @@ def asker(ecr: EcrPublic) -> Asker:
     """Who is logged in, with one repository, ``app``."""
     ecr.create("app")
     return Asker.logged_in(ecr)
-
-
-@pytest.fixture
-def docker_config(ecr: EcrPublic, tmp_path: Path) -> Path:
-    """The folder of Docker's configuration with a login."""
-    folder = ecr.write_docker_config(tmp_path / "docker")
-    assert ecr.host in json.loads((folder / "config.json").read_text("utf-8"))["auths"]
-    return folder
