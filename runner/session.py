@@ -44,11 +44,13 @@ class Session:
 def open_registry(session: Session) -> Registry:
     """Return a client of registries, with the credentials of Docker's configuration; its requests are logged."""
     from runner.oci.credentials import Chain, DockerConfig
+    from runner.oci.helper import CredentialHelpers
     from runner.oci.registry import Registry
     from runner.oci.transport import Transport
 
     transport = Transport(session.lifetime, session.environment, observe=Exchanges(session.log).tell)
-    return Registry(transport, Chain((DockerConfig.find(session.environment),)))
+    helpers = CredentialHelpers(session.run, session.environment)
+    return Registry(transport, Chain((DockerConfig.find(session.environment, helpers),)))
 
 
 def open_helm(session: Session, program: str, environment: Mapping[str, str]) -> Helm:
