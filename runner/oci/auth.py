@@ -171,7 +171,7 @@ class Authorization:
         if sent is None and answer.status == HTTPStatus.UNAUTHORIZED:
             self._choose(answer, scope)
             return True
-        if sent is None or refusal_of(answer.status, answer.body) is Refusal.NONE:
+        if sent is None or refusal_of(answer.status, answer.body, answer.request.method) is Refusal.NONE:
             return False
         return self._forget(sent, answer, scope)
 

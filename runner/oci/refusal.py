@@ -23,17 +23,22 @@ class Refusal(Enum):
 
 @dataclass(frozen=True)
 class Rule:
-    """Answers of one kind: with this status, and where given with this error code and with these words."""
+    """Answers of one kind: with this status, and where given with this error code and with these words.
+
+    ``to_head`` is for answers to HEAD, which have neither code nor words.
+    """
 
     status: int
     refusal: Refusal
     code: str | None = None
     words: re.Pattern[str] | None = None
+    to_head: bool = False
 
-    def fits(self, status: int, code: str, message: str) -> bool:
+    def fits(self, status: int, code: str, message: str, method: str) -> bool:
         """Whether an answer, by one of its errors, is of this kind."""
         return (
             status == self.status
+            and (not self.to_head or method == "HEAD")
             and (self.code is None or code.upper() == self.code)
             and (self.words is None or self.words.search(message) is not None)
         )
@@ -49,6 +54,8 @@ RULES = (
         words=re.compile(r"\b(?:authorization|authentication|token|credentials?|expired)\b", re.IGNORECASE),
     ),
     Rule(HTTPStatus.BAD_REQUEST, Refusal.POSSIBLE, code="DENIED"),
+    Rule(HTTPStatus.BAD_REQUEST, Refusal.POSSIBLE, to_head=True),
+    Rule(HTTPStatus.FORBIDDEN, Refusal.POSSIBLE, to_head=True),
 )
 """The first rule that fits counts; an answer that none fits says nothing of credentials.
 
@@ -59,10 +66,16 @@ invalid." to a bearer token that has, and to any Basic header. It answers 400 wi
 """
 
 
-def refusal_of(status: int, body: bytes) -> Refusal:
-    """What an answer says of the credentials that came with its request, by its status and its error body."""
+def refusal_of(status: int, body: bytes, method: str = "GET") -> Refusal:
+    """What an answer says of the credentials that came with its request, by its status, its error body and the method.
+
+    Args:
+        status: the answer's.
+        body: the answer's, as far as it was read.
+        method: the request's.
+    """
     said = read_errors(body) or (("", body.decode("utf-8", "replace")),)
     return next(
-        (rule.refusal for rule in RULES if any(rule.fits(status, code, message) for code, message in said)),
+        (rule.refusal for rule in RULES if any(rule.fits(status, code, message, method) for code, message in said)),
         Refusal.NONE,
     )

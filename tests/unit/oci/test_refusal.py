@@ -91,7 +91,24 @@ def test_the_order_of_errors(status: int, some: list[tuple[str, str]], others: l
 def test_each_rule_is_needed() -> None:
     """Every rule decides an answer that no rule before it decides."""
     for number, rule in enumerate(RULES):
-        code = rule.code or "ANY"
+        code = rule.code or "UNKNOWN"
         message = "expired token" if rule.words else "anything"
-        assert rule.fits(rule.status, code, message)
-        assert not any(other.fits(rule.status, code, message) for other in RULES[:number])
+        method = "HEAD" if rule.to_head else "GET"
+        assert rule.fits(rule.status, code, message, method)
+        assert not any(other.fits(rule.status, code, message, method) for other in RULES[:number])
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (401, Refusal.CERTAIN),
+        (400, Refusal.POSSIBLE),
+        (403, Refusal.POSSIBLE),
+        (404, Refusal.NONE),
+        (500, Refusal.NONE),
+    ],
+)
+def test_answers_to_head(status: int, expected: Refusal) -> None:
+    """An answer to HEAD says nothing of its reason, so that credentials may always be it."""
+    assert refusal_of(status, b"", "HEAD") is expected
+    assert refusal_of(status, b"", "GET") is (expected if status == 401 else Refusal.NONE)
