@@ -52,11 +52,13 @@ def open_registry(session: Session, logins: Iterable[Credentials] = ()) -> Regis
         logins: where it looks for logins before it looks into Docker's configuration.
     """
     from runner.oci.credentials import Chain, DockerConfig
+    from runner.oci.helper import CredentialHelpers
     from runner.oci.registry import Registry
     from runner.oci.transport import Transport
 
     transport = Transport(session.lifetime, session.environment, observe=Exchanges(session.log).tell)
-    return Registry(transport, Chain((*logins, DockerConfig.find(session.environment))))
+    helpers = CredentialHelpers(session.run, session.environment)
+    return Registry(transport, Chain((*logins, DockerConfig.find(session.environment, helpers))))
 
 
 def open_aws(session: Session, section: AwsSection, kinds: Mapping[str, AwsKind]) -> tuple[AwsRegistry, ...]:

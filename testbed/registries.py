@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from testbed.processes import Argv
+    from testbed.token_server import Trust
 
 READY_SECONDS = 20.0
 WRITE = re.compile(r" (?:POST|PUT|PATCH|DELETE) /v2/", re.MULTILINE)
@@ -66,13 +67,16 @@ def serve_referrers_registry(program: Path, folder: Path) -> Iterator[LocalRegis
 
 
 @contextlib.contextmanager
-def serve_docker_registry(program: Path, folder: Path, *, accounts: str | None = None) -> Iterator[LocalRegistry]:
+def serve_docker_registry(
+    program: Path, folder: Path, *, accounts: str | None = None, tokens: Trust | None = None
+) -> Iterator[LocalRegistry]:
     """Run docker-registry with its blobs below ``folder``; it ends with the block.
 
     Args:
         program: docker-registry.
         folder: for what it keeps.
         accounts: lines of an htpasswd file with bcrypt, without one of which nothing is answered; None for all.
+        tokens: the token service whose tokens it wants, in place of accounts.
 
     Raises:
         RuntimeError: as ``running``.
@@ -88,6 +92,10 @@ def serve_docker_registry(program: Path, folder: Path, *, accounts: str | None =
         passwords = folder / "htpasswd"
         passwords.write_text(accounts, encoding="utf-8")
         configuration["auth"] = {"htpasswd": {"realm": "this machine", "path": str(passwords)}}
+    if tokens is not None:
+        bundle = {"rootcertbundle": str(tokens.bundle)}
+        trusted = {"realm": tokens.realm, "service": tokens.service, "issuer": tokens.issuer}
+        configuration["auth"] = {"token": {**trusted, **bundle}}
     file = folder / "config.yml"
     file.write_text(json.dumps(configuration), encoding="utf-8")
     with running([program, "serve", file], folder / "log", LISTENING) as registry:

@@ -16,6 +16,8 @@ from runner.errors import CredentialsRefused
 from runner.oci.challenge import read_challenges
 from runner.oci.connections import same_host
 from runner.oci.expiring import ExpiringStore
+from runner.oci.refusal import Refusal, refusal_of
+from runner.oci.scope import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -23,49 +25,28 @@ if TYPE_CHECKING:
     from runner.oci.challenge import Challenge
     from runner.oci.credentials import Credentials, Login
     from runner.oci.messages import Answer, Request
-    from runner.oci.name import Repository
 
 AUTHORIZATION = "Authorization"
-
-
-@dataclass(frozen=True)
-class Scope:
-    """What a request needs to be allowed.
-
-    Args:
-        host: the registry that decides; no other host is sent what it accepts.
-        resources: resource scopes by the grammar of distribution's token authentication (``docs/spec/auth/scope.md``),
-            such as ``repository:PATH:pull,push``; none for requests that are about no repository.
-    """
-
-    host: str
-    resources: tuple[str, ...] = ()
-
-    @classmethod
-    def pull(cls, repository: Repository) -> Scope:
-        """To read a repository."""
-        return cls(repository.host, (f"repository:{repository.path}:pull",))
-
-    @classmethod
-    def push(cls, repository: Repository, *, source: Repository | None = None) -> Scope:
-        """To read and write a repository, and to read the one of the same host from which a blob is mounted."""
-        mounted = () if source is None else cls.pull(source).resources
-        return cls(repository.host, (f"repository:{repository.path}:pull,push", *mounted))
-
-    def __str__(self) -> str:
-        return " ".join(self.resources)
 
 
 @dataclass(frozen=True)
 class Header:
     """The value of an Authorization header, which does not show in its representation.
 
-    ``expires`` is when it is no longer valid, in seconds since the epoch; None for never. A header that expires is
-    renewed when a host refuses it; one that never expires is not.
+    ``expires`` is from when it is not used any more, in seconds since the epoch; None for never. A header that expires
+    is renewed when a host refuses it; one that never expires is not.
     """
 
     value: str = field(repr=False)
     expires: float | None = None
+
+
+class LoginRefused(Exception):
+    """The login does not serve to make a header; ``error`` is raised where there is no newer one."""
+
+    def __init__(self, error: CredentialsRefused) -> None:
+        super().__init__(error.cause)
+        self.error = error
 
 
 class AuthenticationScheme(Protocol):
@@ -76,52 +57,66 @@ class AuthenticationScheme(Protocol):
         """Its name in challenges, written as in IANA's registry; compared in any case."""
         ...
 
-    def key(self, scope: Scope) -> Scope:
-        """The scope under which the header for this scope is kept: the part of it that the header depends on."""
-        ...
-
-    def header(self, scope: Scope, challenge: Challenge, login: Login | None) -> Header:
-        """Make the header for a scope; called when none is kept for its key, or the one that is kept has expired.
+    def key(self, scope: Scope, challenges: Iterable[Challenge]) -> Scope:
+        """The scope for which a header is made, and under which it is kept: all that the header depends on.
 
         Args:
             scope: what the request needs.
-            challenge: what the host answered to the first request that it refused.
-            login: the login that is configured for the host, if there is one.
+            challenges: the first one of the host, and before it the last one that answered a request of this scope.
+        """
+        ...
+
+    def header(self, scope: Scope, challenge: Challenge, login: Login | None) -> Header:
+        """Make the header for a scope; called when none is kept for it, or the one that is kept has expired.
+
+        Args:
+            scope: what ``key`` gave.
+            challenge: what the host answered to a request that it refused: the last of this scope, else its first.
+            login: the login that is configured for the scope's repository, if there is one.
 
         Raises:
+            LoginRefused: the login is not accepted.
             CredentialsRefused: there is none that could be made.
+            TransientFailure: it could not be made now.
         """
         ...
 
 
 class Basic:
-    """User name and password in each request (RFC 7617): one header for all requests to a host."""
+    """User name and password in each request (RFC 7617): one header for all requests to a repository."""
 
     name = "Basic"
 
-    def key(self, scope: Scope) -> Scope:
-        """The host alone."""
-        return Scope(scope.host)
+    def key(self, scope: Scope, challenges: Iterable[Challenge]) -> Scope:  # noqa: ARG002 - the protocol's
+        """The repository alone, whose login it is."""
+        return Scope(scope.host, repository=scope.repository)
 
     def header(self, scope: Scope, challenge: Challenge, login: Login | None) -> Header:  # noqa: ARG002 - the protocol's
-        """The login, for as long as it lasts; CredentialsRefused where there is none."""
+        """The login, for as long as it lasts; CredentialsRefused where there is none, or it is a token."""
         if login is None:
+            raise no_credentials(scope.host)
+        if not login.has_password:
             raise CredentialsRefused(
-                f"{scope.host} asks for credentials, and none are configured for it",
-                remedy=f"Log in to {scope.host}, so that the Docker config file (DOCKER_CONFIG) has credentials for it,"
-                " then rerun.",
+                f"{scope.host} asks for a user name and password, and only a token is configured for it",
+                remedy=f"Log in to {scope.host} with a user name and password, then rerun.",
             )
         return Header(login.basic, login.expires)
 
 
-SCHEMES: tuple[AuthenticationScheme, ...] = (Basic(),)
+def no_credentials(host: str) -> CredentialsRefused:
+    """The error for a host that wants credentials where there are none."""
+    return CredentialsRefused(
+        f"{host} asks for credentials, and none are configured for it",
+        remedy=f"Log in to {host}, so that the Docker config file (DOCKER_CONFIG) has credentials for it, then rerun.",
+    )
 
 
 class Authorization:
     """Authorises requests; thread-safe.
 
     Args:
-        credentials: asked once per host when it has answered 401, and again once the login that they gave expires.
+        credentials: asked once per repository when its host has answered 401, and again once the login that they gave
+            expires.
         schemes: which are supported; of several that a host offers, the first one here is used.
         clock: the present time, in seconds since the epoch.
     """
@@ -129,15 +124,16 @@ class Authorization:
     def __init__(
         self,
         credentials: Credentials,
-        schemes: Iterable[AuthenticationScheme] = SCHEMES,
+        schemes: Iterable[AuthenticationScheme] = (Basic(),),
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._credentials = credentials
         self._schemes = tuple(schemes)
-        self._logins = ExpiringStore[str, "Login | None"](clock)
+        self._logins = ExpiringStore[tuple[str, str], "Login | None"](clock)
         self._headers = ExpiringStore[Scope, Header](clock)
         self._chosen: dict[str, tuple[AuthenticationScheme, Challenge]] = {}
+        self._answered: dict[Scope, Challenge] = {}
 
     def authorize(self, request: Request, scope: Scope) -> Request:
         """Return the request with the header that its host asks for.
@@ -147,6 +143,7 @@ class Authorization:
 
         Raises:
             CredentialsRefused: the header expired, and no other could be made.
+            TransientFailure: no other could be made now.
         """
         chosen = self._chosen.get(scope.host)
         if chosen is None or not same_host(request.url, scope.host):
@@ -158,7 +155,7 @@ class Authorization:
         """Return whether a request that was refused should be authorised again and sent once more.
 
         So it is where the host has asked for credentials that the request did not carry, where the header that it
-        carried can expire, and where another request has renewed that header meanwhile.
+        carried is refused and can expire, and where another request has renewed that header meanwhile.
 
         Args:
             answer: the refusal, with the request as it was sent.
@@ -166,25 +163,33 @@ class Authorization:
 
         Raises:
             CredentialsRefused: the host asks for credentials, and there are none for it, or of another kind only.
+            TransientFailure: the header that it asks for could not be made now.
         """
-        if answer.status != HTTPStatus.UNAUTHORIZED or not same_host(answer.request.url, scope.host):
+        if not same_host(answer.request.url, scope.host):
             return False
         sent = answer.request.headers.get(AUTHORIZATION)
-        if sent is not None:
-            return self._forget(sent, scope)
-        self._choose(answer, scope)
-        return True
+        if sent is None and answer.status == HTTPStatus.UNAUTHORIZED:
+            self._choose(answer, scope)
+            return True
+        if sent is None or refusal_of(answer.status, answer.body, answer.request.method) is Refusal.NONE:
+            return False
+        return self._forget(sent, answer, scope)
+
+    def has_login(self, scope: Scope) -> bool:
+        """Whether a login was found for the scope's repository."""
+        return self._logins.held((scope.host, scope.repository)) is not None
 
     def _choose(self, answer: Answer, scope: Scope) -> None:
-        """Choose the scheme for a host, and make its first header; nothing is remembered where that fails."""
+        """Choose the scheme for a host, and make its first header; none is chosen where that fails."""
         challenges = read_challenges(answer.headers.getlist("WWW-Authenticate"))
-        self._login(scope.host)  # one that cannot be read is reported first, whatever the host asks for
+        self._login(scope)  # one that cannot be read is reported first, whatever the host asks for
         for scheme in self._schemes:
-            for challenge in challenges:
-                if challenge.scheme == scheme.name.lower():
-                    self._header(scope, scheme, challenge)
-                    self._chosen[scope.host] = scheme, challenge
-                    return
+            challenge = _offered(scheme, challenges)
+            if challenge is not None:
+                self._answered[scope] = challenge
+                self._header(scope, scheme, challenge)
+                self._chosen[scope.host] = scheme, challenge
+                return
         offered = " or ".join(sorted({challenge.scheme for challenge in challenges}))
         kind = f"the kind {offered}" if offered else "a kind that it does not name"
         supported = " or ".join(scheme.name for scheme in self._schemes)
@@ -194,24 +199,51 @@ class Authorization:
             " request without any.",
         )
 
-    def _forget(self, sent: str, scope: Scope) -> bool:
+    def _forget(self, sent: str, answer: Answer, scope: Scope) -> bool:
         """Drop a header that was refused, so that another is made; False where it is one that never expires."""
-        scheme, _ = self._chosen[scope.host]
-        key = scheme.key(scope)
+        scheme, first = self._chosen[scope.host]
+        key = self._key(scope, scheme, first)
         # Read and dropped before the header, so that no header is made of a login that is about to be dropped.
-        login = self._logins.held(scope.host)
+        login = self._logins.held((scope.host, scope.repository))
         header = self._headers.held(key)
+        challenge = _offered(scheme, read_challenges(answer.headers.getlist("WWW-Authenticate")))
+        if challenge is not None:
+            self._answered[scope] = challenge
         if header is None or header.value != sent:
             return True
         if header.expires is None:
             return False
         if login is not None and login.expires is not None:
-            self._logins.drop(scope.host, login)
+            self._logins.drop((scope.host, scope.repository), login)
         self._headers.drop(key, header)
         return True
 
-    def _header(self, scope: Scope, scheme: AuthenticationScheme, challenge: Challenge) -> Header:
-        return self._headers.get(scheme.key(scope), lambda: scheme.header(scope, challenge, self._login(scope.host)))
+    def _key(self, scope: Scope, scheme: AuthenticationScheme, first: Challenge) -> Scope:
+        last = self._answered.get(scope)
+        return scheme.key(scope, (first,) if last is None else (last, first))
 
-    def _login(self, host: str) -> Login | None:
-        return self._logins.get(host, lambda: self._credentials.login(host))
+    def _header(self, scope: Scope, scheme: AuthenticationScheme, first: Challenge) -> Header:
+        key, challenge = self._key(scope, scheme, first), self._answered.get(scope, first)
+        return self._headers.get(key, lambda: self._make(scheme, key, challenge))
+
+    def _make(self, scheme: AuthenticationScheme, key: Scope, challenge: Challenge) -> Header:
+        """Make a header; where the login is refused and can expire, once more with the next one."""
+        login = self._login(key)
+        try:
+            return scheme.header(key, challenge, login)
+        except LoginRefused as refused:
+            if login is None or login.expires is None:
+                raise refused.error from None
+        self._logins.drop((key.host, key.repository), login)
+        try:
+            return scheme.header(key, challenge, self._login(key))
+        except LoginRefused as refused:
+            raise refused.error from None
+
+    def _login(self, scope: Scope) -> Login | None:
+        place = (scope.host, scope.repository)
+        return self._logins.get(place, lambda: self._credentials.login(*place))
+
+
+def _offered(scheme: AuthenticationScheme, challenges: Iterable[Challenge]) -> Challenge | None:
+    return next((challenge for challenge in challenges if challenge.scheme == scheme.name.lower()), None)

@@ -18,12 +18,15 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from runner.errors import CredentialsRefused, RegistryAnswerWrong, RegistryFailed, TagChanged
 from runner.oci.artifact import RemoteSource, read_file, verified
-from runner.oci.auth import AUTHORIZATION, Authorization, Scope
+from runner.oci.auth import AUTHORIZATION, Authorization, Basic, no_credentials
+from runner.oci.bearer import Bearer
 from runner.oci.connections import base_url, is_loopback, origin, same_host
 from runner.oci.manifest import MANIFEST_TYPES, Manifest, digest_of
 from runner.oci.messages import Answer, Body, Request, TransientFailure
 from runner.oci.name import DIGEST, TAG
 from runner.oci.problem import describe_status, read_errors
+from runner.oci.refusal import Refusal, refusal_of
+from runner.oci.scope import Scope
 from runner.oci.transport import ANSWER_LIMIT
 
 if TYPE_CHECKING:
@@ -41,6 +44,7 @@ Sent = Literal["exists", "mounted", "uploaded"]
 ABSENT_CODES = frozenset({"MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND"})
 UPLOAD_LOST = frozenset({"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID"})
 REFUSED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+MAY_REFUSE = REFUSED | {HTTPStatus.BAD_REQUEST}
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 REDIRECTS_FOLLOWED = 5
 BLOB_WRITTEN = frozenset({HTTPStatus.CREATED, HTTPStatus.NO_CONTENT})
@@ -62,7 +66,7 @@ class Registry:
 
     def __init__(self, transport: Transport, credentials: Credentials) -> None:
         self._transport = transport
-        self._authorization = Authorization(credentials)
+        self._authorization = Authorization(credentials, (Bearer(transport.exchange), Basic()))
         self._writable: set[str] = set()
         self._probing = threading.Lock()
 
@@ -122,7 +126,7 @@ class Registry:
         Returns:
             Which of these was done.
         """
-        self._be_writable(repository.host)
+        self._be_writable(repository)
         begun: list[Sent] = []
 
         def step(_: int) -> Sent:
@@ -159,7 +163,7 @@ class Registry:
         """
         if DIGEST.fullmatch(reference) and reference != manifest.digest:
             raise ValueError(f"the manifest's digest is {manifest.digest}, not {reference}")
-        self._be_writable(repository.host)
+        self._be_writable(repository)
 
         def step(attempt: int) -> None:
             if attempt > 1:
@@ -273,13 +277,13 @@ class Registry:
         answer = _expect(self._exchange(request, Scope.push(repository)), MANIFEST_WRITTEN)
         _expect_digest(answer, manifest.digest)
 
-    def _be_writable(self, host: str) -> None:
+    def _be_writable(self, repository: Repository) -> None:
         """Authenticate before the first body is sent: a registry may refuse it and close without reading all of it."""
         with self._probing:
-            if host not in self._writable:
-                request = Request("GET", f"{base_url(host)}/v2/")
-                self._transport.retrying(lambda _: self._exchange(request, Scope(host)))
-                self._writable.add(host)
+            if repository.host not in self._writable:
+                request = Request("GET", f"{base_url(repository.host)}/v2/")
+                self._transport.retrying(lambda _: self._exchange(request, Scope.push(repository)))
+                self._writable.add(repository.host)
 
     # --- authorised requests ----------------------------------------------------------------------------------------
 
@@ -309,13 +313,17 @@ class Registry:
             for last in (False, True):
                 sent = self._authorization.authorize(request, scope)
                 response = stack.enter_context(self._transport.open(sent))
-                if response.status not in REFUSED:
+                if response.status not in MAY_REFUSE:
                     yield response
                     return
                 answer = Answer(sent, response.status, response.headers, response.read_error())
                 stack.close()
-                if last or not self._authorization.rejected(answer, scope):
-                    raise _refusal(answer, scope.host)
+                if not last and self._authorization.rejected(answer, scope):
+                    continue
+                if _is_refused(answer):
+                    raise _refusal(answer, scope.host, has_login=self._authorization.has_login(scope))
+                yield response
+                return
 
 
 EMPTY = Body.of(b"")
@@ -369,15 +377,26 @@ def _codes(answer: Answer) -> frozenset[str]:
     return frozenset(code for code, _ in read_errors(answer.body))
 
 
-def _refusal(answer: Answer, host: str) -> Exception:
-    """The error for a 401 or 403 in answer to a request that was made on behalf of ``host``."""
+def _is_refused(answer: Answer) -> bool:
+    """Whether an answer refuses who asks: 401 and 403, and what says so of the credentials that were sent."""
+    return answer.status in REFUSED or (
+        AUTHORIZATION in answer.request.headers and refusal_of(answer.status, answer.body) is Refusal.CERTAIN
+    )
+
+
+def _refusal(answer: Answer, host: str, *, has_login: bool) -> Exception:
+    """The error for an answer that refuses a request that was made on behalf of ``host``."""
     request = answer.request
     if not same_host(request.url, host):
         # Such an address is valid for a short time; the registry gives another when it is asked again.
         return TransientFailure(request, f"HTTP {answer.status} from an address that {host} gave")
-    said = describe_status(answer.status, answer.body)
-    sent = "the configured credentials" if AUTHORIZATION in request.headers else "a request without credentials"
-    return CredentialsRefused(f"{host} refused {sent}: {request.method} {request.path}: {said}")
+    said = f"{request.method} {request.path}: {describe_status(answer.status, answer.body)}"
+    if AUTHORIZATION not in request.headers:
+        return CredentialsRefused(f"{host} refused a request without credentials: {said}")
+    if not has_login:
+        missing = no_credentials(host)
+        return CredentialsRefused(f"{missing.cause}: {said}", remedy=missing.remedy)
+    return CredentialsRefused(f"{host} refused the configured credentials: {said}")
 
 
 def _expect(answer: Answer, statuses: Iterable[int]) -> Answer:

@@ -45,7 +45,7 @@ class Timeouts:
 
 
 class Response:
-    """An answer whose body has not been read yet, and can be read once."""
+    """An answer whose body has not been read yet, and can be read once; an error's, again."""
 
     def __init__(self, request: Request, response: urllib3.BaseHTTPResponse, check: Callable[[], object]) -> None:
         self.request = request
@@ -54,9 +54,13 @@ class Response:
         self.received = 0
         self._response = response
         self._check = check
+        self._error: bytes | None = None
 
     def chunks(self) -> Iterator[bytes]:
         """The body, piece by piece; TransientFailure when it ends early."""
+        if self._error is not None:
+            yield self._error
+            return
         try:
             for chunk in self._response.stream(CHUNK, decode_content=False):
                 self._check()
@@ -86,7 +90,8 @@ class Response:
                 parts.append(chunk)
                 if self.received > ERROR_LIMIT:
                     break
-        return b"".join(parts)
+        self._error = b"".join(parts)
+        return self._error
 
 
 class Transport:

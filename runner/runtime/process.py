@@ -79,6 +79,7 @@ class Run(Protocol):
         cwd: Path | None = None,
         stdin: bytes | None = None,
         log: Path | None = None,
+        seconds: float | None = None,
     ) -> Finished:
         """Run to the end and return the result, whatever the exit code."""
         ...
@@ -105,6 +106,7 @@ class Children:
         cwd: Path | None = None,
         stdin: bytes | None = None,
         log: Path | None = None,
+        seconds: float | None = None,
     ) -> Finished:
         """Run a program to its end, and end what it leaves behind in its group.
 
@@ -116,6 +118,7 @@ class Children:
             cwd: its working folder.
             stdin: what it reads; nothing when left out.
             log: a file to which its output is appended, beside being returned.
+            seconds: how long it may take; as long as the run goes on when left out.
 
         Returns:
             The result, whatever the exit code.
@@ -123,6 +126,7 @@ class Children:
         Raises:
             RunEnded: the run was ended before or while the child ran.
             FileNotFoundError: there is no such program.
+            TimeoutError: it took longer than it may, and was ended.
         """
         command = tuple(str(a) for a in argv)
         began = time.monotonic()
@@ -131,11 +135,15 @@ class Children:
             given.seek(0)
             child = self._start(command, env, cwd, (given if stdin is not None else subprocess.DEVNULL, out, err))
             try:
-                child.wait()
+                child.wait(seconds)
+            except subprocess.TimeoutExpired:
+                self._lifetime.check()
+                raise TimeoutError(f"{command[0]} took longer than {seconds} s") from None
             finally:
                 with self._lock:
                     self._alive.discard(child)
                     _signal_group(child, signal.SIGKILL)
+                child.wait()
             out.seek(0)
             err.seek(0)
             output = out.read()

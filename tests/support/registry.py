@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from testbed.token_server import Trust
+
 USERNAME = "tester"
 PASSWORD = "correct horse"  # noqa: S105  # the account of registries that live as long as one test
 HTPASSWD = f"{USERNAME}:$2b$05$abcdefghijklmnopqrstuuHNbAKRhpaujgo33bRWs.NLUTJO3lOy2\n"  # bcrypt of PASSWORD
@@ -25,8 +27,9 @@ def crane_registry(folder: Path) -> Iterator[LocalRegistry]:
 
 
 @contextlib.contextmanager
-def docker_registry(folder: Path, *, basic: bool = False) -> Iterator[LocalRegistry]:
-    """Run Debian's ``docker-registry``; with ``basic`` it wants USERNAME and PASSWORD for everything."""
+def docker_registry(folder: Path, *, basic: bool = False, tokens: Trust | None = None) -> Iterator[LocalRegistry]:
+    """Run Debian's ``docker-registry``; with ``basic`` it wants USERNAME and PASSWORD for everything, else tokens."""
     program = require_tool("docker-registry")
-    with serve_docker_registry(program, folder, accounts=HTPASSWD if basic else None) as registry:
+    accounts = HTPASSWD if basic else None
+    with serve_docker_registry(program, folder, accounts=accounts, tokens=tokens) as registry:
         yield registry

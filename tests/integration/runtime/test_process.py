@@ -106,6 +106,33 @@ def test_a_child_reads_what_it_is_given(children: Children, tmp_path: Path, give
     assert python(children.run, code, tmp_path, stdin=given).output == (given or b"")
 
 
+def test_a_child_that_takes_too_long(children: Children, tmp_path: Path) -> None:
+    """A child that has a time limit is killed at it with all that it started, even if it does not heed SIGTERM."""
+    code = GRANDPARENT.format(before="", child=IGNORING, apart=False, after=SLEEP)
+    began = time.monotonic()
+    with pytest.raises(TimeoutError, match=r"took longer than 1\.5 s"):
+        children.run([sys.executable, "-c", code], env={}, cwd=tmp_path, seconds=1.5)
+    assert 1.5 <= time.monotonic() - began < LONG / 2
+    until(lambda: not any(map(alive, pids(tmp_path))))
+
+
+def test_a_child_within_its_time(children: Children, tmp_path: Path) -> None:
+    """A child that ends within its time is returned as any other."""
+    assert children.run([sys.executable, "-c", "print(1)"], env={}, cwd=tmp_path, seconds=LONG).stdout == "1\n"
+
+
+def test_a_run_that_ends_before_a_childs_time(children: Children, lifetime: Lifetime, tmp_path: Path) -> None:
+    """A child with a time limit ends with the run, as any other."""
+    with in_background(
+        lambda: children.run([sys.executable, "-c", f"open('up', 'w'); {SLEEP}"], env={}, cwd=tmp_path, seconds=LONG)
+    ) as result:
+        until((tmp_path / "up").exists)
+        lifetime.end("SIGTERM")
+        children.end_all(5)
+        with pytest.raises(RunEnded):
+            result()
+
+
 def test_more_output_than_a_pipe_holds_blocks_nobody(children: Children, tmp_path: Path) -> None:
     """A child may write megabytes to both outputs in any order."""
     code = "import sys\nfor _ in range(200): sys.stderr.write('e' * 10000); sys.stdout.write('o' * 10000)"

@@ -39,6 +39,7 @@ class Program:
         cwd: Path | None = None,
         stdin: bytes | None = None,  # noqa: ARG002  # helm is given nothing to read
         log: Path | None = None,
+        seconds: float | None = None,  # noqa: ARG002  # nor is it given a time
     ) -> Finished:
         """End at once."""
         words = tuple(map(str, argv))

@@ -11,15 +11,16 @@ from hypothesis import strategies as st
 from urllib3 import HTTPHeaderDict
 
 from runner.errors import CredentialsRefused
-from runner.oci.auth import SCHEMES, Authorization, Basic, Header, Scope
+from runner.oci.auth import Authorization, Basic, Header, LoginRefused
 from runner.oci.challenge import Challenge
 from runner.oci.connections import base_url
 from runner.oci.credentials import Anonymous, Chain, Login
 from runner.oci.messages import Answer, Body, Request
 from runner.oci.name import Repository
+from runner.oci.scope import Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from runner.oci.auth import AuthenticationScheme
 
@@ -29,7 +30,6 @@ BASIC = ['Basic realm="r"']
 TOKEN = ['Token realm="https://tokens.example/"']
 TEAM = Repository(HOST, "team/image")
 PULL, PUSH = Scope.pull(TEAM), Scope.push(TEAM)
-PATHS = st.lists(st.from_regex(r"[a-z0-9]+(-[a-z0-9]+)?", fullmatch=True), min_size=1, max_size=3).map("/".join)
 GET = Request("GET", f"https://{HOST}/v2/team/image/manifests/v1", {"Accept": "a"})
 
 
@@ -49,12 +49,12 @@ class Issuer:
     def __init__(self, clock: Clock, seconds: float | None = None) -> None:
         self.clock = clock
         self.seconds = seconds
-        self.asked: list[str] = []
+        self.asked: list[tuple[str, str]] = []
         self.meanwhile: Callable[[], object] = lambda: None
 
-    def login(self, host: str) -> Login | None:
+    def login(self, host: str, repository: str = "") -> Login | None:
         """The next password."""
-        self.asked.append(host)
+        self.asked.append((host, repository))
         self.meanwhile()
         expires = None if self.seconds is None else self.clock.now + self.seconds
         return Login("me", f"{SECRET} {len(self.asked)}", expires)
@@ -70,7 +70,7 @@ class Token:
         self.seconds = seconds
         self.issued: list[tuple[str, Challenge]] = []
 
-    def key(self, scope: Scope) -> Scope:
+    def key(self, scope: Scope, challenges: Iterable[Challenge]) -> Scope:  # noqa: ARG002 - the scheme's
         """The whole scope."""
         return scope
 
@@ -81,11 +81,11 @@ class Token:
         return Header(f"Token {number} {scope} {secret}", self.clock.now + self.seconds)
 
 
-def refusal(request: Request, challenges: Sequence[str], status: int = 401) -> Answer:
+def refusal(request: Request, challenges: Sequence[str], status: int = 401, body: bytes = b"") -> Answer:
     headers = HTTPHeaderDict()
     for challenge in challenges:
         headers.add("WWW-Authenticate", challenge)
-    return Answer(request, status, headers, b"")
+    return Answer(request, status, headers, body)
 
 
 def sent(authorization: Authorization, scope: Scope = PULL, request: Request = GET) -> str | None:
@@ -94,10 +94,14 @@ def sent(authorization: Authorization, scope: Scope = PULL, request: Request = G
 
 
 def refuse(
-    authorization: Authorization, scope: Scope = PULL, challenges: Sequence[str] = BASIC, status: int = 401
+    authorization: Authorization,
+    scope: Scope = PULL,
+    challenges: Sequence[str] = BASIC,
+    status: int = 401,
+    body: bytes = b"",
 ) -> bool:
     """Refuse the next request as it is sent, and say whether it is to be sent again."""
-    return authorization.rejected(refusal(authorization.authorize(GET, scope), challenges, status), scope)
+    return authorization.rejected(refusal(authorization.authorize(GET, scope), challenges, status, body), scope)
 
 
 def password(header: str | None) -> str:
@@ -105,27 +109,27 @@ def password(header: str | None) -> str:
     return base64.b64decode(header.removeprefix("Basic ")).decode().removeprefix("me:")
 
 
-@given(PATHS, PATHS)
-def test_scopes_in_words(path: str, source: str) -> None:
-    """A scope reads as the token scheme writes it: the repository with its actions, and what is mounted from."""
-    repository = Repository(HOST, path)
-    assert str(Scope.pull(repository)) == f"repository:{path}:pull"
-    assert str(Scope.push(repository)) == f"repository:{path}:pull,push"
-    mounting = Scope.push(repository, source=Repository(HOST, source))
-    assert str(mounting) == f"repository:{path}:pull,push repository:{source}:pull"
-    assert str(Scope(HOST)) == ""
-
-
 def test_anonymous_until_asked() -> None:
-    """A host gets no header until it has answered 401, and the login from then on, in every scope."""
+    """A host gets no header until it has answered 401; from then on a repository's login, in each of its scopes."""
     issuer = Issuer(Clock())
     authorization = Authorization(issuer)
     assert authorization.authorize(GET, PULL) is GET
     assert not issuer.asked
     assert refuse(authorization)
     assert password(sent(authorization)) == f"{SECRET} 1"
-    assert {sent(authorization, scope) for scope in (PULL, PUSH, Scope(HOST))} == {sent(authorization)}
-    assert issuer.asked == [HOST]
+    assert {sent(authorization, scope) for scope in (PULL, PUSH)} == {sent(authorization)}
+    assert issuer.asked == [(HOST, TEAM.path)]
+
+
+def test_a_login_for_each_repository() -> None:
+    """Each repository of a host gets the login that is configured for it, and so do requests about none."""
+    issuer = Issuer(Clock())
+    authorization = Authorization(issuer)
+    refuse(authorization)
+    other = Repository(HOST, "other/image")
+    scopes = (PULL, Scope.push(other), Scope(HOST), Scope.push(TEAM, source=other))
+    assert [password(sent(authorization, scope))[-1] for scope in scopes] == ["1", "2", "3", "1"]
+    assert issuer.asked == [(HOST, TEAM.path), (HOST, other.path), (HOST, "")]
 
 
 def test_the_rest_of_a_request() -> None:
@@ -160,7 +164,7 @@ def test_other_hosts(url: str) -> None:
     elsewhere = Request("GET", url)
     assert authorization.authorize(elsewhere, PULL) is elsewhere
     assert not authorization.rejected(refusal(elsewhere, BASIC), PULL)
-    assert issuer.asked == [HOST]
+    assert issuer.asked == [(HOST, TEAM.path)]
 
 
 @given(
@@ -178,7 +182,7 @@ def test_no_login_of_another_host(hosts: list[str]) -> None:
             assert authorization.rejected(refusal(request, BASIC), scope)
             first[host] = sent(authorization, scope, request)
             assert password(first[host]) == f"{SECRET} {len(issuer.asked)}"
-    assert issuer.asked == list(first)
+    assert issuer.asked == [(host, "") for host in first]
     assert len(set(first.values())) == len(first)
 
 
@@ -189,12 +193,12 @@ def test_a_refused_login() -> None:
     assert refuse(authorization)
     assert not refuse(authorization)
     assert not refuse(authorization, PUSH)
-    assert issuer.asked == [HOST]
+    assert issuer.asked == [(HOST, TEAM.path)]
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 407, 500])
 def test_other_statuses(status: int) -> None:
-    """Only 401 asks for credentials, whatever headers another answer has."""
+    """Only 401 asks for credentials, whatever headers and words another answer has."""
     clock = Clock()
     issuer = Issuer(clock, seconds=60)
     authorization = Authorization(issuer, clock=clock)
@@ -202,7 +206,29 @@ def test_other_statuses(status: int) -> None:
     assert not issuer.asked
     assert refuse(authorization)
     assert not refuse(authorization, status=status)
-    assert issuer.asked == [HOST]
+    assert issuer.asked == [(HOST, TEAM.path)]
+
+
+INVALID = b'{"errors": [{"code": "DENIED", "message": "Your Authorization Token is invalid."}]}'
+EXPIRED = b'{"errors": [{"code": "DENIED", "message": "Your authorization token has expired."}]}'
+QUOTA = b'{"errors": [{"code": "DENIED", "message": "too many tags"}]}'
+INVALID_TAG = b'{"errors": [{"code": "TAG_INVALID", "message": "no"}]}'
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "again"),
+    [(400, INVALID, True), (403, EXPIRED, True), (400, QUOTA, True), (400, INVALID_TAG, False), (403, QUOTA, False)],
+    ids=["invalid", "expired", "perhaps", "another error", "forbidden"],
+)
+def test_refusals_in_other_words(*, status: int, body: bytes, again: bool) -> None:
+    """What ECR Public answers to a login that has ended renews it as 401 does; other errors keep it."""
+    clock = Clock()
+    issuer = Issuer(clock, seconds=60)
+    authorization = Authorization(issuer, clock=clock)
+    assert not authorization.rejected(refusal(GET, BASIC, status, body), PULL)
+    assert refuse(authorization)
+    assert refuse(authorization, status=status, body=body, challenges=[]) is again
+    assert password(sent(authorization)) == f"{SECRET} {2 if again else 1}"
 
 
 def test_an_expired_login() -> None:
@@ -215,7 +241,7 @@ def test_an_expired_login() -> None:
     assert password(sent(authorization)) == f"{SECRET} 1"
     clock.now += 1
     assert password(sent(authorization)) == f"{SECRET} 2"
-    assert issuer.asked == [HOST, HOST]
+    assert issuer.asked == [(HOST, TEAM.path)] * 2
 
 
 def test_an_expiring_login_that_is_refused() -> None:
@@ -241,7 +267,7 @@ def test_a_refusal_that_comes_late() -> None:
     for request in under_way:
         assert authorization.rejected(refusal(request, BASIC), PULL)
     assert password(sent(authorization)) == f"{SECRET} 2"
-    assert issuer.asked == [HOST, HOST]
+    assert issuer.asked == [(HOST, TEAM.path)] * 2
 
 
 def test_a_header_for_each_scope() -> None:
@@ -267,7 +293,61 @@ def test_renewal_in_one_scope() -> None:
     assert refuse(authorization, PULL, [])
     assert sent(authorization, PULL) == f"Token 3 {PULL} {SECRET} 1"
     assert sent(authorization, PUSH) == kept
-    assert issuer.asked == [HOST]
+    assert issuer.asked == [(HOST, TEAM.path)]
+
+
+class Picky(Token):
+    """A scheme that accepts only the logins with these numbers."""
+
+    def __init__(self, clock: Clock, accepted: set[int]) -> None:
+        super().__init__(clock)
+        self.accepted = accepted
+
+    def header(self, scope: Scope, challenge: Challenge, login: Login | None) -> Header:
+        """The next token, for a login that is accepted."""
+        if login is None or int(login.password.rpartition(" ")[2]) not in self.accepted:
+            raise LoginRefused(CredentialsRefused("refused the login"))
+        return super().header(scope, challenge, login)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "accepted", "asked"), [(60, {2}, 2), (60, {3}, 2), (None, {2}, 1)], ids=["next", "none", "for ever"]
+)
+def test_a_login_that_makes_no_header(seconds: float | None, accepted: set[int], asked: int) -> None:
+    """A login that can expire and is refused by the scheme is renewed once; the refusal of the next one counts."""
+    clock = Clock()
+    issuer, scheme = Issuer(clock, seconds), Picky(clock, accepted)
+    authorization = Authorization(issuer, [scheme], clock=clock)
+    if asked in accepted:
+        assert refuse(authorization, PULL, TOKEN)
+        assert sent(authorization) == f"Token 1 {PULL} {SECRET} 2"
+    else:
+        with pytest.raises(CredentialsRefused, match="refused the login"):
+            refuse(authorization, PULL, TOKEN)
+        assert authorization.authorize(GET, PULL) is GET
+    assert len(issuer.asked) == asked
+
+
+class Asked(Token):
+    """A scheme that keeps what it was asked with."""
+
+    def key(self, scope: Scope, challenges: Iterable[Challenge]) -> Scope:
+        """The scope, and each challenge's number."""
+        return Scope(scope.host, (*scope.resources, *(one.parameters["n"] for one in challenges)))
+
+
+def test_what_a_host_asks_for_again() -> None:
+    """A header is made for what the host asked for first, and for what it asked for last in the same scope."""
+    clock = Clock()
+    scheme = Asked(clock)
+    authorization = Authorization(Anonymous(), [scheme], clock=clock)
+    assert refuse(authorization, PULL, ["Token n=1"])
+    assert sent(authorization, PULL) == f"Token 1 {PULL} 1 1 nobody"
+    assert sent(authorization, PUSH) == f"Token 2 {PUSH} 1 nobody"
+    assert refuse(authorization, PUSH, ["Token n=2"])
+    assert sent(authorization, PUSH) == f"Token 3 {PUSH} 2 1 nobody"
+    assert sent(authorization, PULL) == f"Token 1 {PULL} 1 1 nobody"
+    assert [challenge.parameters["n"] for _, challenge in scheme.issued] == ["1", "1", "2"]
 
 
 @given(st.lists(st.tuples(st.sampled_from([PULL, PUSH]), st.floats(0, 100), st.booleans()), max_size=20))
@@ -314,7 +394,7 @@ def test_two_threads_and_one_refusal(scheme: str, scopes: tuple[Scope, Scope]) -
     with ThreadPoolExecutor(2) as pool:
         again = pool.map(lambda scope: authorization.rejected(refusal(GET, challenges), scope), scopes)
         assert list(again) == [True, True]
-    assert issuer.asked == [HOST]
+    assert issuer.asked == [(HOST, TEAM.path)]
     assert sent(authorization)
 
 
@@ -373,11 +453,31 @@ def test_a_challenge_without_an_answer(challenges: list[str], cause: str) -> Non
         assert authorization.authorize(GET, PULL) is GET
 
 
+def test_a_token_where_a_password_is_wanted() -> None:
+    """A login that is a token only cannot be sent as user name and password, and the error says so."""
+    token = Login("", "", identity_token=SECRET)
+    with pytest.raises(CredentialsRefused, match="asks for a user name and password, and only a token") as raised:
+        Basic().header(PULL, Challenge("basic"), token)
+    assert SECRET not in raised.value.cause
+    both = Login("me", SECRET, identity_token="x")  # noqa: S106 - no secret
+    assert Basic().header(PULL, Challenge("basic"), both) == Header(both.basic)
+
+
+def test_whether_there_is_a_login() -> None:
+    """Whether a login was found is known once it was asked for."""
+    issuer = Issuer(Clock())
+    authorization = Authorization(issuer)
+    assert not authorization.has_login(PULL)
+    refuse(authorization)
+    assert authorization.has_login(PULL)
+    assert not authorization.has_login(Scope(HOST))
+
+
 def test_credentials_that_cannot_be_read() -> None:
     """Credentials that cannot be read are the error, whatever scheme the host asks for."""
 
     class Broken:
-        def login(self, host: str) -> Login | None:
+        def login(self, host: str, repository: str = "") -> Login | None:  # noqa: ARG002 - the protocol's
             raise CredentialsRefused(f"no reading of {host}")
 
     for challenges in (BASIC, ["Bearer"], []):
@@ -385,7 +485,7 @@ def test_credentials_that_cannot_be_read() -> None:
             refuse(Authorization(Broken()), PULL, challenges)
 
 
-@pytest.mark.parametrize("schemes", [SCHEMES, (Token(Clock()), Basic())], ids=["basic", "token"])
+@pytest.mark.parametrize("schemes", [(Basic(),), (Token(Clock()), Basic())], ids=["basic", "token"])
 def test_representations(schemes: tuple[AuthenticationScheme, ...]) -> None:
     """No value that holds a secret shows it."""
     clock = Clock()
@@ -394,7 +494,7 @@ def test_representations(schemes: tuple[AuthenticationScheme, ...]) -> None:
     refuse(authorization, PULL, BASIC + TOKEN)
     request = authorization.authorize(GET, PULL)
     header = request.headers["Authorization"]
-    login = issuer.login(HOST)
+    login = issuer.login(HOST, TEAM.path)
     assert login is not None
     values = (login, Header(header), request, refusal(request, BASIC), authorization, Chain((issuer,)), *schemes)
     shown = f"{values!r} {[str(value) for value in values]} {vars(authorization)}"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.errors import CredentialsRefused
-from runner.oci.credentials import Anonymous, Chain, DockerConfig, Login, hostname
+from runner.oci.credentials import Anonymous, Chain, DockerConfig, Login
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,15 +65,24 @@ def test_no_other_host_gets_a_login(tmp_path: Path, host: str) -> None:
         ({"auth": encoded(password="x\0")}, Login("me", "x")),  # noqa: S106  # a padded entry, as docker writes it
         ({"username": "me", "password": SECRET}, Login("me", SECRET)),
         ({"auth": encoded("auth"), "username": "me", "password": "x"}, Login("auth", SECRET)),
+        ({"identitytoken": "t"}, Login("", "", identity_token="t")),  # noqa: S106 - no secret
+        (
+            {"auth": encoded("00000000", ""), "identitytoken": "t"},
+            Login("00000000", "", identity_token="t"),  # noqa: S106 - as docker writes it
+        ),
+        ({"registrytoken": "t"}, Login("", "", registry_token="t")),  # noqa: S106 - no secret
         ({}, None),
         ({"username": "me"}, None),
         ({"auth": ""}, None),
         ("text", None),
     ],
-    ids=["auth", "padded auth", "username and password", "auth goes first", "empty", "half", "empty auth", "no object"],
+    ids=[
+        *("auth", "padded auth", "username and password", "auth goes first", "identity", "identity and name", "token"),
+        *("empty", "half", "empty auth", "no object"),
+    ],
 )
 def test_each_form_of_an_entry_is_read(tmp_path: Path, entry: object, expected: Login | None) -> None:
-    """An entry has auth, or username and password; one that has neither is no login."""
+    """An entry has auth, or username and password, or a token; one that has none of them is no login."""
     assert configured(tmp_path, {"auths": {HOST: entry}}).login(HOST) == expected
 
 
@@ -87,12 +96,27 @@ def test_each_form_of_an_entry_is_read(tmp_path: Path, entry: object, expected: 
         ({"auths": {HOST: {"auth": "%%%"}}}, "base64"),
         ({"auths": {HOST: {"auth": base64.b64encode(b"nocolon").decode()}}}, "base64"),
         ({"auths": {HOST: {"auth": 7}}}, "base64"),
-        ({"auths": {HOST: {"identitytoken": SECRET}}}, "token"),
+        ({"auths": {HOST: {"identitytoken": f"a{SECRET}"}}}, "identitytoken of .* is not a token"),
+        ({"auths": {HOST: {"registrytoken": f"{SECRET}\n"}}}, "registrytoken of .* is not a token"),
+        ({"auths": {HOST: {"auth": encoded(), "registrytoken": [SECRET]}}}, "registrytoken of .* is not a token"),
+        ({"credsStore": ["desktop"]}, "cannot be asked"),
     ],
-    ids=["helper", "helper before auths", "store", "store and empty entry", "no base64", "no colon", "number", "token"],
+    ids=[
+        "helper",
+        "helper before auths",
+        "store",
+        "store and empty entry",
+        "no base64",
+        "no colon",
+        "number",
+        "odd identity",
+        "odd token",
+        "list",
+        "odd store",
+    ],
 )
 def test_an_entry_that_cannot_be_used(tmp_path: Path, document: object, words: str) -> None:
-    """Helpers, stores, tokens and broken entries are refused with the file's name, and without the secret."""
+    """Helpers that cannot be asked and broken entries are refused with the file's name, and without the secret."""
     with pytest.raises(CredentialsRefused, match=words) as raised:
         configured(tmp_path, document).login(HOST)
     assert str(tmp_path / "config.json") in raised.value.cause
@@ -145,12 +169,56 @@ def test_odd_documents_hold_no_login(document: dict[str, Any]) -> None:
     assert config.login(HOST) is None
 
 
-@given(st.text(max_size=20))
-def test_a_hostname_stays_as_it_is(key: str) -> None:
-    """Normalising a key twice gives what normalising it once gives."""
-    once = hostname(key)
-    assert "/" not in once
-    assert hostname(f"https://{once}/v1/") == hostname(once)
+def test_the_longest_path(tmp_path: Path) -> None:
+    """Of several logins for one registry, that of the longest path counts which holds the repository."""
+    auths = {key: {"auth": encoded(key[-1])} for key in (f"{HOST}/team/a", f"{HOST}/team/b", f"{HOST}/team", HOST)}
+    config = configured(tmp_path, {"auths": auths})
+    paths = ["team/b/image", "team/b", "team/a", "team/ab", "team", "teams/b", "other", ""]
+    logins = [config.login(HOST, path) for path in paths]
+    assert [login and login.username for login in logins] == ["b", "b", "a", "m", "m", "0", "0", "0"]
+
+
+class Helpers:
+    """Helpers that know these servers, and what they were asked."""
+
+    def __init__(self, *servers: str) -> None:
+        self.servers = servers
+        self.asked: list[tuple[str, str]] = []
+
+    def __call__(self, name: str, server: str) -> Login | None:
+        """The login, if the server is known."""
+        self.asked.append((name, server))
+        return Login(name, SECRET) if server in self.servers else None
+
+
+@pytest.mark.parametrize(
+    ("document", "expected", "asked"),
+    [
+        ({"credHelpers": {HOST: "a"}, "auths": {HOST: {"auth": encoded()}}}, "a", [("a", HOST)]),
+        ({"credHelpers": {HOST: "none"}, "credsStore": "b"}, None, [("none", HOST)]),
+        ({"credHelpers": {"public.ecr.aws": "a"}, "credsStore": "b"}, "b", [("b", HOST)]),
+        ({"credHelpers": {HOST: ""}, "credsStore": "b"}, "b", [("b", HOST)]),
+        ({"credsStore": "b", "auths": {HOST: {}}}, "b", [("b", HOST)]),
+        ({"credsStore": "b", "auths": {HOST: {"auth": encoded()}}}, "me", []),
+        ({"credHelpers": {f"{HOST}/team": "a", HOST: "b"}}, "a", [("a", HOST)]),
+        ({"credHelpers": {f"{HOST}/other": "a"}}, None, []),
+    ],
+    ids=["helper first", "helper has none", "another's", "empty", "store", "file before store", "path", "other path"],
+)
+def test_helpers(tmp_path: Path, document: object, expected: str | None, asked: list[tuple[str, str]]) -> None:
+    """The registry's helper goes before the file's own login, and that before the store; only one is asked."""
+    (tmp_path / "config.json").write_text(json.dumps(document))
+    helpers = Helpers(*([] if "none" in str(document) else [HOST]))
+    login = DockerConfig.find({"DOCKER_CONFIG": str(tmp_path)}, helpers).login(HOST, "team/image")
+    assert (login and login.username) == expected
+    assert helpers.asked == asked
+
+
+def test_the_helper_of_docker_hub(tmp_path: Path) -> None:
+    """A helper is asked for Docker Hub by the address under which docker keeps that login."""
+    (tmp_path / "config.json").write_text(json.dumps({"credHelpers": {"docker.io": "a"}}))
+    helpers = Helpers("https://index.docker.io/v1/")
+    assert DockerConfig(tmp_path / "config.json", helpers).login("registry-1.docker.io", "library/a") is not None
 
 
 class Source:
@@ -160,8 +228,9 @@ class Source:
         self.logins = logins
         self.asked: list[str] = []
 
-    def login(self, host: str) -> Login | None:
+    def login(self, host: str, repository: str = "") -> Login | None:
         """The login that is named for this host."""
+        assert repository in {"", "team/image"}
         self.asked.append(host)
         return self.logins.get(host)
 
@@ -194,4 +263,7 @@ def test_a_login_does_not_show() -> None:
     """Neither user name nor password stand in the representation of a login, or of a chain that has it."""
     login = Login("me", SECRET, 1_800_000_000.0)
     assert repr(login) == "Login(expires=1800000000.0)"
+    tokens = Login("me", SECRET, identity_token=SECRET, registry_token=SECRET)
+    assert repr(tokens) == "Login(expires=None)"
+    assert {SECRET, encoded()} <= set(tokens.secrets)
     assert SECRET not in repr(Chain((Source(a=login),)))
