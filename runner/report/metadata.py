@@ -61,7 +61,7 @@ def _entry_line(document: RecordDocument, entry: EntryDocument) -> tuple[str, st
 
 def _done(document: RecordDocument, entry: EntryDocument) -> str:
     if entry.action != "publish":
-        return {"skip": "skipped", "refuse": "refused"}[entry.action]
+        return "adopted" if entry.adopted else {"skip": "skipped", "refuse": "refused"}[entry.action]
     if document.command == "plan":
         return "to publish"
     return "written" if entry.written else "not written"

@@ -147,15 +147,21 @@ def _artifacts(document: RecordDocument) -> Iterator[Content]:
     for (service, kind, digest), found in groups.items():
         # History tags sort after the moving tag: their names extend its name.
         entries = sorted(found, key=lambda entry: _is_history(entry, found))
-        written = sum(entry.written for entry in entries)
         yield Content(
             title=f"{kind.capitalize()} of {service}" if several else kind.capitalize(),
             names=tuple(entry.name for entry in entries),
             digest=digest,
-            state="already there" if not written else "written" if written == len(entries) else "completed",
+            state=_state(entries),
             pulls=tuple(_pulls(entries)),
             address=gallery_address(entries[0].name),
         )
+
+
+def _state(entries: Sequence[EntryDocument]) -> str:
+    """What became of content under all its names: it was there, or is there now."""
+    written = sum(entry.written for entry in entries)
+    there = "adopted" if any(entry.adopted for entry in entries) else "already there"
+    return there if not written else "written" if written == len(entries) else "completed"
 
 
 def _pulls(entries: Sequence[EntryDocument]) -> Iterator[tuple[str, str]]:
@@ -181,7 +187,7 @@ def _decided(document: RecordDocument, entry: EntryDocument) -> tuple[str, Tone]
     if entry.action == "refuse":
         return "refused", "refused"
     if entry.action == "skip":
-        return "skipped", "quiet"
+        return "adopted" if entry.adopted else "skipped", "quiet"
     if entry.written:
         return "written", "good"
     return "to publish" if document.command == "plan" else "not written", "quiet"

@@ -18,7 +18,7 @@ from runner.runtime.lifetime import Lifetime
 from testbed.memory.calls import Call, Calls
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from runner.oci.artifact import Blob
@@ -103,6 +103,17 @@ class MemoryRegistry(Registry):
         """Write a blob, verified."""
         about = f"{repository}@{descriptor.digest}"
         path.write_bytes(self._repeated("download_blob", about, lambda _: self._verified(repository, descriptor)))
+
+    def scan_blob(
+        self, repository: Repository, descriptor: Descriptor, scan: Callable[[Iterator[bytes]], Result]
+    ) -> Result:
+        """Return what a function makes of a blob's pieces."""
+        about = f"{repository}@{descriptor.digest}"
+
+        def step(_: int) -> Result:
+            return scan(iter((self._verified(repository, descriptor),)))
+
+        return self._repeated("scan_blob", about, step)
 
     def send_blob(self, repository: Repository, blob: Blob) -> Sent:
         """Make a blob present."""
