@@ -8,12 +8,13 @@ that collide.
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NoReturn
 
 from runner.config.adopt import ALL, AdoptRule
+from runner.config.aws import AwsSection, kind_of_host
 from runner.config.collisions import Use, find_collisions, find_overlong
 from runner.config.naming import PRESETS, TAG_LENGTH, RegistryAddress, Scheme
 from runner.config.prow import (
@@ -118,6 +119,7 @@ class Config:
     given: frozenset[str] = frozenset()
     prow: ProwSection | None = None
     adopt: tuple[AdoptRule, ...] = ()
+    aws: AwsSection = field(default_factory=AwsSection)
 
 
 def load_config(path: Path) -> Config:
@@ -154,6 +156,7 @@ def parse_config(body: bytes, path: Path) -> Config:
         *_name_conflicts(config, document, schemes),
         *_job_conflicts(config, document),
         *_unknown_adopted(config, jobs, document),
+        *_aws_conflicts(config, document),
     ]
     if conflicts:
         _refuse(path, conflicts)
@@ -233,6 +236,7 @@ def _config(jobs: JobsFile, schemes: _Schemes, path: Path, digest: str) -> Confi
         digest=digest,
         given=frozenset({*jobs.model_fields_set, *(f"build.{key}" for key in build.model_fields_set)}),
         prow=jobs.prow,
+        aws=jobs.aws or AwsSection(),
         adopt=tuple(_adopt_rule(section) for _, section in _adopt_sections(jobs) if section != AdoptSection()),
     )
 
@@ -311,6 +315,13 @@ def _job_conflicts(config: Config, document: Document) -> Iterator[Problem]:
             yield Problem(
                 line, f"the repositories {owner} and {service.repo} would each have a job {release_job(name)}"
             )
+
+
+def _aws_conflicts(config: Config, document: Document) -> Iterator[Problem]:
+    configured, own = config.aws.kind, kind_of_host(config.registry.host)
+    if configured not in {None, "none", own} and own != "none":
+        line = document.line(("aws", "kind"))
+        yield Problem(line, f"aws.kind is {configured}, but the registry {config.registry.host} is {own}")
 
 
 def _own_job_problems(service: Service, prow: ProwSection, *, one_job: bool) -> Iterator[str]:

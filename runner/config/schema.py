@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, Discriminator, Field, Tag, Valid
 from pydantic.json_schema import GenerateJsonSchema
 
 from runner.builders.table import BUILDERS
+from runner.config.aws import AwsSection  # noqa: TC001 - pydantic reads the annotations
 from runner.config.naming import PRESETS, SERVICE, RegistryAddress, TemplateKind, check_fields, check_template
 from runner.config.prow import ProwSection, ServiceProwSection  # noqa: TC001 - pydantic reads the annotations
 from runner.config.section import Listed, Section, nearest
@@ -243,10 +244,6 @@ _Adopt = Annotated[
 ]
 
 
-class EmptySection(Section):
-    """Reserved: nothing can be set here yet."""
-
-
 class JobsFile(Section):
     """What the release runner publishes, where, and under which names."""
 
@@ -281,7 +278,9 @@ class JobsFile(Section):
         description="Releases of the former job that are taken as they are: one rule or several. If unset: none.",
         examples=[{"services": "all", "versions": ["<=1.10.0"]}],
     )
-    aws: EmptySection | None = Field(None, description="Reserved: nothing can be set here yet.")
+    aws: AwsSection | None = Field(
+        None, description="What AWS is asked for; if unset: what the registry's host needs, by the job's own identity."
+    )
     prow: ProwSection | None = Field(
         None, description="How the release jobs run in Prow; if unset: none are generated."
     )
@@ -321,8 +320,7 @@ def _message(detail: ErrorDetails, keys: tuple[str | int, ...]) -> str:
     context = detail.get("ctx", {})
     match kind:
         case "extra_forbidden":
-            valid = _keys_beside(detail["loc"])
-            hint = nearest(str(keys[-1]), valid) if valid else "; nothing can be set here yet"
+            hint = nearest(str(keys[-1]), _keys_beside(detail["loc"]))
             text = f"unknown key {keys[-1]!r}{_inside(keys[:-1])}{hint}"
         case "missing":
             text = f"the key {detail['loc'][-1]!r} is missing{_inside(keys)}"

@@ -178,7 +178,7 @@ PROBLEMS = {
         "naming:\n- image: ['i:{version}']\n  charts: ['c:{version}']\n  stable: ['s:{major}']",
         "4: unknown key 'charts' in naming[0]; did you mean 'chart'?",
     ),
-    "in aws": ("aws: {region: x}", "2: unknown key 'region' in aws; nothing can be set here yet"),
+    "in aws": ("aws: {regoin: x}", "2: unknown key 'regoin' in aws; did you mean 'region'?"),
     "in adopt": ("adopt: {s3: x}", "2: unknown key 's3' in adopt"),
     "adopted service": (
         "services: {s3: }\nadopt:\n  services: [s3, s4]",

@@ -169,6 +169,9 @@ def test_accepts_the_checked_in_file() -> None:
         pytest.param({"services": {"s3": {"paht": "."}}}, id="service"),
         pytest.param({"services": {"S3": None}}, id="service's name"),
         pytest.param({"aws": {"region": "x"}}, id="aws"),
+        pytest.param(
+            {"aws": {"publish_role": {"parameter": "/a", "arn": "arn:aws:iam::123456789012:role/a"}}}, id="role"
+        ),
         pytest.param({"naming": "sead"}, id="preset"),
         pytest.param({"naming": {"image": ["i:{version}"], "chart": ["c:{version}"]}}, id="list missing"),
         pytest.param({"naming": {"image": ["i"], "chart": ["c:{version}"], "stable": ["s:{major}"]}}, id="template"),
