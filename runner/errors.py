@@ -297,6 +297,16 @@ class RegistryAnswerWrong(ReleaseError):
     remedy = "Rerun the job; if it happens again, the registry's storage or a proxy in front of it is at fault."
 
 
+class NotVisible(ReleaseError):
+    """What was published is not there yet for somebody without credentials, or is still what was there before."""
+
+    exit_code = ExitCode.REGISTRY_FAILED
+    remedy = (
+        "The release is published: pull the names given here without a login in some minutes. If they stay away, make"
+        " their repositories public, or ask whoever runs the registry."
+    )
+
+
 # --- 8: credentials --------------------------------------------------------------------------------------------------
 
 
@@ -305,6 +315,16 @@ class CredentialsRefused(ReleaseError):
 
     exit_code = ExitCode.CREDENTIALS
     remedy = "Renew the credentials in the Docker config file (DOCKER_CONFIG), then rerun."
+
+
+class NotPublic(ReleaseError):
+    """What was published is there, but the registry refuses it to somebody without credentials."""
+
+    exit_code = ExitCode.CREDENTIALS
+    remedy = (
+        "The release is published, and nothing needs a rerun: make the repositories named here public, so that its"
+        " users can pull it. Where they have to log in, set verify: {anonymous: false} in jobs.yaml."
+    )
 
 
 # --- 9: ended --------------------------------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ from runner.config.schema import (
     JobsFile,
     SchemeSection,
     ServiceSection,
+    VerifySection,
     json_schema,
     read_jobs,
 )
@@ -120,6 +121,7 @@ class Config:
     prow: ProwSection | None = None
     adopt: tuple[AdoptRule, ...] = ()
     aws: AwsSection = field(default_factory=AwsSection)
+    verify: VerifySection = field(default_factory=VerifySection)
 
 
 def load_config(path: Path) -> Config:
@@ -237,6 +239,7 @@ def _config(jobs: JobsFile, schemes: _Schemes, path: Path, digest: str) -> Confi
         given=frozenset({*jobs.model_fields_set, *(f"build.{key}" for key in build.model_fields_set)}),
         prow=jobs.prow,
         aws=jobs.aws or AwsSection(),
+        verify=jobs.verify or VerifySection(),
         adopt=tuple(_adopt_rule(section) for _, section in _adopt_sections(jobs) if section != AdoptSection()),
     )
 

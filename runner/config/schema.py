@@ -244,6 +244,16 @@ _Adopt = Annotated[
 ]
 
 
+class VerifySection(Section):
+    """How what was published is checked in the end."""
+
+    anonymous: bool | None = Field(
+        None,
+        description="Read every name that was written once more without credentials, as its users do; if unset: where "
+        "the registry is ecr-public (see aws.kind).",
+    )
+
+
 class JobsFile(Section):
     """What the release runner publishes, where, and under which names."""
 
@@ -281,6 +291,7 @@ class JobsFile(Section):
     aws: AwsSection | None = Field(
         None, description="What AWS is asked for; if unset: what the registry's host needs, by the job's own identity."
     )
+    verify: VerifySection | None = Field(None, description="How what was published is checked in the end.")
     prow: ProwSection | None = Field(
         None, description="How the release jobs run in Prow; if unset: none are generated."
     )

@@ -20,6 +20,7 @@ from runner.errors import CredentialsRefused, RegistryAnswerWrong, RegistryFaile
 from runner.oci.artifact import RemoteSource, read_file, verified
 from runner.oci.auth import AUTHORIZATION, Authorization, Scope
 from runner.oci.connections import base_url, is_loopback, origin, same_host
+from runner.oci.credentials import Anonymous
 from runner.oci.manifest import MANIFEST_TYPES, Manifest, digest_of
 from runner.oci.messages import Answer, Body, Request, TransientFailure
 from runner.oci.name import DIGEST, TAG
@@ -66,6 +67,10 @@ class Registry:
         self._authorization = Authorization(credentials)
         self._writable: set[str] = set()
         self._probing = threading.Lock()
+
+    def without_credentials(self) -> Registry:
+        """Another client of the same registries, over the same connections, that has no login for any host."""
+        return Registry(self._transport, Anonymous())
 
     def manifest(self, repository: Repository, reference: str) -> Manifest | None:
         """Return the manifest or index under this tag or digest, or None when it is absent."""

@@ -7,7 +7,9 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from runner.aws.kind import registry_kind
 from runner.errors import UsageInvalid
+from runner.run.publish.anonymous import AnonymousReader
 from runner.run.publish.layout import LayoutDestination
 from runner.run.publish.registry import RegistryDestination
 from runner.session import Session, open_builder, open_helm, open_registry
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from runner.builders.builder import Builder
     from runner.chart.helm import Helm
+    from runner.config.load import Config
     from runner.oci.name import Name
     from runner.oci.registry import Registry
     from runner.run.inputs import Inputs
@@ -49,7 +52,15 @@ def open_tools(inputs: Inputs, session: Session) -> Tools:
         session.record.written(str(name))
 
     destination = (
-        RegistryDestination(registry, session.lifetime, session.log.info, written=written)
+        RegistryDestination(
+            registry,
+            session.lifetime,
+            session.log.info,
+            written=written,
+            anonymous=AnonymousReader(
+                registry.without_credentials(), session.lifetime, lambda host: reads_anonymously(host, inputs.config)
+            ),
+        )
         if settings.to_layout is None
         else LayoutDestination(_writable(settings.to_layout), registry, written=written)
     )
@@ -61,6 +72,12 @@ def open_tools(inputs: Inputs, session: Session) -> Tools:
         destination=destination,
         now=lambda: datetime.now(UTC),
     )
+
+
+def reads_anonymously(host: str, config: Config) -> bool:
+    """Whether what a host holds is read without credentials in the end: as jobs.yaml says, else on ECR Public."""
+    configured = config.verify.anonymous
+    return registry_kind(host, config) == "ecr-public" if configured is None else configured
 
 
 def _writable(folder: Path) -> Path:

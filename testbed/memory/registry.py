@@ -63,6 +63,10 @@ class MemoryRegistry(Registry):
         other._contents, other._lock = self._contents, self._lock
         return other
 
+    def without_credentials(self) -> MemoryRegistry:
+        """Another client; nobody is asked for credentials here."""
+        return self.another()
+
     def contents(self) -> dict[Repository, Content]:
         """All that is there now, as a copy; it is no call."""
         with self._lock:

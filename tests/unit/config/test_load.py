@@ -205,6 +205,8 @@ PROBLEMS = {
     ),
     "no adopted version": ("adopt: {versions: []}", "2: adopt.versions: at least one entry is needed"),
     "in an adopt rule": ("adopt: [{service: all}]", "2: unknown key 'service' in adopt[0]; did you mean 'services'?"),
+    "in verify": ("verify: {anonymus: no}", "2: unknown key 'anonymus' in verify; did you mean 'anonymous'?"),
+    "text for a truth": ("verify: {anonymous: 'no'}", "2: verify.anonymous must be true or false, not the text 'no'"),
     "in prow": ("prow: {a: x}", "2: unknown key 'a' in prow"),
     "repeated service": ("services:\n  s3:\n  s3:", "4: the key 's3' is repeated, first at line 3"),
     "repeated key": ("registry: localhost:5000", "2: the key 'registry' is repeated, first at line 1"),

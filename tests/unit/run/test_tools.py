@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from runner.config.load import parse_config
 from runner.config.settings import Options
 from runner.errors import UsageInvalid
 from runner.oci.layout import INDEX
@@ -14,14 +16,13 @@ from runner.oci.name import Name
 from runner.published.observed import ABSENT
 from runner.run.publish.layout import LayoutDestination
 from runner.run.publish.registry import RegistryDestination
-from runner.run.tools import Tools, open_tools
+from runner.run.tools import Tools, open_tools, reads_anonymously
 from runner.runtime.process import Finished
 from testbed.base_images import base_layout
 from tests.support.stages import Asked, World
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 NAME = Name.parse("registry.example/ack/controller:s3-v1.2.3")
 
@@ -103,3 +104,22 @@ def test_programs_are_those_of_the_configuration(tmp_path: Path, *, artifacts: b
         (f"/opt/{tool}", folder and folder / f"{tool}-build-log.txt") for tool in ("helm", "go")
     ]
     assert all(env["HOME"] == "/nowhere/home" and "DOCKER_CONFIG" not in env for env in environments)
+
+
+@pytest.mark.parametrize(
+    ("config", "host", "anonymous"),
+    [
+        ("", "public.ecr.aws", True),
+        ("", "registry.example", False),
+        ("aws: {kind: ecr-public}", "registry.example", True),
+        ("aws: {kind: ecr-public}", "other.example", False),
+        ("aws: {kind: none}", "public.ecr.aws", False),
+        ("verify: {anonymous: false}", "public.ecr.aws", False),
+        ("verify: {anonymous: true}", "registry.example", True),
+        ("verify: {}", "public.ecr.aws", True),
+    ],
+)
+def test_who_reads_without_credentials(config: str, host: str, *, anonymous: bool) -> None:
+    """What ECR Public holds is read once more as its users do; jobs.yaml can ask for it elsewhere, or for none."""
+    body = f"registry: registry.example/ack\nservices: {{s3: }}\n{config}\n".encode()
+    assert reads_anonymously(host, parse_config(body, Path("jobs.yaml"))) is anonymous
