@@ -335,6 +335,16 @@ class AwsFailed(ReleaseError):
     remedy = "Rerun the job once AWS answers; what is published is kept and not sent again."
 
 
+class NotVisible(ReleaseError):
+    """What was published is not there yet for somebody without credentials, or is still what was there before."""
+
+    exit_code = ExitCode.REGISTRY_FAILED
+    remedy = (
+        "The release is published: pull the names given here without a login in some minutes. If they stay away, make"
+        " their repositories public, or ask whoever runs the registry."
+    )
+
+
 # --- 8: credentials --------------------------------------------------------------------------------------------------
 
 
@@ -359,6 +369,16 @@ class AwsCredentialsUnusable(ReleaseError):
     remedy = (
         "Give the job's service account a role (IRSA or EKS Pod Identity), or set AWS_ACCESS_KEY_ID and"
         " AWS_SECRET_ACCESS_KEY, then rerun."
+    )
+
+
+class NotPublic(ReleaseError):
+    """What was published is there, but the registry refuses it to somebody without credentials."""
+
+    exit_code = ExitCode.CREDENTIALS
+    remedy = (
+        "The release is published, and nothing needs a rerun: make the repositories named here public, so that its"
+        " users can pull it. Where they have to log in, set verify: {anonymous: false} in jobs.yaml."
     )
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import operator
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from semver import Version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
 LARGEST_NUMBER: Final = 2**64 - 1
 """The largest number in a version: Helm reads each as an unsigned 64-bit one (Masterminds/semver, ParseUint)."""
@@ -78,6 +79,62 @@ class ReleaseVersion:
 
     def __str__(self) -> str:
         return f"{self.major}.{self.minor}.{self.patch}"
+
+
+_CONDITION: Final = re.compile(rf"(?:(<=|>=|<|>|=)[ ]*)?v?({_NUMBERS})", re.ASCII)
+_BETWEEN_CONDITIONS: Final = re.compile(r"(?<=\d)[ ,]+(?=.)")
+_COMPARISONS: Final[Mapping[str, Callable[[ReleaseVersion, ReleaseVersion], bool]]] = {
+    "": operator.eq,
+    "=": operator.eq,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+@dataclass(frozen=True)
+class VersionRange:
+    """Versions of releases that fulfil every one of these conditions: an operator, and what it compares with."""
+
+    conditions: tuple[tuple[str, ReleaseVersion], ...]
+
+    @classmethod
+    def parse(cls, text: str) -> VersionRange:
+        """Read ``1.2.3``, ``<=1.10.0``, ``>=1.0.0 <2.0.0`` and the like; each number may follow a ``v``.
+
+        Raises:
+            ValueError: it is no such text, or no version fulfils it.
+        """
+        conditions: list[tuple[str, ReleaseVersion]] = []
+        for part in _BETWEEN_CONDITIONS.split(text):
+            match = _CONDITION.fullmatch(part)
+            if match is None:
+                conditions.clear()
+                break
+            conditions.append((match[1] or "", ReleaseVersion.parse(match[2])))
+        if not conditions:
+            raise ValueError(
+                f"{text!r} is neither a version such as 1.2.3 nor a range such as <=1.10.0 or >=1.0.0 <2.0.0"
+            )
+        found = cls(tuple(conditions))
+        if found._is_empty:
+            raise ValueError(f"no version is {text}")
+        return found
+
+    def contains(self, version: ReleaseVersion) -> bool:
+        """Whether a version fulfils all conditions."""
+        return all(_COMPARISONS[name](version, bound) for name, bound in self.conditions)
+
+    @property
+    def _is_empty(self) -> bool:
+        # Where any version fulfils all, one of these does: the lowest, a bound, or the one directly above it.
+        bounds = [bound for _, bound in self.conditions]
+        above = [replace(bound, patch=bound.patch + 1) for bound in bounds if bound.patch < LARGEST_NUMBER]
+        return not any(self.contains(version) for version in (ReleaseVersion(0, 0, 0), *bounds, *above))
+
+    def __str__(self) -> str:
+        return " ".join(f"{name}{bound}" for name, bound in self.conditions)
 
 
 @dataclass(frozen=True, order=True)

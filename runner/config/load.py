@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NoReturn
 
+from runner.config.adopt import ALL, AdoptRule
 from runner.config.aws import AwsSection, kind_of_host
 from runner.config.catalog import Catalog, read_catalog
 from runner.config.collisions import Use, find_collisions, find_overlong
@@ -26,10 +27,20 @@ from runner.config.prow import (
     merged,
     release_job,
 )
-from runner.config.schema import BuildSection, JobsFile, SchemeSection, ServiceSection, json_schema, read_jobs
+from runner.config.schema import (
+    AdoptSection,
+    BuildSection,
+    JobsFile,
+    SchemeSection,
+    ServiceSection,
+    VerifySection,
+    json_schema,
+    read_jobs,
+)
 from runner.config.yamlfile import Document, Problem, read_yaml
 from runner.errors import ConfigurationInvalid, ServiceUnknown
 from runner.oci.manifest import Platform, digest_of
+from runner.versions import VersionRange
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -109,8 +120,10 @@ class Config:
     digest: str
     given: frozenset[str] = frozenset()
     prow: ProwSection | None = None
+    adopt: tuple[AdoptRule, ...] = ()
     aws: AwsSection = field(default_factory=AwsSection)
     catalog: Catalog | None = None
+    verify: VerifySection = field(default_factory=VerifySection)
 
 
 def load_config(path: Path) -> Config:
@@ -145,6 +158,7 @@ def parse_config(body: bytes, path: Path) -> Config:
         *_shared_charts(config, document),
         *_name_conflicts(config, document, schemes),
         *_job_conflicts(config, document),
+        *_unknown_adopted(config, jobs, document),
         *_aws_conflicts(config, document),
     ]
     if conflicts:
@@ -248,6 +262,25 @@ def _config(jobs: JobsFile, schemes: _Schemes, path: Path, digest: str) -> Confi
         given=frozenset({*jobs.model_fields_set, *(f"build.{key}" for key in build.model_fields_set)}),
         prow=jobs.prow,
         aws=jobs.aws or AwsSection(),
+        verify=jobs.verify or VerifySection(),
+        adopt=tuple(_adopt_rule(section) for _, section in _adopt_sections(jobs) if section != AdoptSection()),
+    )
+
+
+def _adopt_sections(jobs: JobsFile) -> tuple[tuple[tuple[str | int, ...], AdoptSection], ...]:
+    """The rules of ``adopt``, each with its place in the file."""
+    if jobs.adopt is None:
+        return ()
+    if isinstance(jobs.adopt, AdoptSection):
+        return ((("adopt",), jobs.adopt),)
+    return tuple((("adopt", place), section) for place, section in enumerate(jobs.adopt))
+
+
+def _adopt_rule(section: AdoptSection) -> AdoptRule:
+    services, versions = section.services, section.versions
+    return AdoptRule(
+        None if services in (None, ALL) else tuple(services),
+        None if versions in (None, ALL) else tuple(VersionRange.parse(text) for text in versions),
     )
 
 
@@ -270,6 +303,17 @@ def _shared_charts(config: Config, document: Document) -> Iterator[Problem]:
                 f"services {owner} and {service.name} share one chart, {service.chart_folder} in {service.repo}:"
                 " give each its own path",
             )
+
+
+def _unknown_adopted(config: Config, jobs: JobsFile, document: Document) -> Iterator[Problem]:
+    for place, section in _adopt_sections(jobs):
+        named = section.services if isinstance(section.services, tuple) else ()
+        for index, name in enumerate(named):
+            if name not in config.services:
+                near = get_close_matches(name, config.services, n=1, cutoff=0.5)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                line = document.line((*place, "services", index))
+                yield Problem(line, f"adopt names the service {name!r}, which is not under services{hint}")
 
 
 def _job_conflicts(config: Config, document: Document) -> Iterator[Problem]:

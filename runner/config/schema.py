@@ -16,6 +16,7 @@ from runner.config.section import Listed, Section, nearest
 from runner.config.yamlfile import Document, Foreign, Problem
 from runner.oci.manifest import Platform
 from runner.oci.name import DIGEST, HOST, REPOSITORY_PATH, TAG
+from runner.versions import VersionRange
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -93,6 +94,11 @@ def _program(text: str) -> str:
 def _service_name(text: str) -> str:
     if not SERVICE.fullmatch(text):
         raise ValueError(f"{text!r} is not a service's name (lower-case letters, digits, and dashes between them)")
+    return text
+
+
+def _versions(text: str) -> str:
+    VersionRange.parse(text)
     return text
 
 
@@ -197,8 +203,55 @@ _Services = Annotated[
 ]
 
 
-class EmptySection(Section):
-    """Reserved: nothing can be set here yet."""
+_ALL, _LISTED = "<all>", "<listed>"
+
+
+def _all_or_listed(value: object) -> str:
+    return _LISTED if isinstance(value, (tuple, list)) else _ALL
+
+
+_All = Annotated[Literal["all"], Tag(_ALL)]
+_Versions = Annotated[str, AfterValidator(_versions), Field(json_schema_extra={"pattern": r"^[<>=v0-9]"})]
+_AdoptedServices = Annotated[
+    _All | Annotated[Listed[_ServiceName], Tag(_LISTED)],
+    Discriminator(_all_or_listed),
+]
+_AdoptedVersions = Annotated[
+    _All | Annotated[Listed[_Versions], Tag(_LISTED)],
+    Discriminator(_all_or_listed),
+]
+
+
+class AdoptSection(Section):
+    """Releases of the former job: an image that carries no commit is taken as it is, after a check, never replaced.
+
+    What is left out is not restricted; a section that holds nothing adopts nothing.
+    """
+
+    services: _AdoptedServices | None = Field(
+        None, description="Whose releases may be adopted: all, or a list.", examples=["all", ["s3", "sns"]]
+    )
+    versions: _AdoptedVersions | None = Field(
+        None,
+        description="Which versions: all, or a list of versions and ranges, any of which may fit.",
+        examples=["all", ["1.2.3", "<=1.10.0", ">=1.0.0 <2.0.0"]],
+    )
+
+
+_Adopt = Annotated[
+    Annotated[AdoptSection, Tag(_ONE)] | Annotated[Listed[AdoptSection], Tag(_SEVERAL)],
+    Discriminator(lambda value: _SEVERAL if isinstance(value, (tuple, list)) else _ONE),
+]
+
+
+class VerifySection(Section):
+    """How what was published is checked in the end."""
+
+    anonymous: bool | None = Field(
+        None,
+        description="Read every name that was written once more without credentials, as its users do; if unset: where "
+        "the registry is ecr-public (see aws.kind).",
+    )
 
 
 class JobsFile(Section):
@@ -230,10 +283,15 @@ class JobsFile(Section):
         description="Every service that is released, by name; nothing after the colon means all defaults.",
         examples=[{"s3": None, "sns": {"repo": "community", "path": "services/{service}"}}],
     )
-    adopt: EmptySection | None = Field(None, description="Reserved: nothing can be set here yet.")
+    adopt: _Adopt | None = Field(
+        None,
+        description="Releases of the former job that are taken as they are: one rule or several. If unset: none.",
+        examples=[{"services": "all", "versions": ["<=1.10.0"]}],
+    )
     aws: AwsSection | None = Field(
         None, description="What AWS is asked for; if unset: what the registry's host needs, by the job's own identity."
     )
+    verify: VerifySection | None = Field(None, description="How what was published is checked in the end.")
     prow: ProwSection | None = Field(
         None, description="How the release jobs run in Prow; if unset: none are generated."
     )

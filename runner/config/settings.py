@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from runner.builders.table import BUILDERS
+from runner.config.adopt import EVERYTHING
 from runner.config.naming import RegistryAddress
 from runner.errors import UsageInvalid
 from runner.oci.name import Name, Repository
@@ -22,6 +23,7 @@ from runner.oci.name import Name, Repository
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
 
+    from runner.config.adopt import AdoptRule
     from runner.config.load import Config
 
 T = TypeVar("T")
@@ -168,6 +170,16 @@ class Options:
         ),
         nothing=(),
     )
+    adopt_existing: bool = _option(
+        Declared(
+            flag="--adopt-existing",
+            kind="flag",
+            help="Take an image of the former job that is there, after a check; for all services that are released.",
+            key="adopt",
+            row="adopt existing",
+        ),
+        nothing=False,
+    )
     as_tag: str | None = _option(
         Declared(
             flag="--as-tag",
@@ -259,11 +271,16 @@ class Settings:
     to_layout: Path | None
     services: tuple[str, ...]
     table: Mapping[str, Setting]
+    adopt: tuple[AdoptRule, ...] = ()
 
     @property
     def is_staging(self) -> bool:
         """Whether another registry than the production one is written to."""
         return self.registry != self.production
+
+    def adopts(self, service: str, version: str) -> bool:
+        """Whether the image of this release may be taken although it carries no commit."""
+        return any(rule.takes(service, version) for rule in self.adopt)
 
     def image_for(self, named: Name) -> Name:
         """Return the primary image name: what naming gives, or what the environment puts in its place.
@@ -322,6 +339,7 @@ def resolve_settings(options: Options, environment: Mapping[str, str], config: C
         to_layout=options.to_layout,
         services=options.services,
         table=_table(found, config),
+        adopt=(EVERYTHING,) if options.adopt_existing else config.adopt,
     )
 
 

@@ -13,7 +13,7 @@ import re
 import secrets
 import threading
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 from urllib.parse import quote, urljoin, urlsplit
 
 from runner.errors import CredentialsRefused, RegistryAnswerWrong, RegistryFailed, TagChanged
@@ -21,6 +21,7 @@ from runner.oci.artifact import RemoteSource, read_file, verified
 from runner.oci.auth import AUTHORIZATION, Authorization, Basic, no_credentials
 from runner.oci.bearer import Bearer
 from runner.oci.connections import base_url, is_loopback, origin, same_host
+from runner.oci.credentials import Anonymous
 from runner.oci.manifest import MANIFEST_TYPES, Manifest, digest_of
 from runner.oci.messages import Answer, Body, Request, TransientFailure
 from runner.oci.name import DIGEST, TAG
@@ -30,7 +31,7 @@ from runner.oci.scope import Scope
 from runner.oci.transport import ANSWER_LIMIT
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
     from pathlib import Path
 
     from runner.oci.artifact import Blob
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from runner.oci.name import Repository
     from runner.oci.transport import Response, Transport
 
+Result = TypeVar("Result")
 Sent = Literal["exists", "mounted", "uploaded"]
 
 ABSENT_CODES = frozenset({"MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND"})
@@ -73,6 +75,10 @@ class Registry:
     def check_access(self, host: str) -> None:
         """Ask a registry to let this client in, with the login for it where it wants one."""
         self._be_writable(host)
+
+    def without_credentials(self) -> Registry:
+        """Another client of the same registries, over the same connections, that has no login for any host."""
+        return Registry(self._transport, Anonymous())
 
     def manifest(self, repository: Repository, reference: str) -> Manifest | None:
         """Return the manifest or index under this tag or digest, or None when it is absent."""
@@ -116,6 +122,30 @@ class Registry:
                 partial.unlink(missing_ok=True)
 
         self._transport.retrying(step)
+
+    def scan_blob(
+        self, repository: Repository, descriptor: Descriptor, scan: Callable[[Iterator[bytes]], Result]
+    ) -> Result:
+        """Return what a function makes of a blob's pieces, once the whole blob is verified; nothing of it is kept.
+
+        Args:
+            repository: where the blob is.
+            descriptor: which one.
+            scan: given the pieces in order, of which it need not take all; called anew where a read is repeated. The
+                ValueError that it raises is passed on if the blob is what its digest says.
+        """
+
+        def step(_: int) -> Result:
+            with contextlib.closing(self._blob(repository, descriptor)) as pieces:
+                try:
+                    result = scan(pieces)
+                except ValueError:
+                    exhaust(pieces)
+                    raise
+                exhaust(pieces)
+                return result
+
+        return self._transport.retrying(step)
 
     def send_blob(self, repository: Repository, blob: Blob) -> Sent:
         """Make sure that a repository has a blob.
@@ -327,6 +357,12 @@ class Registry:
 
 
 EMPTY = Body.of(b"")
+
+
+def exhaust(pieces: Iterable[bytes]) -> None:
+    """Read all that is left, and keep nothing: whoever gives the pieces verifies them at their end."""
+    for _ in pieces:
+        pass
 
 
 def next_link(headers: Iterable[str]) -> str | None:

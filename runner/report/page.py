@@ -151,15 +151,21 @@ def _artifacts(document: RecordDocument) -> Iterator[Content]:
     for (service, kind, digest), found in groups.items():
         # History tags sort after the moving tag: their names extend its name.
         entries = sorted(found, key=lambda entry: _is_history(entry, found))
-        written = sum(entry.written for entry in entries)
         yield Content(
             title=f"{kind.capitalize()} of {service}" if several else kind.capitalize(),
             names=tuple(entry.name for entry in entries),
             digest=digest,
-            state="already there" if not written else "written" if written == len(entries) else "completed",
+            state=_state(entries),
             pulls=tuple(_pulls(entries)),
             address=gallery_address(entries[0].name),
         )
+
+
+def _state(entries: Sequence[EntryDocument]) -> str:
+    """What became of content under all its names: it was there, or is there now."""
+    written = sum(entry.written for entry in entries)
+    there = "adopted" if any(entry.adopted for entry in entries) else "already there"
+    return there if not written else "written" if written == len(entries) else "completed"
 
 
 def _pulls(entries: Sequence[EntryDocument]) -> Iterator[tuple[str, str]]:

@@ -78,6 +78,9 @@ class EntryDocument(_Document):
         None, description="What the name holds or will hold; null until the build determines it."
     )
     written: bool = Field(default=False, description="Whether this run wrote the name, and it holds that.")
+    adopted: bool = Field(
+        default=False, description="Whether what is there names no commit, and was taken after a check all the same."
+    )
 
 
 class SettingDocument(_Document):
@@ -404,7 +407,7 @@ def short_cause(cause: str) -> str:
 
 NOT_IN_A_PLAN: dict[str, Any] = {
     **dict.fromkeys(("steps", "tools", "timings", "errors", "source", "runner", "command", "layout_folder"), True),
-    "entries": {"__all__": {"written"}},
+    "entries": {"__all__": {"written", "adopted"}},
 }
 
 
@@ -417,14 +420,15 @@ def summary(document: RecordDocument) -> str:
     """What a run that went well did, in words."""
     written = sum(entry.written for entry in document.entries)
     tags = "1 tag" if written == 1 else f"{written} tags"
+    adopted = ", the former job's image adopted" if any(entry.adopted for entry in document.entries) else ""
     if document.command == "plan":
         if document.as_tag is not None and not any(row.selected for row in document.services):
             return "planned, nothing was changed: this change releases nothing"
         counts = {action: sum(entry.action == action for entry in document.entries) for action in ("publish", "skip")}
-        return f"planned, nothing was changed: {counts['publish']} to publish, {counts['skip']} to skip"
+        return f"planned, nothing was changed: {counts['publish']} to publish, {counts['skip']} to skip{adopted}"
     if document.layout_folder is not None:
         return f"{tags} written to the layout folder {document.layout_folder}, nothing published"
-    return f"{tags} written" if written else "nothing to send"
+    return f"{tags} written{adopted}" if written else f"nothing to send{adopted}"
 
 
 def record_schema() -> dict[str, Any]:

@@ -36,7 +36,8 @@ def what_became_of(document: RecordDocument, entry: EntryDocument) -> tuple[str,
     Why a name was to be written says nothing of why it was not: that is why the run did not come so far.
     """
     if entry.action != "publish":
-        return {"skip": "skipped", "refuse": "refused"}[entry.action], entry.reason
+        done = "adopted" if entry.adopted else {"skip": "skipped", "refuse": "refused"}[entry.action]
+        return done, entry.reason
     if entry.written:
         return "written", entry.reason
     if document.command == "plan" or document.exit is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,9 +15,16 @@ from runner.chart.manifest import chart_artifact
 from runner.chart.packaging import has_same_files, package_chart
 from runner.chart.references import alias_warnings, reference_warnings
 from runner.errors import AlreadyPublished, RegistryAnswerWrong, ReleaseError
+from runner.published.former import has_platform, inspect_image
 from runner.published.observed import ABSENT, Observation, Published, PublishedChart, observe
 from runner.run.plan.model import DesiredArtifact, Kind, Plan, for_folder
-from runner.run.plan.release import NOTHING_COMPARED, plan_release
+from runner.run.plan.release import (
+    NOTHING_COMPARED,
+    NOTHING_INSPECTED,
+    adopted_before,
+    plan_release,
+    without_commit,
+)
 from runner.run.publish.copy import published_artifact
 from runner.run.reporting import warn
 
@@ -31,6 +38,7 @@ if TYPE_CHECKING:
     from runner.oci.artifact import Artifact
     from runner.oci.manifest import Manifest
     from runner.oci.name import Name
+    from runner.published.former import Adoption
     from runner.run.inputs import Inputs
     from runner.run.prerequisites import Prerequisites
     from runner.run.selection import Selected
@@ -67,9 +75,27 @@ class Desired:
             observed: dict[Name, Observation] = dict.fromkeys(names, ABSENT)
             return Observed(self, observed, for_folder(self.plan(observed)))
         observed = observe(names, tools.registry)
-        return Observed(self, observed, None if _without_revision(self, observed) else self.plan(observed))
+        adoptions = self._inspect(observed, tools)
+        plan = None if _without_revision(self, observed) else self.plan(observed, adoptions=adoptions)
+        return Observed(self, observed, plan, adoptions)
 
-    def plan(self, observed: Mapping[Name, Observation], same_files: Mapping[Name, bool] = NOTHING_COMPARED) -> Plan:
+    def _inspect(self, observed: Mapping[Name, Observation], tools: Tools) -> Mapping[Name, Adoption]:
+        """Look into the images that are to be adopted, each once, however many names it has."""
+        if not self.inputs.settings.adopts(self.service.name, self.version):
+            return NOTHING_INSPECTED
+        found: dict[str, Adoption] = {}
+        images = without_commit(self.image, observed, adopted_before(self.artifacts, observed))
+        for name, image in images.items():
+            if image.digest not in found:
+                found[image.digest] = inspect_image(name, image, self.inputs.identity.revision, tools.registry)
+        return {name: found[image.digest] for name, image in images.items()}
+
+    def plan(
+        self,
+        observed: Mapping[Name, Observation],
+        same_files: Mapping[Name, bool] = NOTHING_COMPARED,
+        adoptions: Mapping[Name, Adoption] = NOTHING_INSPECTED,
+    ) -> Plan:
         """Decide what is to be done; see ``plan_release``."""
         return plan_release(
             self.service.name,
@@ -77,16 +103,21 @@ class Desired:
             platforms=self.inputs.config.platforms,
             observed=observed,
             same_files=same_files,
+            adoptions=adoptions,
         )
 
 
 @dataclass(frozen=True)
 class Observed:
-    """What was found. ``plan`` is None when only the packaged chart can tell whether a published one is the same."""
+    """What was found. ``plan`` is None when only the packaged chart can tell whether a published one is the same.
+
+    ``adoptions`` says of images without a commit what was found in them, where they may be adopted.
+    """
 
     desired: Desired
     observed: Mapping[Name, Observation]
     plan: Plan | None
+    adoptions: Mapping[Name, Adoption] = field(default_factory=lambda: NOTHING_INSPECTED)
 
     @property
     def service(self) -> Service:
@@ -116,7 +147,7 @@ class Observed:
             name: has_same_files(chart, name, found.manifest, tools.registry, folder)
             for name, found in _without_revision(desired, self.observed).items()
         }
-        plan = self.plan or desired.plan(self.observed, same_files)
+        plan = self.plan or desired.plan(self.observed, same_files, self.adoptions)
         return Packaged(desired, self.observed, plan, chart, prerequisites)
 
 
@@ -238,9 +269,10 @@ class Packaged:
 
     def _hold_back(self, image: Manifest, tools: Tools) -> None:
         """Let the chart out only when the image that it names, and the one it was released with, answer by digest."""
-        name = self.desired.image_name
+        name, found = self.desired.image_name, self.desired.image.published(self.observed)
         missing = tools.destination.missing(name, image)
-        if missing:
+        adopted = found is not None and not found.revision and has_platform(name, found, missing)
+        if missing and not adopted:
             raise RegistryAnswerWrong(
                 f"the chart is held back: its image cannot be read as {missing[0]}", detail=missing
             )

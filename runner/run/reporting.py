@@ -65,6 +65,7 @@ def entry_documents(plan: Plan) -> tuple[EntryDocument, ...]:
             action=entry.action.value,
             reason=entry.reason,
             digest=entry.digest,
+            adopted=entry.adopted,
         )
         for entry in plan.entries
     )

@@ -12,16 +12,14 @@ from runner.chart.manifest import chart_artifact
 from runner.chart.packaging import has_same_files, package_chart
 from runner.chart.references import reference_warnings
 from runner.errors import StableImageAbsent
+from runner.published.former import flaws, has_platform
 from runner.published.observed import (
     ABSENT,
     Observation,
     Published,
     PublishedChart,
     PublishedImage,
-    is_platform,
     observe,
-    platform_of,
-    read_config,
     unanswered,
 )
 from runner.run.plan.model import DesiredArtifact, Kind, Plan, for_folder
@@ -97,9 +95,9 @@ class Desired:
             there = "holds a chart" if isinstance(found, PublishedChart) else "is not in the registry"
             raise StableImageAbsent(f"{name} {there}, and {self.facts.says('image_tag')}")
         missing = unanswered(name, found.manifest, tools.registry)
-        if missing and (found.revision is not None or not _has_platform(name, found, missing)):
+        if missing and (found.revision is not None or not has_platform(name, found, missing)):
             raise StableImageAbsent(f"{name} is there, but {missing[0]} does not answer", detail=missing)
-        warn(tools, self.service.name, *_former_flaws(name, found, missing, tools))
+        warn(tools, self.service.name, *flaws(name, found, missing, tools.registry))
         return found
 
 
@@ -275,26 +273,3 @@ def describe(inputs: Inputs, selected: Selected, files: Mapping[str, bytes | Non
         releases=scheme.chart_names(settings.registry, service.name, image_version),
         warnings=reference_warnings(facts, settings.production, notes, kustomization),
     )
-
-
-def _has_platform(name: Name, image: Published, missing: Sequence[str]) -> bool:
-    platforms = [child for child in image.manifest.children if is_platform(child.platform)]
-    return any(f"{name.repository}@{child.digest}" not in missing for child in platforms)
-
-
-def _former_flaws(name: Name, image: PublishedImage, missing: Sequence[str], tools: Tools) -> tuple[str, ...]:
-    """The known flaws of images published by the former job, as warnings."""
-    flaws = [f"{name}: {gone} does not answer" for gone in missing]
-    if not image.manifest.is_index:
-        return (*flaws, f"{name} is for one platform only, {', '.join(map(str, image.platforms))}")
-    for child in image.manifest.children:
-        manifest = tools.registry.manifest(name.repository, child.digest)
-        if manifest is None or child.platform is None or manifest.is_index:
-            continue
-        try:
-            stated = str(platform_of(read_config(tools.registry.read_blob(name.repository, manifest.blobs[0]))))
-        except (ValueError, RecursionError) as error:
-            stated = f"nothing that can be read ({error})"
-        if stated != str(child.platform):
-            flaws.append(f"{name}: the config of {child.platform} says {stated}")
-    return tuple(flaws)

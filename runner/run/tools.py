@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from runner.aws.kind import registry_kind
 from runner.errors import UsageInvalid
+from runner.run.publish.anonymous import AnonymousReader
 from runner.run.publish.layout import LayoutDestination
 from runner.run.publish.registry import RegistryDestination
 from runner.session import Session, open_aws, open_builder, open_helm, open_registry
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from runner.builders.builder import Builder
     from runner.chart.helm import Helm
     from runner.config.aws import AwsKind
+    from runner.config.load import Config
     from runner.oci.name import Name
     from runner.oci.registry import Registry
     from runner.run.inputs import Inputs
@@ -64,7 +66,15 @@ def open_tools(inputs: Inputs, session: Session, *, only_plan: bool) -> Tools:
         session.record.written(str(name), digest)
 
     destination = (
-        RegistryDestination(registry, session.lifetime, session.log.info, written=written)
+        RegistryDestination(
+            registry,
+            session.lifetime,
+            session.log.info,
+            written=written,
+            anonymous=AnonymousReader(
+                registry.without_credentials(), session.lifetime, lambda host: reads_anonymously(host, inputs.config)
+            ),
+        )
         if settings.to_layout is None
         else LayoutDestination(_writable(settings.to_layout), registry, written=written)
     )
@@ -86,6 +96,12 @@ def _kinds(inputs: Inputs) -> dict[str, AwsKind]:
     hosts += [] if settings.image_repository is None else [settings.image_repository.host]
     hosts += [] if settings.image is None else [settings.image.repository.host]
     return {host: registry_kind(host, inputs.config) for host in hosts}
+
+
+def reads_anonymously(host: str, config: Config) -> bool:
+    """Whether what a host holds is read without credentials in the end: as jobs.yaml says, else on ECR Public."""
+    configured = config.verify.anonymous
+    return registry_kind(host, config) == "ecr-public" if configured is None else configured
 
 
 def _writable(folder: Path) -> Path:

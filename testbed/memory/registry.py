@@ -18,7 +18,7 @@ from runner.runtime.lifetime import Lifetime
 from testbed.memory.calls import Call, Calls
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from runner.oci.artifact import Blob
@@ -62,6 +62,10 @@ class MemoryRegistry(Registry):
         other = MemoryRegistry()
         other._contents, other._lock = self._contents, self._lock
         return other
+
+    def without_credentials(self) -> MemoryRegistry:
+        """Another client; nobody is asked for credentials here."""
+        return self.another()
 
     def contents(self) -> dict[Repository, Content]:
         """All that is there now, as a copy; it is no call."""
@@ -107,6 +111,17 @@ class MemoryRegistry(Registry):
         """Write a blob, verified."""
         about = f"{repository}@{descriptor.digest}"
         path.write_bytes(self._repeated("download_blob", about, lambda _: self._verified(repository, descriptor)))
+
+    def scan_blob(
+        self, repository: Repository, descriptor: Descriptor, scan: Callable[[Iterator[bytes]], Result]
+    ) -> Result:
+        """Return what a function makes of a blob's pieces."""
+        about = f"{repository}@{descriptor.digest}"
+
+        def step(_: int) -> Result:
+            return scan(iter((self._verified(repository, descriptor),)))
+
+        return self._repeated("scan_blob", about, step)
 
     def send_blob(self, repository: Repository, blob: Blob) -> Sent:
         """Make a blob present."""

@@ -185,6 +185,7 @@ def test_round_trip(registries: Registries, layer: Blob, config: Blob, tmp_path:
     assert client.read_blob(repository, config.descriptor) == b"{}"
     client.download_blob(repository, layer.descriptor, tmp_path / "downloaded")
     assert digest_of((tmp_path / "downloaded").read_bytes()) == layer.descriptor.digest
+    assert client.scan_blob(repository, layer.descriptor, lambda pieces: sum(map(len, pieces))) == 1000
 
 
 def test_tag_makes_digest_answer(registries: Registries, config: Blob) -> None:
@@ -281,6 +282,8 @@ def test_blob_of_another_size(registries: Registries, layer: Blob, tmp_path: Pat
         client.read_blob(repository, wanted)
     with pytest.raises(RegistryAnswerWrong, match=r"longer|cut"):
         client.download_blob(repository, wanted, tmp_path / "downloaded")
+    with pytest.raises(RegistryAnswerWrong, match=r"longer|cut"):
+        client.scan_blob(repository, wanted, list)
     assert not (tmp_path / "downloaded").exists()
 
 
@@ -290,6 +293,8 @@ def test_blob_that_is_not_there(registries: Registries, layer: Blob, tmp_path: P
         registries.client.read_blob(registries.at(), layer.descriptor)
     with pytest.raises(RegistryFailed, match="HTTP 404"):
         registries.client.download_blob(registries.at(), layer.descriptor, tmp_path / "downloaded")
+    with pytest.raises(RegistryFailed, match="HTTP 404"):
+        registries.client.scan_blob(registries.at(), layer.descriptor, list)
 
 
 def test_blob_too_large_to_read_at_once(registries: Registries) -> None:

@@ -20,6 +20,7 @@ from runner.versions import (
     HistoryTag,
     ReleaseVersion,
     StableChannel,
+    VersionRange,
     highest_release,
     is_read_by_helm,
     is_too_large,
@@ -397,6 +398,72 @@ def test_what_helm_reads(text: str) -> None:
 def test_what_helm_does_not_read(text: str) -> None:
     """Helm reads no other text, and no number above the largest."""
     assert not is_read_by_helm(text)
+
+
+# --- ranges -----------------------------------------------------------------------------------------------------------
+
+OPERATORS = {"": "==", "=": "==", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
+small = st.builds(ReleaseVersion, *[st.integers(0, 3)] * 3)
+conditions = st.lists(st.tuples(st.sampled_from(sorted(OPERATORS)), small), min_size=1, max_size=3)
+
+
+@given(conditions, small, st.sampled_from([" ", ", ", ",", "  "]), st.sampled_from(["", "v"]))
+def test_range(wanted: list[tuple[str, ReleaseVersion]], version: ReleaseVersion, between: str, v: str) -> None:
+    """A version is in a range exactly where it fulfils each condition; a range without any version is refused."""
+    text = between.join(f"{operator}{v}{bound}" for operator, bound in wanted)
+
+    def fulfils(one: ReleaseVersion) -> bool:
+        def key(of: ReleaseVersion) -> tuple[int, int, int]:
+            return of.major, of.minor, of.patch
+
+        return all(eval(f"{key(one)} {OPERATORS[operator]} {key(bound)}") for operator, bound in wanted)  # noqa: S307
+
+    everything = [ReleaseVersion(a, b, c) for a in range(5) for b in range(5) for c in range(6)]
+    try:
+        found = VersionRange.parse(text)
+    except ValueError:
+        assert not any(map(fulfils, everything))
+        return
+    assert found.contains(version) == fulfils(version)
+    assert any(map(fulfils, everything))
+    assert VersionRange.parse(str(found)) == found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "",
+            " ",
+            "all",
+            "1",
+            "1.2",
+            "1.x",
+            "1.2.3-rc.1",
+            "1.2.3+x",
+            "01.2.3",
+            "==1.2.3",
+            "^1.2.3",
+            "~1.2.3",
+            "!=1.2.3",
+        ),
+        *("<=", "1.2.3 -", "1.2.32.0.0", ">=1.0.0<2.0.0", "1.2.3||1.2.4", ">1.0.0 <1.0.1", "<0.0.0", "1.2.3 1.2.4"),
+        *(" 1.2.3", "1.2.3\n", "\u0661.2.3", "18446744073709551616.0.0"),
+    ],
+    ids=shown,
+)
+def test_what_is_no_range(text: str) -> None:
+    """What is no version and no range of versions, or holds no version, is refused."""
+    with pytest.raises(ValueError, match=r"neither a version|no version is|MAJOR\.MINOR\.PATCH"):
+        VersionRange.parse(text)
+
+
+def test_largest_version_in_a_range() -> None:
+    """The largest version that Helm reads can be a bound like any other."""
+    largest = ReleaseVersion(LARGEST_NUMBER, LARGEST_NUMBER, LARGEST_NUMBER)
+    assert VersionRange.parse(f"<={largest}").contains(largest)
+    with pytest.raises(ValueError, match="no version is"):
+        VersionRange.parse(f">{largest}")
 
 
 # --- nobody else -----------------------------------------------------------------------------------------------------

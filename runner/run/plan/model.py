@@ -55,7 +55,7 @@ class Identity:
         """
         if same_files is not None:
             return None if same_files else "published without a revision, and its files are not this commit's"
-        if found.revision is None:
+        if not found.revision:
             return "published without a revision (by another tool), so it cannot be shown to be this commit"
         if found.revision != self.revision:
             return f"published from commit {found.revision[:12]}, but this run is at commit {self.revision[:12]}"
@@ -118,7 +118,8 @@ class Entry:
     """What happens to one target, and why.
 
     ``digest`` is that of what is there, or of what will be; None when only the build will tell. ``copy_of`` is a name
-    that holds the content already, so that its manifest is written here as it is.
+    that holds the content already, so that its manifest is written here as it is. ``adopted`` is whether what is there
+    names no commit and is taken all the same.
     """
 
     kind: Kind
@@ -127,6 +128,7 @@ class Entry:
     reason: str
     digest: str | None = None
     copy_of: Name | None = None
+    adopted: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from runner.errors import AlreadyPublished
+from runner.oci.name import Name
 from runner.published.observed import Observation, Published, PublishedChart, PublishedImage
-from runner.run.plan.model import Action, DesiredArtifact, Entry, Plan, held_back
+from runner.run.plan.model import Action, DesiredArtifact, Entry, Kind, Plan, held_back
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from runner.oci.manifest import Platform
-    from runner.oci.name import Name
+    from runner.published.former import Adoption
 
 NOTHING_COMPARED: Mapping[Name, bool] = MappingProxyType({})
+NOTHING_INSPECTED: Mapping[Name, Adoption] = MappingProxyType({})
 
 
 def plan_release(
@@ -25,6 +28,7 @@ def plan_release(
     platforms: Sequence[Platform],
     observed: Mapping[Name, Observation],
     same_files: Mapping[Name, bool] = NOTHING_COMPARED,
+    adoptions: Mapping[Name, Adoption] = NOTHING_INSPECTED,
 ) -> Plan:
     """Decide for a release.
 
@@ -34,11 +38,13 @@ def plan_release(
         platforms: what the configuration asks for today.
         observed: what is under each name.
         same_files: of the charts without a revision that were compared, whether they hold the same files.
+        adoptions: of the images without a revision that are to be adopted, what was found in them.
     """
-    entries = tuple(entry for artifact in artifacts for entry in _plan_artifact(artifact, observed, same_files))
+    found_same = _Same(same_files, adoptions, adopted_before(artifacts, observed))
+    entries = tuple(entry for artifact in artifacts for entry in _plan_artifact(artifact, observed, found_same))
     refused = tuple(entry for entry in entries if entry.action is Action.REFUSE)
     if refused:
-        return Plan(service, held_back(entries), error=_refusal(refused))
+        return Plan(service, held_back(entries), error=_refusal(service, refused, observed, adoptions))
     published = [artifact.published(observed) for artifact in artifacts]
     image = next((found for found in published if isinstance(found, PublishedImage)), None)
     chart = next((found for found in published if isinstance(found, PublishedChart)), None)
@@ -48,16 +54,69 @@ def plan_release(
         warnings=(
             *(warning for artifact in artifacts for warning in _digests_that_differ(artifact.names, observed)),
             *_other_image(image, chart),
+            *(warning for adoption in adoptions.values() for warning in adoption.warnings),
         ),
         notes=(*_missing_platforms(image, platforms), *_chart_before_image(image, chart)),
     )
 
 
-def _plan_artifact(
-    artifact: DesiredArtifact, observed: Mapping[Name, Observation], same_files: Mapping[Name, bool]
-) -> tuple[Entry, ...]:
+def adopted_before(artifacts: Sequence[DesiredArtifact], observed: Mapping[Name, Observation]) -> frozenset[str]:
+    """The digests of images that a chart of this very commit names: an earlier run took them, whatever they say."""
+    charts = (
+        (artifact, found)
+        for artifact in artifacts
+        for name in artifact.names
+        if artifact.kind is Kind.CHART and isinstance(found := observed[name], PublishedChart)
+    )
+    return frozenset(
+        found.image_digest for chart, found in charts if found.image_digest and chart.differs_from(found) is None
+    )
+
+
+def without_commit(
+    artifact: DesiredArtifact, observed: Mapping[Name, Observation], before: frozenset[str] = frozenset()
+) -> dict[Name, PublishedImage]:
+    """The images under an artifact's names that say no commit, and are none of those that were adopted ``before``."""
+    return {
+        name: found
+        for name in artifact.names
+        if isinstance(found := observed[name], PublishedImage) and not found.revision and found.digest not in before
+    }
+
+
+@dataclass(frozen=True)
+class _Same:
+    """What shows that something without a revision is this release's; see ``plan_release`` and ``adopted_before``."""
+
+    files: Mapping[Name, bool]
+    adoptions: Mapping[Name, Adoption]
+    before: frozenset[str]
+
+    def difference(self, artifact: DesiredArtifact, name: Name, found: Published) -> str | None:
+        """Say in words how what is there is another artifact; None when it is this one."""
+        if artifact.kind is Kind.IMAGE and isinstance(found, PublishedImage) and not found.revision:
+            if found.digest in self.before:
+                return None
+            if name in self.adoptions:
+                problem = self.adoptions[name].problem
+                return problem and f"published without a revision (by another tool), and cannot be adopted: {problem}"
+        return artifact.differs_from(found, same_files=self.files.get(name))
+
+    def reason(self, name: Name, found: Published) -> str:
+        """Say why what is there is this artifact."""
+        if self.files.get(name):
+            return "already published from equal files"
+        if found.revision:
+            return "already published from this commit"
+        if found.digest in self.before:
+            return "adopted by an earlier run: published without a revision, and named by this commit's chart"
+        checked = ", ".join(map(str, self.adoptions[name].platforms))
+        return f"adopted: published without a revision (by another tool); its program was checked for {checked}"
+
+
+def _plan_artifact(artifact: DesiredArtifact, observed: Mapping[Name, Observation], same: _Same) -> tuple[Entry, ...]:
     differences = {
-        name: artifact.differs_from(found, same_files=same_files.get(name))
+        name: same.difference(artifact, name, found)
         for name in artifact.names
         if isinstance(found := observed[name], Published)
     }
@@ -69,8 +128,9 @@ def _plan_artifact(
             difference = differences[name]
             if difference is not None:
                 return Entry(artifact.kind, name, Action.REFUSE, difference, found.digest)
-            same = "equal files" if same_files.get(name) else "this commit"
-            return Entry(artifact.kind, name, Action.SKIP, f"already published from {same}", found.digest)
+            adopted = isinstance(found, PublishedImage) and not found.revision
+            reason = same.reason(name, found)
+            return Entry(artifact.kind, name, Action.SKIP, reason, found.digest, adopted=adopted)
         held = None if holder is None else observed[holder]
         if not isinstance(held, Published):
             return Entry(artifact.kind, name, Action.PUBLISH, "not in the registry")
@@ -80,10 +140,23 @@ def _plan_artifact(
     return tuple(plan_name(name) for name in artifact.names)
 
 
-def _refusal(refused: Sequence[Entry]) -> AlreadyPublished:
+def _refusal(
+    service: str,
+    refused: Sequence[Entry],
+    observed: Mapping[Name, Observation],
+    adoptions: Mapping[Name, Adoption],
+) -> AlreadyPublished:
     first = refused[0]
+    found = {entry.target: observed[entry.target] for entry in refused if isinstance(entry.target, Name)}
+    adoptable = all(
+        isinstance(one, PublishedImage) and not one.revision and name not in adoptions for name, one in found.items()
+    )
     return AlreadyPublished(
         f"{first.target} is {first.reason}",
+        remedy=f"Release the next version. Or, if the former job published this one, adopt it: put {service} under"
+        " adopt: in jobs.yaml, or pass --adopt-existing, and rerun."
+        if adoptable
+        else None,
         detail=tuple(f"{entry.target} ({entry.digest}): {entry.reason}" for entry in refused),
     )
 

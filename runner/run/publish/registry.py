@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from runner.oci.manifest import Manifest
     from runner.oci.name import Name, Repository
     from runner.oci.registry import Registry
+    from runner.run.publish.anonymous import AnonymousReader
     from runner.runtime.lifetime import Lifetime
 
 PARALLEL_BLOBS = 4
@@ -39,6 +40,7 @@ class RegistryDestination:
         report: called with what was done: an event in words, and its values.
         written: called with each name whose write the registry has accepted and the digest that it holds; once more,
             with None, where somebody else has written it directly after.
+        anonymous: reads names in the end as their users do; None where they log in.
         clock: monotonic seconds.
     """
 
@@ -49,12 +51,14 @@ class RegistryDestination:
         report: Callable[..., object],
         *,
         written: Callable[[Name, str | None], object] = lambda *_: None,
+        anonymous: AnonymousReader | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._registry = registry
         self._lifetime = lifetime
         self._report = report
         self._tell_written = written
+        self._anonymous = anonymous
         self._clock = clock
         self._written: list[tuple[Name, str]] = []
 
@@ -75,15 +79,19 @@ class RegistryDestination:
         return unanswered(image, manifest, self._registry)
 
     def finish(self) -> None:
-        """Read every name written in this run once more.
+        """Read every name written in this run once more, also as its users do.
 
         Raises:
             TagChanged: one holds something else now.
+            NotPublic, NotVisible: one cannot be read without credentials.
         """
         for name, digest in self._written:
             found = self._digest_of(name)
             if found != digest:
                 raise TagChanged(f"{name} was written as {digest} but holds {found or 'nothing'} at the end of the run")
+        read = () if self._anonymous is None else self._anonymous.check(self._written)
+        if read:
+            self._report("read without credentials", names=", ".join(map(str, read)))
 
     def _send(self, artifact: Artifact, repository: Repository) -> None:
         began = self._clock()

@@ -36,12 +36,13 @@ with Transport(Lifetime(), {}) as transport:
     assert registry.send_blob(Repository(one, "a"), Blob(descriptor, FileSource(Path(path)))) == "uploaded"
     assert registry.send_blob(Repository(two, "a"), Blob(descriptor, RemoteSource(Repository(one, "a")))) == "uploaded"
     registry.download_blob(Repository(two, "a"), descriptor, Path(path).with_name("back"))
+    assert registry.scan_blob(Repository(two, "a"), descriptor, lambda pieces: sum(map(len, pieces))) == int(size)
     print(peak() - before)
 """
 
 
 def test_memory_does_not_grow_with_blobs(tmp_path: Path) -> None:
-    """A blob of 200 MiB is sent, passed from registry to registry and fetched in less than 16 MiB of memory."""
+    """200 MiB are sent, passed from registry to registry, fetched and scanned in less than 16 MiB of memory."""
     size = 200 * MEBIBYTE
     path = tmp_path / "large"
     hashed = hashlib.sha256()

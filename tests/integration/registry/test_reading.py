@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -149,3 +149,43 @@ def test_what_is_no_list_of_tags_is_wrong(faulty: FaultProxy, connect: Connect, 
         connect().tags(at(faulty.host))
     faulty.answer(200, body=b'{"tags": null}')
     assert connect().tags(at(faulty.host)) == ()
+
+
+def refuse(_: object) -> None:
+    """What reads a blob and finds it malformed, without having read anything of it."""
+    raise ValueError("malformed")
+
+
+def test_a_blob_is_scanned(server: LocalRegistry, connect: Connect, layer: Blob, config: Blob) -> None:
+    """A blob is handed over in pieces, all of it or its beginning, and what is made of them is returned."""
+    registry = connect()
+    publish(registry, at(server.host), layer, config)
+    assert registry.scan_blob(at(server.host), LAYER, b"".join) == CONTENT
+    assert CONTENT.startswith(registry.scan_blob(at(server.host), LAYER, lambda pieces: next(pieces, b"")))
+    with pytest.raises(ValueError, match="malformed"):
+        registry.scan_blob(at(server.host), LAYER, refuse)
+
+
+@pytest.fixture
+def published(server: LocalRegistry, connect: Connect, layer: Blob, config: Blob) -> None:
+    publish(connect(), at(server.host), layer, config)
+
+
+@pytest.mark.usefixtures("published")
+@pytest.mark.parametrize("fault", ["cut", "corrupt"])
+@pytest.mark.parametrize("scan", [b"".join, lambda _: b"", refuse], ids=["all", "nothing", "malformed"])
+def test_a_blob_that_arrives_damaged_is_scanned_again(
+    faulty: FaultProxy, connect: Connect, fault: str, scan: Any
+) -> None:
+    """However much of it was asked for: damage on the way is read again, and ends as damage, never as its content."""
+    registry = connect()
+    getattr(faulty, fault)(method="GET", path=r"/blobs/sha256:", times=1)
+    if scan is refuse:
+        with pytest.raises(ValueError, match="malformed"):
+            registry.scan_blob(at(faulty.host), LAYER, scan)
+    else:
+        assert registry.scan_blob(at(faulty.host), LAYER, scan) == scan([CONTENT])
+    assert faulty.count("GET", r"/blobs/sha256:") == 2
+    getattr(faulty, fault)(method="GET", path=r"/blobs/sha256:")
+    with pytest.raises((RegistryAnswerWrong, RegistryFailed)):
+        registry.scan_blob(at(faulty.host), LAYER, scan)

@@ -18,6 +18,7 @@ GIVEN: dict[str, tuple[list[str], Any]] = {
     "base_image": (["--base-image", "oci:base"], "oci:base"),
     "to_layout": (["--to-layout", "l"], Path("l")),
     "services": (["--service", "s3", "--service", "sns"], ("s3", "sns")),
+    "adopt_existing": (["--adopt-existing"], True),
     "as_tag": (["--as-tag", "from-chart"], "from-chart"),
     "as_json": (["--json"], True),
 }

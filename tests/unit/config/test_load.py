@@ -120,6 +120,27 @@ def test_all_keys_are_read() -> None:
     assert "build.helm" not in parsed("build: {go: go}").given
 
 
+@pytest.mark.parametrize(
+    ("text", "rules"),
+    [
+        ("", []),
+        ("adopt:", []),
+        ("adopt: {}", []),
+        ("adopt: {services: all}", ["all services: all versions"]),
+        ("adopt: {services: [s3]}", ["s3: all versions"]),
+        ("adopt: {versions: [v1.2.3, '<= 1.10.0']}", ["all services: 1.2.3 or <=1.10.0"]),
+        ("adopt: {versions: all}", ["all services: all versions"]),
+        (
+            "adopt: [{services: [s3], versions: ['<=1.10.0']}, {services: [sns, s3], versions: ['>=1.0.0, <2.0.0']}]",
+            ["s3: <=1.10.0", "sns and s3: >=1.0.0 <2.0.0"],
+        ),
+    ],
+)
+def test_what_may_be_adopted(text: str, rules: list[str]) -> None:
+    """One rule or several; what a rule leaves out is all, and a section that says nothing adopts nothing."""
+    assert [str(rule) for rule in parsed(f"services: {{s3: , sns: }}\n{text}\n").adopt] == rules
+
+
 def test_own_schemes_are_labelled_by_their_place() -> None:
     """A scheme that is no preset is called by where it stands in the file."""
     own = '{image: ["%s/{service}:{version}"], chart: ["%s-c/{service}:{version}"], stable: ["%s-s/{service}:{major}"]}'
@@ -162,7 +183,34 @@ PROBLEMS = {
         "4: unknown key 'charts' in naming[0]; did you mean 'chart'?",
     ),
     "in aws": ("aws: {regoin: x}", "2: unknown key 'regoin' in aws; did you mean 'region'?"),
-    "in adopt": ("adopt: {s3: x}", "2: unknown key 's3' in adopt; nothing can be set here yet"),
+    "in adopt": ("adopt: {s3: x}", "2: unknown key 's3' in adopt"),
+    "adopted service": (
+        "services: {s3: }\nadopt:\n  services: [s3, s4]",
+        "4: adopt names the service 's4', which is not under services; did you mean 's3'?",
+    ),
+    "adopted service of the second rule": (
+        "services: {s3: }\nadopt:\n- services: [s3]\n- services: [lambda]",
+        "5: adopt names the service 'lambda', which is not under services",
+    ),
+    "adopted services in a word": (
+        "adopt: {services: s3}",
+        "2: adopt.services: 's3' is not supported; supported: 'all'",
+    ),
+    "adopted service that is none": ("adopt: {services: [S3]}", "2: adopt.services[0]: 'S3' is not a service's name"),
+    "adopted service twice": ("adopt: {services: [s3, s3]}", "2: adopt.services: 's3' is in this list twice"),
+    "adopted version": (
+        "adopt: {versions: ['1.x']}",
+        "2: adopt.versions[0]: '1.x' is neither a version such as 1.2.3 nor a range such as <=1.10.0 or >=1.0.0 <2.0.0",
+    ),
+    "adopted version that is a number": ("adopt: {versions: [1.2]}", "2: adopt.versions[0] must be text, not"),
+    "adopted version that none is": (
+        "adopt:\n- services: all\n  versions: ['>2.0.0 <1.0.0']",
+        "4: adopt[0].versions[0]: no version is >2.0.0 <1.0.0",
+    ),
+    "no adopted version": ("adopt: {versions: []}", "2: adopt.versions: at least one entry is needed"),
+    "in an adopt rule": ("adopt: [{service: all}]", "2: unknown key 'service' in adopt[0]; did you mean 'services'?"),
+    "in verify": ("verify: {anonymus: no}", "2: unknown key 'anonymus' in verify; did you mean 'anonymous'?"),
+    "text for a truth": ("verify: {anonymous: 'no'}", "2: verify.anonymous must be true or false, not the text 'no'"),
     "in prow": ("prow: {a: x}", "2: unknown key 'a' in prow"),
     "repeated service": ("services:\n  s3:\n  s3:", "4: the key 's3' is repeated, first at line 3"),
     "repeated key": ("registry: localhost:5000", "2: the key 'registry' is repeated, first at line 1"),

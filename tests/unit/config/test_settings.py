@@ -36,6 +36,7 @@ GIVEN: dict[str, tuple[Any, str]] = {
     "base_image": ("scratch", "scratch"),
     "to_layout": (Path("l"), "l"),
     "services": (("s3", "sns"), "s3,sns"),
+    "adopt_existing": (True, "True"),
     "as_tag": ("v1.2.3", "v1.2.3"),
     "as_json": (True, "True"),
 }
@@ -43,7 +44,7 @@ GIVEN: dict[str, tuple[Any, str]] = {
 
 FULL: Config = parse_config(
     f"registry: {PRODUCTION}\nplatforms: [linux/amd64]\nbuild: {{builder: go, base_image: 'oci:base'}}\n"
-    "services: {s3: {}}\n".encode(),
+    "services: {s3: {}}\nadopt: {services: [s3]}\n".encode(),
     Path("config/jobs.yaml"),
 )
 """A configuration that says all that steers a run."""
@@ -207,7 +208,16 @@ def test_rows() -> None:
     environment = {"DOCKER_REPOSITORY": "h.example/own", "AWS_SERVICE_DOCKER_IMG": "h.example/own:mine"}
     assert list(resolve_settings(given, environment, CONFIG).table) == [
         *usual,
-        *("artifacts", "image repository", "image", "workspace", "layout folder", "services", "as tag"),
+        *(
+            "artifacts",
+            "image repository",
+            "image",
+            "workspace",
+            "layout folder",
+            "services",
+            "adopt existing",
+            "as tag",
+        ),
     ]
 
 
@@ -218,3 +228,16 @@ def test_every_row_tells_its_origin(names: set[str]) -> None:
     told = {row for row, setting in table.items() if setting.origin.startswith("option ")}
     assert told == {OPTIONS[name].row for name in names}
     assert all(setting.value and setting.origin for setting in table.values())
+
+
+def test_what_may_be_adopted() -> None:
+    """Nothing unless jobs.yaml or the option says so; the option means every service, and the table says who asked."""
+    assert not resolve_settings(Options(), {}, CONFIG).adopts("s3", "1.2.3")
+    by_file, by_option = (resolve_settings(options, {}, FULL) for options in (Options(), Options(adopt_existing=True)))
+    assert [by_file.adopts(name, "1.2.3") for name in ("s3", "sns")] == [True, False]
+    assert [by_option.adopts(name, "1.2.3") for name in ("s3", "sns")] == [True, True]
+    assert (by_file.table["adopt existing"].value, by_file.table["adopt existing"].origin) == (
+        "s3: all versions",
+        "config/jobs.yaml",
+    )
+    assert by_option.table["adopt existing"].origin == "option --adopt-existing"

@@ -190,3 +190,13 @@ def test_metadata_of_each_decision(action: str, line: str, *, written: bool) -> 
     row = {"service": "s3", "kind": "image", "name": "h/x:1", "action": action, "reason": "why", "digest": DIGEST}
     entry = EntryDocument.model_validate({**row, "written": written})
     assert lines_of(RecordDocument(registry="h", entries=(entry,), exit=0))["image x:1"] == line
+
+
+def test_metadata_says_what_was_adopted() -> None:
+    """An image of the former job that was taken as it is stands as adopted, with why, and the result says so."""
+    row = EntryDocument(
+        service="s3", kind="image", name="h/c:1", action="skip", reason="why", digest=DIGEST, adopted=True
+    )
+    lines = lines_of(RecordDocument(entries=(row,), exit=0))
+    assert lines["image h/c:1"] == f"adopted (why): h/c:1@{DIGEST}"
+    assert lines["Result"] == "nothing to send, the former job's image adopted"

@@ -150,6 +150,13 @@ def test_state_of_content(written: tuple[bool, bool], state: str) -> None:
     assert [one.state for one in make_page(document(*numbered)).artifacts] == [state]
 
 
+def test_state_of_an_adopted_image() -> None:
+    """An image of the former job is told as adopted; with a further name as completed, like any other."""
+    there = entry("x:1", action="skip", written=False, adopted=True)
+    assert [one.state for one in make_page(document(there)).artifacts] == ["adopted"]
+    assert [one.state for one in make_page(document(there, entry("y:1"))).artifacts] == ["completed"]
+
+
 @pytest.mark.parametrize(
     "fields",
     [
@@ -202,12 +209,14 @@ def test_decisions() -> None:
         entry("b:1", written=False),
         entry("c:1", action="skip", written=False),
         entry("d:1", action="refuse", written=False),
+        entry("e:1", action="skip", written=False, adopted=True),
     )
     assert make_page(document(*entries)).decisions == (
         Decision("a:1", "written", "good", "why"),
         Decision("b:1", "not published", "quiet", "why"),
         Decision("c:1", "skipped", "quiet", "why"),
         Decision("d:1", "refused", "refused", "why"),
+        Decision("e:1", "adopted", "quiet", "why"),
     )
     assert make_page(document(entries[1], command="plan")).decisions == (Decision("b:1", "to publish", "quiet", "why"),)
 

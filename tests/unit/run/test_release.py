@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -31,14 +31,18 @@ from runner.errors import (
 from runner.oci.layout import INDEX
 from runner.oci.manifest import REF_NAME
 from runner.oci.name import Name
+from runner.report.metadata import render_metadata
+from runner.report.record import summary
 from runner.run import release
 from runner.run.plan.model import Action, DesiredArtifact, Identity, Kind
 from runner.run.prerequisites import Prerequisites
 from runner.run.selection import Selected
-from testbed.base_images import BOTH, base_layout, push
+from testbed.base_images import AMD64, ARM64, BOTH, base_layout, push
+from testbed.former_images import controller, former_image
 from testbed.memory.builder import MemoryBuilder
 from testbed.memory.calls import Call, raising
 from testbed.memory.helm import MemoryHelm
+from testbed.memory.registry import MemoryRegistry
 from tests.support.stages import COMMIT, SCHEMES, Asked, World, every_scheme, later
 
 if TYPE_CHECKING:
@@ -47,7 +51,6 @@ if TYPE_CHECKING:
 
     from runner.oci.manifest import Manifest
     from runner.run.plan.model import Plan
-    from testbed.memory.registry import MemoryRegistry
 
 STAGING = "127.0.0.1:5000/staging"
 SEED = SCHEMES["seed"]
@@ -270,6 +273,152 @@ def test_image_under_one_of_its_names(tmp_path: Path, there: Name) -> None:
     assert found.plan is not None
     [publication] = found.plan.to_publish(Kind.IMAGE)
     assert (publication.name, publication.copy_of) == (gone, there)
+
+
+# --- adopt ------------------------------------------------------------------------------------------------------------
+
+ADOPTING = Asked(options=Options(adopt_existing=True))
+
+
+def with_former_image(folder: Path, **fields: Any) -> MemoryRegistry:
+    """A registry in which the release's image is one of the former job."""
+    registry = MemoryRegistry()
+    push(registry, IMAGE.repository, IMAGE.tag, former_image(folder / "former-image", **fields))
+    return registry
+
+
+def test_image_of_the_former_job_is_refused(tmp_path: Path) -> None:
+    """Without being asked for it, an image that says no commit is no release of this one, and is not looked into."""
+    world = World(tmp_path / "run", Asked().release(), with_former_image(tmp_path))
+    plan = observed(world).plan
+    assert plan is not None
+    assert isinstance(plan.error, AlreadyPublished)
+    assert "adopt:" in plan.error.remedy
+    assert {call.method for call in world.registry.calls.made} == {"manifest"}
+
+
+@every_scheme
+def test_image_of_the_former_job_is_adopted(tmp_path: Path, scheme: str) -> None:
+    """What is there is taken and not written to; the chart is published for it, and every report says so."""
+    image = SCHEMES[scheme].image_name()
+    registry = MemoryRegistry()
+    push(registry, image.repository, image.tag, former_image(tmp_path / "former-image", stated={ARM64: AMD64}))
+    before = held(registry, image)
+    world = World(tmp_path / "run", replace(ADOPTING, scheme=scheme).release(), registry)
+    document = world.run()
+    assert document.exit == 0
+    assert held(registry, image) == before
+    assert not [call for call in world.registry.writes if str(image.repository) in call.about.split("@")[0].split(":")]
+    [chart, *_] = SCHEMES[scheme].chart_names()
+    assert held(registry, chart).annotations["dev.ack.release.image"] == f"{image.repository}@{before.digest}"
+    assert world.builder.calls.made == []
+    [entry, *others] = document.entries
+    assert (entry.name, entry.action, entry.adopted, entry.digest) == (str(image), "skip", True, before.digest)
+    assert entry.reason.startswith("adopted: published without a revision")
+    assert not any(other.adopted for other in others)
+    assert document.warnings == (f"{image}: the config of linux/arm64 says linux/amd64",)
+    assert "adopted (adopted: published without" in render_metadata(document)
+    assert f"{len(others)} tag{'s' * (len(others) > 1)} written, the former job's image adopted" in summary(document)
+
+
+def test_a_plan_adopts_as_the_run_would(tmp_path: Path) -> None:
+    """The plan says the same of an image that would be adopted, and of one that would not."""
+    taken = World(tmp_path / "one", ADOPTING.release(), with_former_image(tmp_path / "1")).run(only_plan=True)
+    assert [(entry.action, entry.adopted) for entry in taken.entries] == [
+        ("skip", True),
+        ("publish", False),
+        ("publish", False),
+    ]
+    wrong = with_former_image(tmp_path / "2", programs={ARM64: controller("amd64")})
+    refused = World(tmp_path / "two", ADOPTING.release(), wrong).run(only_plan=True)
+    assert refused.exit == 5
+    assert refused.error is not None
+    assert "cannot be adopted: its program for linux/arm64 is for amd64" in refused.error.cause
+    assert "adopt" not in refused.error.remedy
+
+
+@pytest.mark.parametrize("options", [Options(), Options(adopt_existing=True)], ids=["not asked again", "asked again"])
+@pytest.mark.parametrize("gone", [[], [ALIAS]], ids=["complete", "alias is missing"])
+def test_rerun_after_an_adoption(tmp_path: Path, options: Options, gone: list[Name]) -> None:
+    """Once the chart names the adopted image, a rerun completes the release, asked to adopt or not, unread."""
+    registry = with_former_image(tmp_path)
+    assert World(tmp_path / "first", ADOPTING.release(), registry).run().exit == 0
+    for name in gone:
+        registry.forget(name.repository, name.tag)
+    world = World(tmp_path / "again", Asked(options=options).release(), registry)
+    document = world.run()
+    assert document.exit == 0
+    assert [entry.name for entry in document.entries if entry.written] == [str(name) for name in gone]
+    assert document.entries[0].adopted
+    assert "scan_blob" not in {call.method for call in world.registry.calls.made}
+
+
+def test_adopted_image_without_a_platform(tmp_path: Path) -> None:
+    """One platform that answers is enough for the chart to be published."""
+    registry = with_former_image(tmp_path)
+    [amd64, _] = held(registry, IMAGE).children
+    registry.forget(IMAGE.repository, amd64.digest)
+    document = World(tmp_path / "run", ADOPTING.release(), registry).run()
+    assert document.exit == 0
+    assert document.warnings == (f"{IMAGE}: {IMAGE.repository}@{amd64.digest} does not answer",)
+
+
+def test_adopted_image_that_goes_away(tmp_path: Path) -> None:
+    """An adopted image that no longer answers when the chart is to be written holds the chart back."""
+    registry = with_former_image(tmp_path)
+    world = World(tmp_path / "run", ADOPTING.release(), registry)
+    after = packaged(world)
+    for child in held(registry, IMAGE).children:
+        registry.forget(IMAGE.repository, child.digest)
+    with pytest.raises(RegistryAnswerWrong, match="the chart is held back"):
+        after.publish(world.tools)
+    assert world.registry.writes == []
+
+
+def test_release_of_the_former_job_as_a_whole(tmp_path: Path) -> None:
+    """Image and chart of the former job together are a complete release once the chart's files are the same."""
+    registry = with_former_image(tmp_path)
+    former_chart(tmp_path / "chart", registry, CHART, {})
+    world = World(tmp_path / "run", ADOPTING.release(), registry)
+    document = world.run()
+    assert document.exit == 0
+    assert [(entry.action, entry.written) for entry in document.entries] == [
+        ("skip", False),
+        ("skip", False),
+        ("publish", True),
+    ]
+    assert held(registry, ALIAS) == held(registry, CHART)
+
+
+def test_chart_of_the_former_job_with_other_files(tmp_path: Path) -> None:
+    """A chart of the former job that holds other files than this commit's is refused by name, adoption or not."""
+    registry = with_former_image(tmp_path)
+    former_chart(tmp_path / "chart", registry, CHART, OTHER_FILES)
+    world = World(tmp_path / "run", ADOPTING.release(), registry)
+    document = world.run()
+    assert document.exit == 5
+    assert document.error is not None
+    assert document.error.cause.startswith(f"{CHART} is published without a revision, and its files are not")
+    assert world.registry.writes == []
+
+
+def test_what_says_another_commit_is_never_adopted(tmp_path: Path) -> None:
+    """An image of another commit stays a conflict, and is not looked into."""
+    registry = released(tmp_path, Asked())
+    world = World(tmp_path / "run", ADOPTING.release(commit="d" * 40), registry)
+    document = world.run()
+    assert document.exit == 5
+    assert "scan_blob" not in {call.method for call in world.registry.calls.made}
+
+
+def test_image_of_several_names_is_inspected_once(tmp_path: Path) -> None:
+    """Two names of one image are one image."""
+    registry = with_former_image(tmp_path)
+    image = former_image(tmp_path / "too")
+    push(registry, SECOND_IMAGE.repository, SECOND_IMAGE.tag, image)
+    world = World(tmp_path / "run", replace(ADOPTING, naming=TWO_IMAGES).release(), registry)
+    assert [entry.adopted for entry in world.run().entries] == [True, True, False]
+    assert [call.method for call in world.registry.calls.made].count("scan_blob") == len(image.children)
 
 
 # --- package ----------------------------------------------------------------------------------------------------------

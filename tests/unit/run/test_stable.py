@@ -31,6 +31,7 @@ from runner.run.plan.model import Action, DesiredArtifact, Identity, Kind
 from runner.run.prerequisites import Prerequisites
 from runner.run.selection import Selected
 from testbed.base_images import AMD64, ARM64, base_layout, push, write_blob
+from testbed.former_images import former_image
 from testbed.memory.calls import Call, raising
 from testbed.memory.helm import MemoryHelm
 from testbed.memory.registry import MemoryRegistry
@@ -279,6 +280,19 @@ def test_image_of_the_former_job_whose_config_is_wrong(tmp_path: Path) -> None:
     world = with_image(tmp_path, base_layout(tmp_path / "image", stated={ARM64: AMD64}))
     observed(world)
     assert world.record.document.warnings == (f"{IMAGE}: the config of linux/arm64 says linux/amd64",)
+
+
+def test_image_that_was_adopted(tmp_path: Path) -> None:
+    """Stable moves to a release whose image was adopted, and takes over the chart that was published for it."""
+    image = former_image(tmp_path / "image", stated={ARM64: AMD64})
+    world = with_image(tmp_path, image)
+    release = World(tmp_path / "release", Asked(options=Options(adopt_existing=True)).release(), world.registry)
+    assert release.run().exit == 0
+    stable = World(tmp_path / "stable", Asked().stable(), world.registry)
+    document = stable.run()
+    assert document.exit == 0
+    assert held(stable.registry, MOVING).annotations["dev.ack.release.image"].endswith(image.root.digest)
+    assert document.warnings == (f"{IMAGE}: the config of linux/arm64 says linux/amd64",)
 
 
 CONFIGS = {

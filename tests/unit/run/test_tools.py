@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from runner.config.aws import AwsSection
+from runner.config.load import parse_config
 from runner.config.settings import Options
 from runner.errors import UsageInvalid
 from runner.oci.layout import INDEX
@@ -15,14 +17,13 @@ from runner.oci.name import Name
 from runner.published.observed import ABSENT
 from runner.run.publish.layout import LayoutDestination
 from runner.run.publish.registry import RegistryDestination
-from runner.run.tools import Tools, open_tools
+from runner.run.tools import Tools, open_tools, reads_anonymously
 from runner.runtime.process import Finished
 from testbed.base_images import base_layout
 from tests.support.stages import Asked, World
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from runner.config.aws import AwsKind
     from runner.run.inputs import Inputs
@@ -146,3 +147,22 @@ def test_image_in_a_registry_of_aws(tmp_path: Path) -> None:
     environment = {"DOCKER_REPOSITORY": f"{private}/ack/controller"}
     asked = Asked(options=Options(registry="127.0.0.1:5000/ack"), environment=environment)
     assert hosts_of_aws(World(tmp_path, with_kind(asked, "ecr-public"))) == ["127.0.0.1:5000", private]
+
+
+@pytest.mark.parametrize(
+    ("config", "host", "anonymous"),
+    [
+        ("", "public.ecr.aws", True),
+        ("", "registry.example", False),
+        ("aws: {kind: ecr-public}", "registry.example", True),
+        ("aws: {kind: ecr-public}", "other.example", False),
+        ("aws: {kind: none}", "public.ecr.aws", False),
+        ("verify: {anonymous: false}", "public.ecr.aws", False),
+        ("verify: {anonymous: true}", "registry.example", True),
+        ("verify: {}", "public.ecr.aws", True),
+    ],
+)
+def test_who_reads_without_credentials(config: str, host: str, *, anonymous: bool) -> None:
+    """What ECR Public holds is read once more as its users do; jobs.yaml can ask for it elsewhere, or for none."""
+    body = f"registry: registry.example/ack\nservices: {{s3: }}\n{config}\n".encode()
+    assert reads_anonymously(host, parse_config(body, Path("jobs.yaml"))) is anonymous

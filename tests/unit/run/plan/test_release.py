@@ -13,6 +13,7 @@ from runner.annotations import RELEASE_IMAGE, RELEASE_PLATFORMS
 from runner.errors import AlreadyPublished
 from runner.oci.manifest import OCI_INDEX, OCI_MANIFEST, REVISION, SOURCE, Manifest, Platform
 from runner.oci.name import Name
+from runner.published.former import Adoption
 from runner.published.observed import ABSENT, Observation, Published, PublishedChart, PublishedImage
 from runner.run.plan.model import Action, DesiredArtifact, Entry, Identity, Kind, Plan
 from runner.run.plan.release import plan_release
@@ -53,8 +54,10 @@ class Case:
     says: str = ""
     refused: bool = False
     same_files: Mapping[Name, bool] = field(default_factory=dict)
+    adoptions: Mapping[Name, Adoption] = field(default_factory=dict)
 
 
+TAKEN = Adoption((AMD64, ARM64), warnings=("a known flaw",))
 HELD, C = image(), chart(image=image().digest)
 P, S, R = "publish", "skip", "refuse"
 
@@ -88,6 +91,39 @@ CASES = {
         refused=True,
     ),
     "image of the former job": Case({IMAGE: image(None)}, (R, S, S, S), "without a revision", refused=True),
+    "image of the former job that may be adopted": Case(
+        {IMAGE: image(None), IMAGE_TOO: image(None)},
+        (S, S, P, P),
+        "its program was checked for linux/amd64, linux/arm64",
+        adoptions={IMAGE: TAKEN, IMAGE_TOO: TAKEN},
+    ),
+    "further name of an adopted image": Case(
+        {IMAGE: image(None)}, (S, P, P, P), f"will be copied from {IMAGE}", adoptions={IMAGE: TAKEN}
+    ),
+    "image of the former job that cannot be adopted": Case(
+        {IMAGE: image(None)},
+        (R, S, S, S),
+        "cannot be adopted: its program for linux/arm64 is for amd64",
+        refused=True,
+        adoptions={IMAGE: Adoption(problem="its program for linux/arm64 is for amd64")},
+    ),
+    "image that an earlier run adopted": Case(
+        {IMAGE: image(None), IMAGE_TOO: image(None), CHART: chart(image=image(None).digest)},
+        (S, S, S, P),
+        "adopted by an earlier run",
+    ),
+    "image of the former job, named by a chart of another commit": Case(
+        {IMAGE: image(None), IMAGE_TOO: image(None), CHART: chart(OTHER, image=image(None).digest)},
+        (R, R, R, S),
+        "without a revision",
+        refused=True,
+    ),
+    "another image of the former job than the one that was adopted": Case(
+        {IMAGE: image(None), CHART: chart(image="sha256:" + "0" * 64)}, (R, S, S, S), "without a revision", refused=True
+    ),
+    "image of another commit that may be adopted": Case(
+        {IMAGE: image(OTHER)}, (R, S, S, S), "published from commit", refused=True, adoptions={IMAGE: TAKEN}
+    ),
     "chart of the former job with equal files": Case(
         {IMAGE: HELD, IMAGE_TOO: HELD, CHART: chart(None)}, (S, S, S, P), "equal files", same_files={CHART: True}
     ),
@@ -121,17 +157,26 @@ ARTIFACTS = (
 )
 
 
-def decide(observed: Mapping[Name, Observation], same_files: Mapping[Name, bool] | None = None) -> Plan:
+def decide(
+    observed: Mapping[Name, Observation],
+    same_files: Mapping[Name, bool] | None = None,
+    adoptions: Mapping[Name, Adoption] | None = None,
+) -> Plan:
     """Plan the release of this commit over what was observed."""
     return plan_release(
-        "s3", ARTIFACTS, platforms=(AMD64, ARM64), observed=everything(observed), same_files=same_files or {}
+        "s3",
+        ARTIFACTS,
+        platforms=(AMD64, ARM64),
+        observed=everything(observed),
+        same_files=same_files or {},
+        adoptions=adoptions or {},
     )
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_each_case_gets_its_actions_and_says_why(case: Case) -> None:
     """Each state of the registry gives its actions, in the order of the names, with the reason in words."""
-    plan = decide(case.observed, case.same_files)
+    plan = decide(case.observed, case.same_files, case.adoptions)
     assert tuple(entry.action.value for entry in plan.entries) == tuple(case.actions)
     assert all(entry.reason for entry in plan.entries)
     said = "\n".join(
@@ -228,6 +273,54 @@ def test_a_copy_is_made_only_of_what_is_this_commits(
             held = observed[entry.copy_of]
             assert isinstance(held, Published)
             assert THIS.differs_from(held, same_files=same.get(entry.copy_of)) is None
+
+
+def test_who_can_adopt_is_told_how() -> None:
+    """Where images of the former job are all that is in the way, the remedy names the key; elsewhere it does not."""
+    other_chart: dict[Name, Observation] = {IMAGE: image(None), CHART: chart(OTHER)}
+    refused = Adoption(problem="no")
+    for plan, told in (
+        (decide({IMAGE: image(None)}), True),
+        (decide({IMAGE: image(None), IMAGE_TOO: image(None)}), True),
+        (decide(other_chart), False),
+        (decide({IMAGE: image(OTHER)}), False),
+        (decide({IMAGE: image(None)}, adoptions={IMAGE: refused}), False),
+    ):
+        assert isinstance(plan.error, AlreadyPublished)
+        assert ("adopt:" in plan.error.remedy and "--adopt-existing" in plan.error.remedy) is told
+
+
+def test_what_is_said_of_an_adopted_image() -> None:
+    """Its entry is marked, and its flaws are warnings; nothing else is marked, and nothing is when it is refused."""
+    plan = decide({IMAGE: image(None)}, adoptions={IMAGE: TAKEN})
+    assert [entry.adopted for entry in plan.entries] == [True, False, False, False]
+    assert "a known flaw" in plan.warnings
+    assert not any(entry.adopted for entry in decide({IMAGE: image(None)}).entries)
+
+
+adopted = st.dictionaries(st.sampled_from([IMAGE, IMAGE_TOO]), st.sampled_from([TAKEN, Adoption(problem="no")]))
+
+
+@given(states, comparisons, adopted)
+def test_what_adoption_can_do(
+    observed: dict[Name, Observation], same_files: dict[Name, bool], adoptions: dict[Name, Adoption]
+) -> None:
+    """Whatever is there: adoption writes to no name that holds something, and takes nothing that says a commit."""
+    same = compared(observed, same_files)
+    plan, without = decide(observed, same, adoptions), decide(observed, same)
+    for kind in Kind:
+        assert all(observed[publication.name] is ABSENT for publication in plan.to_publish(kind))
+    for entry, before in zip(plan.entries, without.entries, strict=True):
+        assert isinstance(entry.target, Name)
+        found = observed[entry.target]
+        if entry.adopted:
+            assert isinstance(found, PublishedImage)
+            assert not found.revision
+            assert adoptions[entry.target].problem is None
+        elif entry.action is Action.SKIP and isinstance(found, Published):
+            assert before.action is Action.SKIP
+        if before.action is Action.REFUSE and before.kind is Kind.CHART:
+            assert entry.action is Action.REFUSE
 
 
 def test_entries_are_values() -> None:
