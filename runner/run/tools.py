@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 from runner.errors import UsageInvalid
 from runner.run.publish.layout import LayoutDestination
 from runner.run.publish.registry import RegistryDestination
+from runner.runtime.storage import refusal_to_write
 from runner.session import Session, open_builder, open_helm, open_registry
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ def open_tools(inputs: Inputs, session: Session) -> Tools:
     """Open what the run works with.
 
     Raises:
-        UsageInvalid: the layout folder cannot be written.
+        UsageInvalid: the layout folder cannot be made.
+        StorageUnusable: it cannot be written.
     """
     build, settings, environment = inputs.config.build, inputs.settings, inputs.clone.environment
     registry = open_registry(session)
@@ -65,6 +66,8 @@ def open_tools(inputs: Inputs, session: Session) -> Tools:
 
 def _writable(folder: Path) -> Path:
     existing = next(above for above in (folder.absolute(), *folder.absolute().parents) if above.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
+    if not existing.is_dir():
         raise UsageInvalid(f"--to-layout: {folder} cannot be written, since {existing} cannot")
+    if (problem := refusal_to_write(existing)) is not None:
+        raise problem
     return folder
