@@ -81,6 +81,15 @@ class FaultProxy(LoopbackServer):
         rule = Rule(method, path, None, 0, NO_FAULT)
         return sum(rule.matches(seen.method, seen.path) for seen in self.requests)
 
+    def wait_until_idle(self, seconds: float = 20.0) -> None:
+        """Wait until no request is under way, whether or not its client is still there.
+
+        Raises:
+            TimeoutError: one was still under way after this time.
+        """
+        if not self._server.wait_until_idle(seconds):
+            raise TimeoutError(f"a request to {self.host} is under way for more than {seconds} s")
+
     def clear(self) -> None:
         """Forget all requests and all rules."""
         self._server.clear()

@@ -46,6 +46,8 @@ class FaultServer(ThreadingHTTPServer):
         self.watcher: Callable[[Seen], None] | None = None
         self.one_write = threading.Lock()
         self.numbers = itertools.count()
+        self._busy = 0
+        self._idle = threading.Condition()
         self._lock = threading.Lock()
         self._rules: list[Rule] = []
         self._seen: list[Seen] = []
@@ -99,6 +101,23 @@ class FaultServer(ThreadingHTTPServer):
             self._rules.clear()
             self.numbers = itertools.count()
 
+    @contextlib.contextmanager
+    def working(self) -> Iterator[None]:
+        """Count a request as under way until the block ends."""
+        with self._idle:
+            self._busy += 1
+        try:
+            yield
+        finally:
+            with self._idle:
+                self._busy -= 1
+                self._idle.notify_all()
+
+    def wait_until_idle(self, seconds: float) -> bool:
+        """Wait until no request is under way; whether that came to be within this time."""
+        with self._idle:
+            return self._idle.wait_for(lambda: self._busy == 0, seconds)
+
     def process_request(self, request: Any, client_address: Any) -> None:
         """Remember a client's connection, to end it with the server."""
         with self._lock:
@@ -149,6 +168,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def handle_any(self) -> None:
         """Serve one request, whatever its method."""
+        with self.server.working():
+            self._serve()
+
+    def _serve(self) -> None:
         self.number = next(self.server.numbers)
         self.looked_at = self.server.marks.body()
         fault = self.server.take(self.command, self.path)
