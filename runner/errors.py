@@ -134,6 +134,16 @@ class ToolUnusable(ReleaseError):
     remedy = "Install the version named here, or point build.helm or build.go in jobs.yaml at it."
 
 
+class StorageUnusable(ReleaseError):
+    """A folder that the run writes to is full, over its quota, read-only, broken, or not the user's to write."""
+
+    exit_code = ExitCode.USAGE
+    remedy = (
+        "Give the folder named here more space (ephemeral-storage, the volume's sizeLimit, another TMPDIR or GOCACHE),"
+        " or let the runner's user write it, then rerun: what is published is not sent again."
+    )
+
+
 # --- 3: not a release ------------------------------------------------------------------------------------------------
 
 

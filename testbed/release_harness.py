@@ -23,7 +23,7 @@ from testbed.registries import serve
 from testbed.sample_controller import CONFIGURATION, SampleRepository, make_repository
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 PROGRAM = Path(sys.executable).with_name("ack-release")
 LIMIT_SECONDS = 240
@@ -107,6 +107,7 @@ class ReleaseHarness:
     proxy: FaultProxy
     config: Path
     runs: int = field(default=0)
+    program: Sequence[str | Path] = (PROGRAM,)
 
     @property
     def host(self) -> str:
@@ -157,7 +158,7 @@ class ReleaseHarness:
         """Clone and start a run; it is killed at the end of the block if it still goes on."""
         workspace, sha = clone or self.clone(ref)
         environment = self.environment(ref, sha, extra)
-        argv: list[str | Path] = [PROGRAM, command, "--config", config or self.config, *options]
+        argv: list[str | Path] = [*self.program, command, "--config", config or self.config, *options]
         with start_program(*argv, env=environment, cwd=checkout_folder(workspace, self.repository)) as running:
             yield running
 

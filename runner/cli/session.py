@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from runner import __version__
@@ -20,13 +21,13 @@ from runner.report.record import Record, RecordDocument, StepDocument
 from runner.report.table import REPORTS
 from runner.runtime.lifetime import Lifetime
 from runner.runtime.process import Children
+from runner.runtime.storage import reason_of, storage_error
 from runner.runtime.supervisor import supervise
 from runner.runtime.workspace import open_workspace, remove_folder
 from runner.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from pathlib import Path
 
     from runner.cli.limits import Limits
     from runner.report.files import Report
@@ -82,11 +83,15 @@ def run_session(
     log = open_log(outlet, lines, quiet=is_quiet(environment))
     if problem:
         log.warning("reports are not written", reason=problem)
-    record = Record(Reports(reports, log).save, tell=lambda step: _tell(log, step))
+    folders: list[Path] = []
+
+    def translate(error: BaseException) -> BaseException:
+        return storage_error(error, folders[0] if folders else Path("/")) or error
+
+    record = Record(Reports(reports, log).save, tell=lambda step: _tell(log, step), translate=translate)
     record.update(command=command, runner=__version__)
     patience = grace * REPORTS_SHARE / 2
     finish = Finish(record, log, outlet, reports, patience=patience, conclude=conclude, show=show)
-    folders: list[Path] = []
     unwound = threading.Event()
 
     def go_on() -> int:
@@ -99,7 +104,7 @@ def run_session(
                 # Whoever ended the run finishes it: the main thread, in ``end``.
                 return int(ExitCode.ENDED)
             except Exception as error:  # noqa: BLE001 - a bug, too, must end with reports and exit code 1
-                record.fail(error)
+                record.fail(translate(error))
             return finish()
 
     def end(reason: str) -> int:
@@ -245,4 +250,4 @@ def _open_artifacts(folder: Path) -> tuple[Path | None, TextIO | None, str | Non
         folder.mkdir(parents=True, exist_ok=True)
         return folder, (folder / "release-log.jsonl").open("w", encoding="utf-8"), None
     except OSError as error:
-        return None, None, f"{folder}: {error.strerror}"
+        return None, None, reason_of(error, folder)

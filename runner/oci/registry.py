@@ -72,9 +72,9 @@ class Registry:
         self._writable: set[str] = set()
         self._probing = threading.Lock()
 
-    def check_access(self, host: str) -> None:
-        """Ask a registry to let this client in, with the login for it where it wants one."""
-        self._be_writable(host)
+    def check_access(self, repository: Repository) -> None:
+        """Ask a registry to let this client write to a repository, with the login for it where it wants one."""
+        self._be_writable(repository)
 
     def without_credentials(self) -> Registry:
         """Another client of the same registries, over the same connections, that has no login for any host."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runner.report.metadata import render_metadata
+from runner.runtime.storage import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -48,7 +49,7 @@ def write_reports(folder: Path, document: RecordDocument, reports: Iterable[Repo
             for name, text in report.files(document).items():
                 write_whole(folder / name, text)
         except OSError as error:
-            problems.append((report.name, f"{folder}: {error.strerror}"))
+            problems.append((report.name, reason_of(error, folder)))
         except Exception as error:  # noqa: BLE001 - a bug in one report must not prevent the others
             problems.append((report.name, repr(error)))
     return problems

@@ -174,6 +174,7 @@ class Record:
     Args:
         save: called with the whole document after each change that others may want to see.
         tell: called with each step that came to its end.
+        translate: gives the error that a step ends with for the one that was raised in it.
         clock: monotonic seconds.
         now: the wall clock.
     """
@@ -183,11 +184,13 @@ class Record:
         save: Callable[[RecordDocument], None],
         *,
         tell: Callable[[StepDocument], None] = lambda _: None,
+        translate: Callable[[BaseException], BaseException] = lambda error: error,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._save = save
         self._tell = tell
+        self._translate = translate
         self._clock = clock
         self._now = now
         self._began = clock()
@@ -303,9 +306,12 @@ class Record:
 
         try:
             yield handle
-        except BaseException as error:
+        except BaseException as raised:
+            error = self._translate(raised)
             end("failed", short_cause(error.cause if isinstance(error, ReleaseError) else repr(error)))
-            raise
+            if error is raised:
+                raise
+            raise error from raised
         end("skipped" if handle.skipped else "passed", handle.skipped)
 
     def close(self) -> RecordDocument:

@@ -55,8 +55,8 @@ def check_access(inputs: Inputs, planned: Iterable[Planned], tools: Tools) -> No
             mine = {one.path: wanted for one, wanted in written.items() if one.host == registry.host}
             if mine:
                 registry.prepare(mine)
-        for host in dict.fromkeys(repository.host for repository in written):
-            tools.registry.check_access(host)
+        for repository in {repository.host: repository for repository in written}.values():
+            tools.registry.check_access(repository)
 
 
 def written_repositories(inputs: Inputs, planned: Iterable[Planned]) -> dict[Repository, CatalogData | None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from runner.errors import UsageInvalid
 from runner.run.publish.anonymous import AnonymousReader
 from runner.run.publish.layout import LayoutDestination
 from runner.run.publish.registry import RegistryDestination
+from runner.runtime.storage import refusal_to_write
 from runner.session import Session, open_aws, open_builder, open_helm, open_registry
 
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ def open_tools(inputs: Inputs, session: Session, *, only_plan: bool) -> Tools:
         only_plan: whether nothing is to be published: then AWS is asked for nothing, as with a layout folder.
 
     Raises:
-        UsageInvalid: the layout folder cannot be written.
+        UsageInvalid: the layout folder cannot be made.
+        StorageUnusable: it cannot be written.
     """
     build, settings, environment = inputs.config.build, inputs.settings, inputs.clone.environment
     publishes = settings.to_layout is None and not only_plan
@@ -106,6 +107,8 @@ def reads_anonymously(host: str, config: Config) -> bool:
 
 def _writable(folder: Path) -> Path:
     existing = next(above for above in (folder.absolute(), *folder.absolute().parents) if above.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
+    if not existing.is_dir():
         raise UsageInvalid(f"--to-layout: {folder} cannot be written, since {existing} cannot")
+    if (problem := refusal_to_write(existing)) is not None:
+        raise problem
     return folder

@@ -12,13 +12,13 @@ import os
 import re
 import signal
 import subprocess
-import tempfile
 import threading
 import time
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Protocol
 
 from runner.errors import RunEnded
+from runner.runtime.storage import check_child
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -110,7 +110,8 @@ class Children:
     ) -> Finished:
         """Run a program to its end, and end what it leaves behind in its group.
 
-        Its output goes through files and not through pipes, so that nobody who inherits them can hold the run up.
+        Its output goes through files and not through pipes, so that nobody who inherits them can hold the run up; the
+        files are in memory, so that no full disk can cut short what it says.
 
         Args:
             argv: program and arguments; never through a shell.
@@ -127,10 +128,11 @@ class Children:
             RunEnded: the run was ended before or while the child ran.
             FileNotFoundError: there is no such program.
             TimeoutError: it took longer than it may, and was ended.
+            StorageUnusable: it failed because a folder in which it writes is full or cannot be written.
         """
         command = tuple(str(a) for a in argv)
         began = time.monotonic()
-        with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        with _file_in_memory() as given, _file_in_memory() as out, _file_in_memory() as err:
             given.write(stdin or b"")
             given.seek(0)
             child = self._start(command, env, cwd, (given if stdin is not None else subprocess.DEVNULL, out, err))
@@ -158,6 +160,8 @@ class Children:
         if log is not None:
             self._append(log, finished)
         self._lifetime.check()
+        if not finished.ok and finished.stderr.strip():
+            check_child(command, finished.printed, env)
         return finished
 
     def end_all(self, grace: float) -> None:
@@ -195,6 +199,10 @@ class Children:
         # A full disk must not stop a release for the sake of a tool's output.
         with contextlib.suppress(OSError), self._lock, log.open("a", encoding="utf-8") as file:
             file.write(text)
+
+
+def _file_in_memory() -> IO[bytes]:
+    return open(os.memfd_create("child"), "w+b")  # noqa: PTH123 - a descriptor; the caller closes it
 
 
 def _without_user_information(text: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.errors import UsageInvalid
+from runner.runtime.storage import storage_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -118,13 +119,14 @@ def open_workspace(inherited: Mapping[str, str]) -> Iterator[Path]:
     In it are the folders that children expect to be there, whatever they do.
 
     Raises:
-        UsageInvalid: nothing can be made there.
+        StorageUnusable: that place is full, read-only, or not this user's to write.
+        UsageInvalid: nothing can be made there for another reason.
     """
     above = Path(inherited.get("TMPDIR") or DEFAULT_TEMPORARY_FOLDER).resolve()
     try:
         folder = Path(tempfile.mkdtemp(prefix="ack-release-", dir=above))
     except OSError as error:
-        raise UsageInvalid(
+        raise storage_error(error, above) or UsageInvalid(
             f"no temporary folder can be made in {above}: {error.strerror}",
             remedy="Set TMPDIR to a folder that the runner's user can write.",
         ) from error

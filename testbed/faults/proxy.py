@@ -11,9 +11,10 @@ Use::
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
+from testbed.faults.fault import NO_FAULT, Answer, Drop, Fault
+from testbed.faults.marks import Marks
 from testbed.faults.rules import Held, Rule, Seen
 from testbed.faults.server import FaultServer
 from testbed.loopback import LoopbackServer
@@ -36,7 +37,6 @@ class FaultProxy(LoopbackServer):
     """
 
     def __init__(self, upstream: str, *, tls: tuple[Path, Path] | None = None) -> None:
-        self.upstream = upstream
         self._held: list[Held] = []
         self._server = FaultServer(upstream, tls)
         super().__init__(self._server)
@@ -45,6 +45,26 @@ class FaultProxy(LoopbackServer):
         for held in self._held:
             held.let_go(forward=False)
         super().__exit__(*exception)
+
+    @property
+    def upstream(self) -> str:
+        """``HOST:PORT`` of the registry behind."""
+        return self._server.upstream
+
+    def stand_before(self, upstream: str) -> None:
+        """Pass further requests on to another registry: clients go on speaking to the same address."""
+        self._server.upstream = upstream
+
+    def mark(self, secrets: Mapping[str, str]) -> None:
+        """Look for these secrets, each by its name, in every further request (``Seen.marks``)."""
+        self._server.marks = Marks(secrets)
+
+    def watch(self, watcher: Callable[[Seen], None] | None) -> None:
+        """Call this once the registry has acted on a request, before the client is answered; None: nobody.
+
+        Requests that write are passed on one at a time meanwhile, so that each is looked at alone.
+        """
+        self._server.watcher = watcher
 
     @property
     def requests(self) -> tuple[Seen, ...]:
@@ -58,12 +78,27 @@ class FaultProxy(LoopbackServer):
 
     def count(self, method: str = ".*", path: str = "") -> int:
         """How many requests matched (see the class for what ``method`` and ``path`` are)."""
-        rule = Rule(method, path, None, 0)
+        rule = Rule(method, path, None, 0, NO_FAULT)
         return sum(rule.matches(seen.method, seen.path) for seen in self.requests)
+
+    def wait_until_idle(self, seconds: float = 20.0) -> None:
+        """Wait until no request is under way, whether or not its client is still there.
+
+        Raises:
+            TimeoutError: one was still under way after this time.
+        """
+        if not self._server.wait_until_idle(seconds):
+            raise TimeoutError(f"a request to {self.host} is under way for more than {seconds} s")
 
     def clear(self) -> None:
         """Forget all requests and all rules."""
         self._server.clear()
+
+    def meet(
+        self, fault: Fault, *, method: str = ".*", path: str = "", times: int | None = None, skip: int = 0
+    ) -> None:
+        """Meet requests with a fault."""
+        self._server.add(Rule(method, path, times, skip, fault))
 
     def fail(
         self,
@@ -77,9 +112,8 @@ class FaultProxy(LoopbackServer):
         headers: Mapping[str, str] | None = None,
     ) -> None:
         """Answer with an error as registries write it, without asking the registry."""
-        body = json.dumps({"errors": [{"code": code, "message": "made by the test"}]}).encode()
-        kind = {"Content-Type": "application/json"}
-        self._server.add(Rule(method, path, times, skip, status=status, headers={**kind, **(headers or {})}, body=body))
+        fault = Fault(answer=Answer.error(status, code, headers))
+        self.meet(fault, method=method, path=path, times=times, skip=skip)
 
     def answer(
         self,
@@ -93,13 +127,15 @@ class FaultProxy(LoopbackServer):
         body: bytes = b"",
     ) -> None:
         """Answer with exactly this, without asking the registry (a 404 without a body, a page of tags …)."""
-        self._server.add(Rule(method, path, times, skip, status=status, headers=headers or {}, body=body))
+        fault = Fault(answer=Answer(status, headers or {}, body))
+        self.meet(fault, method=method, path=path, times=times, skip=skip)
 
     def redirect(
         self, host: str, *, method: str = "GET", path: str = r"/blobs/sha256:", times: int | None = None, skip: int = 0
     ) -> None:
         """Answer 307 to the same path and query on another host, with a secret in the query as a CDN has it."""
-        self._server.add(Rule(method, path, times, skip, status=307, headers={"Location": f"http://{host}"}))
+        fault = Fault(answer=Answer(307, {"Location": f"http://{host}"}))
+        self.meet(fault, method=method, path=path, times=times, skip=skip)
 
     def drop(
         self,
@@ -111,35 +147,37 @@ class FaultProxy(LoopbackServer):
         after: bool = False,
     ) -> None:
         """Close the connection without an answer: before the registry sees the request, or after it has acted."""
-        self._server.add(Rule(method, path, times, skip, drop_before=not after, drop_after=after))
+        fault = Fault(drop=Drop.AFTER if after else Drop.BEFORE)
+        self.meet(fault, method=method, path=path, times=times, skip=skip)
 
     def cut(self, *, method: str = "GET", path: str = "", times: int | None = None, skip: int = 0) -> None:
         """Announce the whole body, send half of it, close."""
-        self._server.add(Rule(method, path, times, skip, cut=True))
+        self.meet(Fault(cut=True), method=method, path=path, times=times, skip=skip)
 
     def corrupt(self, *, method: str = "GET", path: str = "", times: int | None = None, skip: int = 0) -> None:
         """Send a body of the right length with other bytes."""
-        self._server.add(Rule(method, path, times, skip, corrupt=True))
+        self.meet(Fault(corrupt=True), method=method, path=path, times=times, skip=skip)
 
     def omit(self, *names: str, method: str = ".*", path: str = "", times: int | None = None, skip: int = 0) -> None:
         """Leave these headers out of the registry's answer."""
-        self._server.add(Rule(method, path, times, skip, omit=tuple(name.lower() for name in names)))
+        fault = Fault(omit=tuple(name.lower() for name in names))
+        self.meet(fault, method=method, path=path, times=times, skip=skip)
 
     def delay(
         self, seconds: float, *, method: str = ".*", path: str = "", times: int | None = None, skip: int = 0
     ) -> None:
         """Wait before the registry sees the request; ends early when the proxy is closed."""
-        self._server.add(Rule(method, path, times, skip, seconds=seconds))
+        self.meet(Fault(seconds=seconds), method=method, path=path, times=times, skip=skip)
 
     def intervene(
         self, action: Callable[[], None], *, method: str = ".*", path: str = "", times: int | None = 1, skip: int = 0
     ) -> None:
         """Call a function before the registry sees the request: another writer, a signal."""
-        self._server.add(Rule(method, path, times, skip, action=action))
+        self.meet(Fault(before=action), method=method, path=path, times=times, skip=skip)
 
     def hold(self, *, method: str = ".*", path: str = "", skip: int = 0, half: bool = False) -> Held:
         """Hold one request back: before the registry sees it, or with ``half`` after half of the answer's body."""
         held = Held(half=half)
         self._held.append(held)
-        self._server.add(Rule(method, path, 1, skip, held=held))
+        self.meet(Fault(held=held), method=method, path=path, times=1, skip=skip)
         return held

@@ -1,30 +1,42 @@
-"""What a fault proxy has to do with requests, and what it reports of them."""
+"""Which requests a fault proxy meets with which fault, and what it reports of them."""
 
 from __future__ import annotations
 
 import re
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
+
+    from testbed.faults.fault import Fault
+    from testbed.faults.marks import Found
 
 
 @dataclass(frozen=True)
 class Seen:
     """One request that reached the proxy.
 
-    ``path`` includes the query. ``headers`` has lower-case names. ``status`` is what the client was answered, 0 where
-    the connection was dropped; ``forwarded`` is whether the registry behind saw the request.
+    Attributes:
+        number: its place in the order in which requests arrived, from 0.
+        method: as it was sent.
+        path: including the query.
+        headers: with lower-case names.
+        received: bytes of its body that came.
+        status: what the client was answered; 0 where the connection was dropped.
+        forwarded: whether the registry behind saw it.
+        marks: which marked secrets it carried, and where.
     """
 
+    number: int
     method: str
     path: str
     headers: Mapping[str, str]
     received: int
     status: int
     forwarded: bool
+    marks: tuple[Found, ...] = ()
 
 
 class Held:
@@ -54,23 +66,13 @@ class Held:
 
 @dataclass
 class Rule:
-    """What to do with the requests that match; ``skip`` of them pass first, then ``times`` are met (None: all)."""
+    """Meets the requests that match with a fault; ``skip`` of them pass first, then ``times`` are met (None: all)."""
 
     method: str
     path: str
     times: int | None
     skip: int
-    status: int | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
-    drop_before: bool = False
-    drop_after: bool = False
-    cut: bool = False
-    corrupt: bool = False
-    omit: tuple[str, ...] = ()
-    seconds: float = 0.0
-    action: Callable[[], None] | None = None
-    held: Held | None = None
+    fault: Fault
 
     def matches(self, method: str, path: str) -> bool:
         """Whether this rule is about such a request."""

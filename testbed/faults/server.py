@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import itertools
+import re
 import socket
 import ssl
+import struct
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
+from testbed.faults.fault import NO_FAULT, Answer, Drop, Fault
+from testbed.faults.marks import BodyMarks, Marks
 from testbed.faults.rules import Rule, Seen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 CHUNK = 64 * 1024
+DRIPS = 10
+"""In how many pieces a body comes that drips."""
+READS = "GET|HEAD"
+WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER switched on with no time to linger: closing resets the connection (socket(7))."""
+OTHER_DIGEST = f"sha256:{'0' * 64}"
 HOP_BY_HOP = frozenset({"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "expect"})
 
 
@@ -30,10 +42,17 @@ class FaultServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.upstream = upstream
         self.closing = threading.Event()
+        self.marks = Marks({})
+        self.watcher: Callable[[Seen], None] | None = None
+        self.one_write = threading.Lock()
+        self.numbers = itertools.count()
+        self._busy = 0
+        self._idle = threading.Condition()
         self._lock = threading.Lock()
         self._rules: list[Rule] = []
         self._seen: list[Seen] = []
         self._connections: set[Any] = set()
+        self._to_reset: set[Any] = set()
         if tls is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*tls)
@@ -55,8 +74,14 @@ class FaultServer(ThreadingHTTPServer):
         with self._lock:
             self._rules.append(rule)
 
-    def take(self, method: str, path: str) -> Rule | None:
-        """The rule for this request, counted as used."""
+    def hide(self, path: str, reads: int) -> None:
+        """Answer the next reads of this path 404, whatever the other rules say."""
+        answer = Answer.error(http.client.NOT_FOUND, "MANIFEST_UNKNOWN")
+        with self._lock:
+            self._rules.insert(0, Rule(READS, rf"^{re.escape(path)}$", reads, 0, Fault(answer=answer)))
+
+    def take(self, method: str, path: str) -> Fault:
+        """What to do with this request, counted as done."""
         with self._lock:
             for rule in self._rules:
                 if not rule.matches(method, path) or rule.times == 0:
@@ -66,14 +91,32 @@ class FaultServer(ThreadingHTTPServer):
                     continue
                 if rule.times is not None:
                     rule.times -= 1
-                return rule
-        return None
+                return rule.fault
+        return NO_FAULT
 
     def clear(self) -> None:
         """Forget all requests and all rules."""
         with self._lock:
             self._seen.clear()
             self._rules.clear()
+            self.numbers = itertools.count()
+
+    @contextlib.contextmanager
+    def working(self) -> Iterator[None]:
+        """Count a request as under way until the block ends."""
+        with self._idle:
+            self._busy += 1
+        try:
+            yield
+        finally:
+            with self._idle:
+                self._busy -= 1
+                self._idle.notify_all()
+
+    def wait_until_idle(self, seconds: float) -> bool:
+        """Wait until no request is under way; whether that came to be within this time."""
+        with self._idle:
+            return self._idle.wait_for(lambda: self._busy == 0, seconds)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Remember a client's connection, to end it with the server."""
@@ -81,11 +124,23 @@ class FaultServer(ThreadingHTTPServer):
             self._connections.add(request)
         super().process_request(request, client_address)
 
+    def reset(self, request: Any) -> None:
+        """End this connection with a reset once its handler has left it."""
+        with self._lock:
+            self._to_reset.add(request)
+
     def shutdown_request(self, request: Any) -> None:
-        """Forget a client's connection."""
+        """Forget a client's connection, and end it."""
         with self._lock:
             self._connections.discard(request)
-        super().shutdown_request(request)
+            is_reset = request in self._to_reset
+            self._to_reset.discard(request)
+        if not is_reset:
+            super().shutdown_request(request)
+            return
+        with contextlib.suppress(OSError):
+            request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        self.close_request(request)
 
     def server_close(self) -> None:
         """End the connections that are open, too."""
@@ -105,44 +160,65 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: FaultServer
+    number: int
+    looked_at: BodyMarks
 
     def log_message(self, *_: object) -> None:
         """Keep standard error clean."""
 
     def handle_any(self) -> None:
         """Serve one request, whatever its method."""
-        rule = self.server.take(self.command, self.path) or Rule(".*", "", None, 0)
-        if rule.held is None:
-            self._meet(rule)
+        with self.server.working():
+            self._serve()
+
+    def _serve(self) -> None:
+        self.number = next(self.server.numbers)
+        self.looked_at = self.server.marks.body()
+        fault = self.server.take(self.command, self.path)
+        if fault.held is None:
+            self._meet(fault)
             return
         try:
-            if rule.held.half or rule.held.wait():
-                self._meet(rule)
+            if fault.held.half or fault.held.wait():
+                self._meet(fault)
             else:
                 self.close_connection = True
         finally:
-            rule.held.finished.set()
+            fault.held.finished.set()
 
-    def _meet(self, rule: Rule) -> None:
-        if rule.seconds:
-            self.server.closing.wait(rule.seconds)
-        if rule.action is not None:
-            rule.action()
-        if rule.status is not None or rule.drop_before:
-            received = sum(len(chunk) for chunk in self._body())
-            self._seen(received, rule.status or 0, forwarded=False)
-            if rule.drop_before:
-                self.close_connection = True
-            else:
-                self._answer(rule)
-            return
-        self._forward(rule)
+    def _meet(self, fault: Fault) -> None:
+        if fault.seconds:
+            self.server.closing.wait(fault.seconds)
+        if fault.before is not None:
+            fault.before()
+        if fault.drop is Drop.BEFORE:
+            self._seen(self._swallow(), 0, forwarded=False)
+            self._leave(fault)
+        elif fault.answer is not None:
+            self._seen(self._swallow(), fault.answer.status, forwarded=False)
+            self._answer(fault.answer)
+        else:
+            self._forward(fault)
 
-    def _seen(self, received: int, status: int, *, forwarded: bool) -> None:
+    def _leave(self, fault: Fault) -> None:
+        self.close_connection = True
+        if fault.reset:
+            self.server.reset(self.connection)
+
+    def _seen(self, received: int, status: int, *, forwarded: bool) -> Seen:
         headers = {name.lower(): value for name, value in self.headers.items()}
-        self.server.record(Seen(self.command, self.path, headers, received, status, forwarded))
+        marks = (*self.server.marks.find_in_request(self.path, headers), *self.looked_at.found)
+        seen = Seen(self.number, self.command, self.path, headers, received, status, forwarded, marks)
+        self.server.record(seen)
+        return seen
+
+    def _swallow(self) -> int:
+        return sum(len(chunk) for chunk in self._body())
 
     def _body(self) -> Iterator[bytes]:
+        yield from self.looked_at.pass_on(self._chunks())
+
+    def _chunks(self) -> Iterator[bytes]:
         if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
             while size := int(self.rfile.readline().split(b";")[0], 16):
                 yield self.rfile.read(size)
@@ -157,31 +233,40 @@ class _Handler(BaseHTTPRequestHandler):
             left -= len(chunk)
             yield chunk
 
-    def _answer(self, rule: Rule) -> None:
-        headers = dict(rule.headers)
-        if rule.status == http.client.TEMPORARY_REDIRECT and "Location" in headers:
+    def _answer(self, answer: Answer) -> None:
+        headers = dict(answer.headers)
+        if answer.status == http.client.TEMPORARY_REDIRECT and "Location" in headers:
             joiner = "&" if "?" in self.path else "?"
             headers["Location"] += f"{self.path}{joiner}X-Signature=secret-of-the-cdn"
-        self.send_response_only(rule.status or 0)
+        self.send_response_only(answer.status)
         for name, value in headers.items():
             self.send_header(name, value)
         if not any(name.lower() == "content-length" for name in headers):
-            self.send_header("Content-Length", str(len(rule.body)))
+            self.send_header("Content-Length", str(len(answer.body)))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(rule.body)
+            self.wfile.write(answer.body)
 
-    def _forward(self, rule: Rule) -> None:
+    def _forward(self, fault: Fault) -> None:
         upstream = http.client.HTTPConnection(self.server.upstream, timeout=60)
+        watched = self.server.watcher is not None and self.command in WRITES
         try:
-            received = self._send(upstream)
-            answer = upstream.getresponse()
-            self._seen(received, 0 if rule.drop_after else answer.status, forwarded=True)
-            if rule.drop_after:
+            with self.server.one_write if watched else contextlib.nullcontext():
+                received = self._send(upstream)
+                answer = upstream.getresponse()
+                dropped = fault.drop is Drop.AFTER
+                seen = self._seen(received, 0 if dropped else answer.status, forwarded=True)
+                if self.server.watcher is not None:
+                    self.server.watcher(seen)
+            if fault.lag and answer.status < http.client.BAD_REQUEST:
+                self.server.hide(self.path, fault.lag)
+            if fault.after is not None:
+                fault.after()
+            if dropped:
                 answer.read()
-                self.close_connection = True
+                self._leave(fault)
             else:
-                self._return(answer, rule)
+                self._return(answer, fault)
         finally:
             upstream.close()
 
@@ -213,29 +298,43 @@ class _Handler(BaseHTTPRequestHandler):
             return False
         return True
 
-    def _return(self, answer: http.client.HTTPResponse, rule: Rule) -> None:
+    def _return(self, answer: http.client.HTTPResponse, fault: Fault) -> None:
         length = answer.getheader("Content-Length")
         self.send_response_only(answer.status)
         for name, value in answer.getheaders():
-            if name.lower() not in HOP_BY_HOP and name.lower() not in rule.omit:
-                self.send_header(name, value)
+            if name.lower() not in HOP_BY_HOP and name.lower() not in fault.omit:
+                self.send_header(name, _told(name.lower(), value, fault))
         if length is None and self.command != "HEAD":
             self.send_header("Connection", "close")
             self.close_connection = True
         self.end_headers()
-        if self.command == "HEAD":
-            return
-        halved = rule.cut or (rule.held is not None and rule.held.half)
-        left = int(length) // 2 if halved and length is not None else None
-        while chunk := answer.read(CHUNK if left is None else min(CHUNK, left)):
-            self.wfile.write(bytes(byte ^ 1 for byte in chunk) if rule.corrupt else chunk)
+        if self.command != "HEAD":
+            self._return_body(answer, fault, None if length is None else int(length))
+
+    def _return_body(self, answer: http.client.HTTPResponse, fault: Fault, length: int | None) -> None:
+        halved = fault.cut or (fault.held is not None and fault.held.half)
+        left = length // 2 if halved and length is not None else None
+        piece = CHUNK if not fault.drip else max(1, (length or CHUNK) // DRIPS)
+        while chunk := answer.read(piece if left is None else min(piece, left)):
+            self.wfile.write(bytes(byte ^ 1 for byte in chunk) if fault.corrupt else chunk)
+            if fault.drip:
+                self.server.closing.wait(fault.drip)
             if left is not None:
                 left -= len(chunk)
-        if halved:
-            self.close_connection = True
-        if rule.held is not None and rule.held.half:
+        if halved or fault.length:
+            self._leave(fault)
+        if fault.held is not None and fault.held.half:
             self.wfile.flush()
-            rule.held.wait()
+            fault.held.wait()
+
+
+def _told(name: str, value: str, fault: Fault) -> str:
+    """What the client is told a header of the answer is."""
+    if name == "content-length" and fault.length:
+        return str(max(0, int(value) + fault.length))
+    if name == "docker-content-digest" and fault.wrong_digest:
+        return OTHER_DIGEST
+    return value
 
 
 def _framed(chunk: bytes) -> bytes:

@@ -82,9 +82,9 @@ class MemoryRegistry(Registry):
             for held in found:
                 del held[reference]
 
-    def check_access(self, host: str) -> None:
+    def check_access(self, repository: Repository) -> None:
         """Let every client in."""
-        self._repeated("check_access", host, lambda _: None)
+        self._repeated("check_access", str(repository), lambda _: None)
 
     def manifest(self, repository: Repository, reference: str) -> Manifest | None:
         """Return what is under a tag or digest."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from runner.errors import UsageInvalid
 from runner.oci.layout import write_layout_folder
+from runner.runtime.storage import storage_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -53,6 +54,8 @@ class LayoutDestination:
         try:
             write_layout_folder(self._folder, sorted(self._entries, key=lambda entry: entry[0]), self._registry)
         except OSError as error:
-            raise UsageInvalid(f"--to-layout: {self._folder} cannot be written: {error.strerror}") from error
+            raise storage_error(error, self._folder) or UsageInvalid(
+                f"--to-layout: {self._folder} cannot be written: {error.strerror}"
+            ) from error
         for name, artifact in self._entries:
             self._tell_written(name, artifact.root.digest)

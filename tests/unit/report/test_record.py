@@ -66,6 +66,20 @@ def test_steps_keep_order_outcome_and_time() -> None:
     ]
 
 
+def test_a_step_ends_with_the_translated_error() -> None:
+    """What a raised error is translated to is what the step says and what goes on; another one goes on as it was."""
+    told = BuildFailed("the disk is full")
+    record = Record(lambda _: None, translate=lambda error: told if isinstance(error, OSError) else error)
+    with pytest.raises(BuildFailed) as caught, record.step("build", "s3"):
+        raise OSError(28, "No space left on device")
+    assert caught.value is told
+    assert isinstance(told.__cause__, OSError)
+    with pytest.raises(KeyError) as other, record.step("build", "s3"):
+        raise KeyError("x")
+    assert other.value.__cause__ is None
+    assert [step.reason for step in record.close().steps] == ["the disk is full", "KeyError('x')"]
+
+
 def test_record_is_saved_after_each_step() -> None:
     """Whoever keeps the record is given it after every step, also a failed one."""
     saved: list[RecordDocument] = []
