@@ -51,7 +51,6 @@ image: setup ## build the runner's own image: make image [TAG=NAME] [BASE=IMAGE]
 	@$(BIN)/python -m hack.image $(if $(TAG),--tag $(TAG)) $(if $(BASE),--base $(BASE)) $(if $(JOBS),--jobs $(JOBS))
 
 pin-bases: setup ## write the current digest of each base image into the files that name it
-	@hack/build-tool crane
 	@$(BIN)/python -m hack.pin_bases
 
 image-figures: setup ## measure the runner's image: its size, and how long it takes to start (needs root)

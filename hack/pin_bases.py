@@ -6,6 +6,7 @@ A digest is what a registry answers and nothing else: where one tag has none, no
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
 import sys
@@ -14,13 +15,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from testbed.paths import BUILT, ROOT
-from testbed.processes import ProgramFailed, end_on_signals, read
+from runner.errors import ReleaseError
+from runner.oci.credentials import DockerConfig
+from runner.oci.helper import CredentialHelpers
+from runner.oci.name import Name
+from runner.oci.registry import Registry
+from runner.oci.transport import Transport
+from runner.runtime.lifetime import Lifetime
+from runner.runtime.process import Children
+from testbed.paths import ROOT
+from testbed.processes import end_on_signals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
-CRANE = BUILT / "crane"
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 NAMED = re.compile(
     r"""^(?P<before>ARG\ BASE=|\s+base_image:\ +)
@@ -30,7 +37,8 @@ NAMED = re.compile(
 )
 """A base with a tag: in a Dockerfile the default of BASE, in jobs.yaml build.base_image. A folder has none."""
 
-DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+DOCKER_HUB = "registry-1.docker.io"
+DOCKER_HUB_NAMES = frozenset({"docker.io", "index.docker.io"})
 ASKED_AT_ONCE = 4
 
 
@@ -85,20 +93,42 @@ def pin(files: Iterable[Path], digest_of: Callable[[str], str]) -> tuple[Pinned,
     return tuple(Pinned(file, name, digests[name], before) for file, name, before in found)
 
 
-def registry_digest(name: str, *, crane: Path = CRANE, environment: Mapping[str, str] | None = None) -> str:
-    """Ask a name's registry for its digest, with the credentials of Docker's config file.
+@contextlib.contextmanager
+def open_registry(environment: Mapping[str, str]) -> Iterator[Registry]:
+    """A client of registries, with the credentials of Docker's config file, as a release has it."""
+    lifetime = Lifetime()
+    helpers = CredentialHelpers(Children(lifetime).run, environment)
+    with Transport(lifetime, environment) as transport:
+        yield Registry(transport, DockerConfig.find(environment, helpers))
+
+
+def registry_digest(name: str, registry: Registry) -> str:
+    """Ask a name's registry for its digest.
 
     Raises:
-        NotPinned: it does not answer, has no such tag, or answers something else.
+        NotPinned: it is no name, its registry does not answer or has no such tag.
     """
     try:
-        said = read([crane, "digest", name], env=os.environ if environment is None else environment)
-    except ProgramFailed as error:
-        why = str(error).splitlines()[-1].strip().removeprefix("Error: ")
-        raise NotPinned(f"no digest could be read for {name}, so nothing was changed; crane says: {why}") from error
-    if not DIGEST.fullmatch(said):
-        raise NotPinned(f"no digest could be read for {name}, so nothing was changed; its registry says {said!r}")
-    return said
+        full = full_name(name)
+        manifest = registry.manifest(full.repository, full.tag)
+    except (ReleaseError, ValueError) as error:
+        raise NotPinned(f"no digest could be read for {name}, so nothing was changed: {error}") from error
+    if manifest is None:
+        raise NotPinned(f"no digest could be read for {name}, so nothing was changed: its registry has no such tag")
+    return manifest.digest
+
+
+def full_name(name: str) -> Name:
+    """Read a name as docker does: one without a host is Docker Hub's, and there ``library/`` may be left out.
+
+    Source: distribution/reference ``normalize.go``. ValueError where it is none.
+    """
+    host, slash, path = name.partition("/")
+    if not slash or not ("." in host or ":" in host or host == "localhost"):
+        host, path = "docker.io", name
+    if host in DOCKER_HUB_NAMES:
+        host, path = DOCKER_HUB, path if "/" in path else f"library/{path}"
+    return Name.parse(f"{host}/{path}")
 
 
 def _named(text: str) -> Iterable[re.Match[str]]:
@@ -117,8 +147,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("files", nargs="*", type=Path, help="Dockerfiles and jobs.yaml [default: this project's]")
     given = parser.parse_args(arguments)
     try:
-        for pinned in pin(tuple(given.files) or default_files(), registry_digest):
-            print(pinned)
+        with open_registry(os.environ) as registry:
+            for pinned in pin(tuple(given.files) or default_files(), lambda name: registry_digest(name, registry)):
+                print(pinned)
     except (NotPinned, OSError) as error:
         print(f"pin-bases: {error}", file=sys.stderr)
         return 1

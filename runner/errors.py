@@ -359,7 +359,7 @@ class NotVisible(ReleaseError):
 
 
 class CredentialsRefused(ReleaseError):
-    """The registry answered 401 or 403, or asked for credentials and none are configured."""
+    """The registry or its token service refused the credentials, or asked for some and none can be had."""
 
     exit_code = ExitCode.CREDENTIALS
     remedy = "Renew the credentials in the Docker config file (DOCKER_CONFIG), then rerun."

@@ -16,8 +16,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runner.errors import ExitCode
+from runner.oci.credentials import Login
+from testbed.faults.proxy import FaultProxy
 from testbed.process_table import processes_with
-from tests.support.registry import crane_registry
+from testbed.token_server import Accounts, TokenServer
+from tests.support.registry import PASSWORD, USERNAME, crane_registry, docker_registry
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -241,3 +244,34 @@ assert open_registry(session).manifest(name.repository, name.tag) is None
     log = (tmp_path / "reports" / "release-log.jsonl").read_text("utf-8")
     requests = [event for event in map(json.loads, log.splitlines()) if event["event"] == "request"]
     assert [(event["method"], event["status"]) for event in requests] == [("GET", 404)]
+
+
+@pytest.mark.parametrize("scheme", ["basic", "tokens"])
+def test_a_login_in_a_session(tmp_path: Path, scheme: str) -> None:
+    """A helper's login serves a session, and neither it nor a token made with it stands in any report or line."""
+    helper = tmp_path / "bin" / "docker-credential-store"
+    helper.parent.mkdir()
+    answer = json.dumps({"Username": USERNAME, "Secret": PASSWORD})
+    helper.write_text(f"#!/bin/sh\nenv >&2\necho '{answer}'\n", encoding="utf-8")
+    helper.chmod(0o755)
+    (tmp_path / "config.json").write_text(json.dumps({"credsStore": "store"}), encoding="utf-8")
+    service = TokenServer(Accounts({USERNAME: PASSWORD}, rights={None: {}}), tmp_path / "certificate")
+    with service, FaultProxy(service.host) as tokens:
+        trust = service.trust(host=tokens.host) if scheme == "tokens" else None
+        with docker_registry(tmp_path / "registry", basic=scheme == "basic", tokens=trust) as registry:
+            work = f"""
+name = Name.parse("{registry.host}/ack/controller:1")
+assert open_registry(session).manifest(name.repository, name.tag) is None
+"""
+            environment = {
+                "PATH": f"{helper.parent}{os.pathsep}{os.environ['PATH']}",
+                "DOCKER_CONFIG": str(tmp_path),
+                "GITHUB_TOKEN": "marked",
+            }
+            with supervised(tmp_path, work, environment=environment) as session:
+                code, lines = session.end()
+    assert code == 0
+    assert bool(tokens.requests) is (scheme == "tokens")
+    written = "".join(path.read_text("utf-8") for path in (tmp_path / "reports").iterdir()) + "".join(lines)
+    secrets = (PASSWORD, Login(USERNAME, PASSWORD).basic.removeprefix("Basic "), "Bearer", "scope=", "marked")
+    assert not [secret for secret in secrets if secret in written]

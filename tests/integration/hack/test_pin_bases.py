@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 
-from hack.pin_bases import NotPinned, default_files, main, pin, registry_digest
-from runner.oci.credentials import DockerConfig
+from hack.pin_bases import NotPinned, default_files, main, open_registry, pin, registry_digest
+from runner.oci.credentials import DockerConfig, Login
 from runner.oci.name import Repository
 from runner.oci.registry import Registry
 from runner.oci.transport import Transport
 from runner.runtime.lifetime import Lifetime
 from testbed.base_images import AMD64, base_layout, push
 from testbed.faults.proxy import FaultProxy
-from tests.support.registry import crane_registry
-from tests.support.tools import require_tool
+from testbed.token_server import Accounts, TokenServer
+from tests.support.registry import PASSWORD, USERNAME, crane_registry, docker_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,8 +54,8 @@ class Bases:
 
     def digest(self, name: str) -> str:
         """What pin-bases asks."""
-        environment = {"HOME": str(self.folder), "DOCKER_CONFIG": str(self.folder)}
-        return registry_digest(name, crane=require_tool("crane"), environment=environment)
+        with open_registry({"HOME": str(self.folder), "DOCKER_CONFIG": str(self.folder)}) as registry:
+            return registry_digest(name, registry)
 
 
 @pytest.fixture
@@ -100,7 +101,7 @@ def test_a_tag_that_is_not_there_changes_nothing(bases: Bases, name: str) -> Non
         bases.write("jobs.yaml", JOBS, f"{bases.host}/{name}"),
     )
     texts = [file.read_text() for file in files]
-    with pytest.raises(NotPinned, match=f"{name}, so nothing was changed; crane says: .*UNKNOWN"):
+    with pytest.raises(NotPinned, match=f"{name}, so nothing was changed: its registry has no such tag"):
         pin(files, bases.digest)
     assert [file.read_text() for file in files] == texts
 
@@ -117,6 +118,25 @@ def test_a_registry_that_does_not_answer_changes_nothing(bases: Bases) -> None:
     with pytest.raises(NotPinned, match=r"base:1\.0.*refused"):
         pin((jobs,), bases.digest)
     assert jobs.read_text() == text
+
+
+def test_a_registry_that_wants_tokens(tmp_path: Path) -> None:
+    """A base is read with the login of Docker's config file, and for nobody without one."""
+    accounts = Accounts({USERNAME: PASSWORD}, rights={None: {}})
+    with (
+        TokenServer(accounts, tmp_path / "certificate") as service,
+        docker_registry(tmp_path / "registry", tokens=service.trust()) as server,
+    ):
+        (tmp_path / "home" / ".docker").mkdir(parents=True)
+        auth = Login(USERNAME, PASSWORD).basic.removeprefix("Basic ")
+        config = json.dumps({"auths": {server.host: {"auth": auth}}})
+        (tmp_path / "home" / ".docker" / "config.json").write_text(config)
+        bases = Bases(tmp_path / "home", server.host)
+        digest = bases.push("base:1.0")
+        with open_registry({"HOME": str(tmp_path / "home")}) as registry:
+            assert registry_digest(f"{server.host}/base:1.0", registry) == digest
+        with open_registry({}) as registry, pytest.raises(NotPinned, match="none are configured"):
+            registry_digest(f"{server.host}/base:1.0", registry)
 
 
 @pytest.mark.parametrize("base", ["scratch", "oci:base", "registry.example/base"])
@@ -143,7 +163,6 @@ def test_the_project_names_bases_that_can_be_pinned() -> None:
 
 def test_the_command_says_what_it_did(bases: Bases, capsys: pytest.CaptureFixture[str]) -> None:
     """The command prints a line for each base; where one has no digest it prints why, and ends with 1."""
-    require_tool("crane")
     digest = bases.push("base:1.0")
     jobs = bases.write("jobs.yaml", JOBS, f"{bases.host}/base:1.0")
     assert main([str(jobs)]) == 0

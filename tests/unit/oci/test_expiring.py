@@ -162,6 +162,33 @@ def test_two_threads_and_one_key() -> None:
     assert len(make.made) == 1
 
 
+def test_two_threads_and_a_failure() -> None:
+    """A thread that waits for another's attempt shares its failure, and makes none itself; who asks later does."""
+    kept = store(Clock())
+    begun, may_fail = threading.Event(), threading.Event()
+    attempts: list[str] = []
+
+    def fail() -> Thing:
+        attempts.append(f"attempt {len(attempts) + 1}")
+        begun.set()
+        may_fail.wait(20)
+        raise LookupError(attempts[-1])
+
+    def ask() -> str:
+        with pytest.raises(LookupError) as raised:
+            kept.get("a", fail)
+        return str(raised.value)
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(ask)
+        begun.wait(20)
+        second = pool.submit(ask)
+        threading.Timer(0.2, may_fail.set).start()  # by then the second one waits for the first
+        assert [first.result(), second.result()] == ["attempt 1"] * 2
+    assert ask() == "attempt 2"
+    assert kept.get("a", Maker(Clock())) == Thing("thing 1")
+
+
 def test_two_threads_and_two_keys() -> None:
     """Values of different keys are made side by side: none waits for another."""
     kept = store(Clock())

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import io
+
 import pytest
+import urllib3
 
 from runner.errors import RegistryFailed, RunEnded
 from runner.oci.messages import Request, TransientFailure
 from runner.oci.retries import RetryPolicy
-from runner.oci.transport import Transport
+from runner.oci.transport import Response, Transport
 from runner.runtime.lifetime import Lifetime
 
 NOW = 1_800_000_000.0
@@ -84,3 +87,15 @@ def test_no_request_is_made_once_the_run_has_ended() -> None:
     lifetime.end("the deadline")
     with Transport(lifetime, {}) as transport, pytest.raises(RunEnded, match="the deadline"):
         transport.exchange(Request("GET", "http://127.0.0.1:9/v2/"))
+
+
+@pytest.mark.parametrize("content", [b"", b"error", b"x" * 100_000], ids=["empty", "short", "more than is read"])
+def test_an_error_is_read_again(content: bytes) -> None:
+    """The body of an error can be read once more, by whoever decides about it after the first reader."""
+    raw = urllib3.HTTPResponse(io.BytesIO(content), status=400, preload_content=False)
+    response = Response(GET, raw, lambda: None)
+    read = response.read_error()
+    assert content.startswith(read)
+    assert response.read(1 << 20) == read
+    assert b"".join(response.chunks()) == read
+    raw.close()
