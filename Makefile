@@ -4,11 +4,11 @@ SHELL := /bin/sh
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 BIN := .venv/bin
-TOOLS := crane helm3 helm4 prow kube-apiserver
+TOOLS := crane registry helm3 helm4 prow kube-apiserver
 ENVIRONMENTS := moto_server
 WORKERS ?= 2
 
-.PHONY: help setup tools demo prow picture pages deck-pictures bench image pin-bases image-figures test check format clean
+.PHONY: help setup tools demo prow ecr picture pages deck-pictures bench image pin-bases image-figures test check format clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,7 +16,7 @@ help: ## list these commands
 setup: ## make .venv from the lock file
 	@hack/setup
 
-tools: ## build the pinned tools that tests need: crane, both helms, Prow's programs, kube-apiserver, an S3 server, Deck's pages
+tools: ## build the pinned tools that tests need: crane, its registry, both helms, Prow's programs, kube-apiserver, an S3 server, Deck's pages
 	@hack/build-tool $(TOOLS)
 	@hack/build-environment $(ENVIRONMENTS)
 	@hack/build-deck-pages
@@ -29,6 +29,11 @@ prow: setup ## run a whole Prow on this machine and release through it, until in
 	@hack/build-environment moto_server
 	@hack/build-deck-pages
 	@$(BIN)/python -m testbed.prow
+
+ecr: setup ## run an ECR Public on this machine, with a sample controller to release to it, until interrupted
+	@hack/build-tool crane registry helm4
+	@hack/build-environment moto_server
+	@$(BIN)/python -m testbed.ecr_public
 
 picture: setup ## draw what the demo prints, for the README
 	@$(BIN)/python -m hack.demo_picture
@@ -69,5 +74,5 @@ format: setup ## format the code and apply the fixes that lint can make
 	$(BIN)/ruff check --fix .
 
 clean: ## remove everything that these commands made in this folder
-	rm -rf .venv .tools artifacts dist .demo .prow .mypy_cache .ruff_cache .import_linter_cache .hypothesis .pytest_cache
+	rm -rf .venv .tools artifacts dist .demo .ecr .prow .mypy_cache .ruff_cache .import_linter_cache .hypothesis .pytest_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,4 +1,4 @@
-"""Registries on this machine, on free loopback ports: crane's, and Debian's docker-registry."""
+"""Registries on this machine, on free loopback ports: crane's, alone and with referrers, and docker-registry."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 READY_SECONDS = 20.0
 WRITE = re.compile(r" (?:POST|PUT|PATCH|DELETE) /v2/", re.MULTILINE)
 PORT = re.compile(r"serving on port (\d+)")
+SERVING = re.compile(r"serving on 127\.0\.0\.1:(\d+)")
 LISTENING = re.compile(r"listening on 127\.0\.0\.1:(\d+)")
 
 
@@ -48,6 +49,19 @@ def serve(crane: Path, folder: Path) -> Iterator[LocalRegistry]:
     blobs.mkdir(parents=True)
     argv: Argv = [crane, "registry", "serve", "--address", "127.0.0.1:0", "--disk", blobs]
     with running(argv, folder / "log", PORT) as registry:
+        yield registry
+
+
+@contextlib.contextmanager
+def serve_referrers_registry(program: Path, folder: Path) -> Iterator[LocalRegistry]:
+    """Run crane's registry with the referrers API (``hack/tools/registry``), its blobs below ``folder``.
+
+    Raises:
+        RuntimeError: as ``running``.
+    """
+    blobs = folder / "blobs"
+    blobs.mkdir(parents=True)
+    with running([program, "--disk", blobs], folder / "log", SERVING) as registry:
         yield registry
 
 

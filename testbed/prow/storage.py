@@ -5,24 +5,18 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import os
-import re
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 from xml.etree import ElementTree as ET
 
-from testbed.processes import started, tied
+from testbed import moto
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from testbed.processes import Argv
-
-READY_SECONDS = 60.0
-ADDRESS = re.compile(r"Running on http://(127\.0\.0\.1:\d+)")
+ANSWER_SECONDS = 60.0
 NAMESPACE = {"s3": "http://s3.amazonaws.com/doc/2006-03-01/"}
 AUTHORIZATION = (
     "AWS4-HMAC-SHA256 Credential=local/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=none"
@@ -89,19 +83,12 @@ def serve(server: Path, folder: Path, *, bucket: str = "prow") -> Iterator[Stora
     Raises:
         StorageFailed: it ended or did not answer in time.
     """
-    temporary = folder / "tmp"
-    temporary.mkdir(parents=True)
-    log = folder / "log"
-    argv: Argv = [server, "--host", "127.0.0.1", "--port", "0"]
-    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "TMPDIR": str(temporary), "NO_COLOR": "1"}
-    with log.open("wb") as output, started(tied(argv), env=environment, output=output) as child:
-        deadline = time.monotonic() + READY_SECONDS
-        while (printed := ADDRESS.search(log.read_text(encoding="utf-8"))) is None:
-            if child.poll() is not None or time.monotonic() > deadline:
-                raise StorageFailed(f"the S3 server does not answer; it printed:\n{log.read_text(encoding='utf-8')}")
-            time.sleep(0.05)
-        _ask(printed[1], "PUT", f"/{bucket}")
-        yield Storage(printed[1], bucket, _write_credentials(folder / "credentials.json", printed[1]))
+    try:
+        with moto.serve(server, folder) as host:
+            _ask(host, "PUT", f"/{bucket}")
+            yield Storage(host, bucket, _write_credentials(folder / "credentials.json", host))
+    except moto.MotoFailed as error:
+        raise StorageFailed(f"there is no S3 server: {error}") from error
 
 
 def _write_credentials(path: Path, host: str) -> Path:
@@ -118,7 +105,7 @@ def _write_credentials(path: Path, host: str) -> Path:
 
 
 def _ask(host: str, method: str, path: str, body: bytes | None = None) -> bytes:
-    with contextlib.closing(http.client.HTTPConnection(host, timeout=READY_SECONDS)) as connection:
+    with contextlib.closing(http.client.HTTPConnection(host, timeout=ANSWER_SECONDS)) as connection:
         connection.request(method, path, body, {"Authorization": AUTHORIZATION})
         answer = connection.getresponse()
         content = answer.read()

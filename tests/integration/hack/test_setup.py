@@ -146,7 +146,7 @@ def test_everything_is_compiled_before_the_first_run(project: Path) -> None:
 
 
 def test_a_tool_is_built_once(project: Path) -> None:
-    """A tool is compiled by Go, is left alone while nothing changes, and is built anew when its go.mod does."""
+    """A tool is compiled by Go, is left alone while nothing changes, and is built anew when its files do."""
     tool = project / "hack" / "tools" / "hello"
     (tool / "hello").mkdir(parents=True)
     (tool / "go.mod").write_text("module example.invalid/hello\n\ngo 1.26\n\ntool example.invalid/hello/hello\n")
@@ -164,8 +164,9 @@ def test_a_tool_is_built_once(project: Path) -> None:
     assert "hello built in" in first.stderr
     assert subprocess.run([project / ".tools/bin/hello"], capture_output=True, check=True).stderr == b"hello\n"
     assert build().stderr == ""
-    (tool / "go.mod").write_text((tool / "go.mod").read_text() + "\n")
-    assert "hello built in" in build().stderr
+    for file in (tool / "go.mod", tool / "hello" / "main.go"):
+        file.write_text(file.read_text() + "\n")
+        assert "hello built in" in build().stderr
 
 
 def test_a_folder_of_several_programs(project: Path) -> None:

@@ -1,0 +1,1 @@
+"""What ECR Public on this machine keeps and decides, without a socket."""
