@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from runner.aws.client import Endpoint, RoleCredentials
 from runner.aws.expiry import renew_at
-from runner.aws.problem import Operation, printable
+from runner.aws.problem import Operation, printable, stated
 from runner.config.aws import ROLE_ARN
-from runner.errors import AwsFailed, AwsSettingWrong
+from runner.errors import AwsSettingWrong
 from runner.oci.expiring import ExpiringStore
 
 if TYPE_CHECKING:
@@ -95,19 +95,16 @@ class Identity:
         seconds = session_seconds(self._caller.remaining())
         operation = Operation("sts:AssumeRole", OWN_IDENTITY, about=role)
 
-        def call() -> Mapping[str, Any]:
+        def call() -> RoleCredentials:
             client: STSClient = self._open_client(Endpoint("sts", self._region), None)
-            return client.assume_role(RoleArn=role, RoleSessionName=self._session_name, DurationSeconds=seconds)
+            answer = client.assume_role(RoleArn=role, RoleSessionName=self._session_name, DurationSeconds=seconds)
+            key, secret, token = (
+                stated(answer, "Credentials", name) for name in ("AccessKeyId", "SecretAccessKey", "SessionToken")
+            )
+            expires = renew_at(answer["Credentials"].get("Expiration"), dict(answer), self._clock())
+            return RoleCredentials(role, key, secret, token, expires)
 
-        answer = self._caller.ask(operation, call)
-        try:
-            found = answer["Credentials"]
-            key, secret, token = (found[name] for name in ("AccessKeyId", "SecretAccessKey", "SessionToken"))
-        except KeyError as missing:
-            raise AwsFailed(f"AWS's answer to {operation} has no {missing.args[0]}") from None
-        credentials = RoleCredentials(
-            role, key, secret, token, renew_at(found.get("Expiration"), answer, self._clock())
-        )
+        credentials = self._caller.ask(operation, call)
         self._report("role assumed", role=role, session=self._session_name, seconds=seconds)
         return credentials
 
@@ -123,11 +120,11 @@ class Identity:
         operation = Operation("ssm:GetParameter", OWN_IDENTITY, about=f"the parameter {name}")
         region = name.split(":")[3] if name.startswith("arn:") else self._region
 
-        def call() -> Mapping[str, Any]:
+        def call() -> str:
             client: SSMClient = self._open_client(Endpoint("ssm", region), None)
-            return client.get_parameter(Name=name, WithDecryption=True)
+            return str(stated(client.get_parameter(Name=name, WithDecryption=True), "Parameter", "Value"))
 
-        value = str(self._caller.ask(operation, call).get("Parameter", {}).get("Value", "")).strip()
+        value = self._caller.ask(operation, call).strip()
         if not ROLE_ARN.fullmatch(value):
             # What it holds instead could be anything, also a secret.
             raise AwsSettingWrong(

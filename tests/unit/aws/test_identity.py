@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.aws.calls import Caller
+from runner.aws.calls import Caller, Patience
 from runner.aws.client import Endpoint, RoleCredentials
 from runner.aws.identity import OWN_IDENTITY, Identity, region_of, session_name, session_seconds
 from runner.config.aws import AwsSection, PublishRoleSection
@@ -50,12 +50,14 @@ def identity_of(
     *,
     told: list[tuple[str, Any]] | None = None,
     clock: Clock | None = None,
+    patience: Patience | None = None,
 ) -> Identity:
     told = [] if told is None else told
+    lifetime = MemoryLifetime()
     return Identity(
         section,
         environment,
-        Caller(MemoryLifetime()),
+        Caller(lifetime, patience, clock=lifetime.now),
         clients,
         report=lambda event, **values: told.append((event, values)),
         clock=clock or Clock(),
@@ -191,11 +193,17 @@ def test_expired_credentials(clients: StubbedClients) -> None:
         identity_of(section(arn=ROLE), clients).client(PUBLIC)
 
 
-def test_answer_without_credentials(clients: StubbedClients) -> None:
-    """An answer that lacks the credentials is AWS's failure."""
-    clients.stub("sts").add_response("assume_role", {})
-    with pytest.raises(AwsFailed, match="has no Credentials"):
-        identity_of(section(arn=ROLE), clients).client(PUBLIC)
+@pytest.mark.parametrize(
+    ("service", "method", "missing"), [("ssm", "get_parameter", "Parameter"), ("sts", "assume_role", "Credentials")]
+)
+def test_incomplete_answers(clients: StubbedClients, service: str, method: str, missing: str) -> None:
+    """An answer that lacks what was asked for is AWS's failure, and asked for again: no setting is wrong."""
+    if service == "sts":
+        parameter(clients, ROLE)
+    for _ in range(2):
+        clients.stub(service).add_response(method, {})
+    with pytest.raises(AwsFailed, match=f"the answer has no {missing} .2 times"):
+        identity_of(section(parameter=PARAMETER), clients, patience=Patience(seconds=0.6)).client(PUBLIC)
 
 
 # --- names, times, regions --------------------------------------------------------------------------------------------

@@ -46,7 +46,9 @@ def test_every_repository(clients: StubbedClients) -> None:
     """Every repository is made sure of, by its name below the alias, and each is told of."""
     stub = clients.stub("ecr-public")
     stub.add_response("get_authorization_token", TOKEN)
-    stub.add_response("create_repository", {}, {"repositoryName": "s3-chart"})
+    stub.add_response(
+        "create_repository", {"repository": {"repositoryName": "s3-chart"}}, {"repositoryName": "s3-chart"}
+    )
     prepared = Prepared(clients)
     prepared.registry.prepare({"ack/s3-chart": None})
     login = prepared.registry.login(HOST, "ack/s3-chart")
