@@ -42,7 +42,8 @@ class Identity:
 
     Args:
         section: jobs.yaml's section.
-        environment: the process's: region and the session's name come from it.
+        region: that of SSM and STS; None leaves it to AWS's own files.
+        session: the name of the role's session.
         caller: calls AWS.
         open_client: makes clients.
         report: called with what was done: an event in words, and its values.
@@ -52,7 +53,8 @@ class Identity:
     def __init__(
         self,
         section: AwsSection,
-        environment: Mapping[str, str],
+        region: str | None,
+        session: str,
         caller: Caller,
         open_client: OpenClient,
         *,
@@ -60,8 +62,8 @@ class Identity:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._section = section
-        self._region = region_of(section, environment)
-        self._session_name = session_name(environment)
+        self._region = region
+        self._session_name = session
         self._caller = caller
         self._open_client = open_client
         self._report = report
@@ -139,16 +141,16 @@ def region_of(section: AwsSection, environment: Mapping[str, str]) -> str | None
     return section.region or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or None
 
 
-def session_name(environment: Mapping[str, str]) -> str:
+def session_name(job: str | None, build: str | None) -> str:
     """Return the name of a role's session, by which CloudTrail shows who asked: job and build id.
 
     It has the letters and the length that STS allows, 2 to 64; of a job's name that is too long, the end is cut off.
     """
-    job = _NOT_IN_SESSION_NAMES.sub("-", environment.get("JOB_NAME") or "ack-release")
-    build = _NOT_IN_SESSION_NAMES.sub("-", environment.get("BUILD_ID") or "")[-32:]
-    if not build:
-        return job[:SESSION_NAME_LENGTH].ljust(2, "-")
-    return f"{job[: SESSION_NAME_LENGTH - len(build) - 1]}-{build}"
+    name = _NOT_IN_SESSION_NAMES.sub("-", job or "ack-release")
+    number = _NOT_IN_SESSION_NAMES.sub("-", build or "")[-32:]
+    if not number:
+        return name[:SESSION_NAME_LENGTH].ljust(2, "-")
+    return f"{name[: SESSION_NAME_LENGTH - len(number) - 1]}-{number}"
 
 
 def session_seconds(remaining: float | None) -> int:

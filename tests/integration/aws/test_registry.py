@@ -12,7 +12,7 @@ import pytest
 
 from runner.aws.boto import Clients
 from runner.aws.calls import Caller, Patience
-from runner.aws.identity import Identity
+from runner.aws.identity import Identity, region_of, session_name
 from runner.aws.registry import AwsRegistry
 from runner.config.aws import AwsSection, PublishRoleSection
 from runner.config.catalog import CatalogData
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/publisher"
 SESSION = f"arn:aws:sts::{ACCOUNT}:assumed-role/publisher/widget-release-17"
-JOB = {"JOB_NAME": "widget-release", "BUILD_ID": "17"}
 CONTROLLER = CatalogData("A controller", "# About", "# Usage", ("x86-64", "ARM 64"), ("Linux",))
 WANTED = {"aws-controllers-k8s/controller": CONTROLLER, "aws-controllers-k8s/team/chart": None}
 
@@ -53,14 +52,14 @@ class Publisher:
     def registry(self, section: AwsSection | None = None, lifetime: Lifetime | None = None) -> AwsRegistry:
         """The registry as a new run opens it; by default with the role whose ARN is in the parameter."""
         section = section or AwsSection(publish_role=PublishRoleSection(parameter=self.parameter))
-        environment = {**os.environ, **JOB}
+        region = region_of(section, os.environ)
         caller = Caller(lifetime or Lifetime(), Patience(seconds=5.0, first_pause=0.05, longest_pause=0.2))
-        clients = Clients(os.environ.get("AWS_REGION"), environment)
+        clients = Clients(region, os.environ)
 
         def tell(event: str, **values: Any) -> None:
             self.told.append((event, values))
 
-        identity = Identity(section, environment, caller, clients, report=tell)
+        identity = Identity(section, region, session_name("widget-release", "17"), caller, clients, report=tell)
         return AwsRegistry("ecr-public", self.account.host, identity, caller, report=tell)
 
     def asked(self) -> list[tuple[str, tuple[str, ...]]]:

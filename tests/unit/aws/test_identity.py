@@ -17,14 +17,13 @@ from runner.runtime.lifetime import Lifetime
 from testbed.memory.lifetime import MemoryLifetime
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from tests.unit.aws.conftest import StubbedClients
 
 ROLE = "arn:aws:iam::123456789012:role/ack/publish"
 PARAMETER = "/ack/prow/cd/public_ecr/publish_role"
 PUBLIC = Endpoint("ecr-public", "us-east-1")
-JOB = {"JOB_NAME": "s3-release", "BUILD_ID": "1993", "AWS_REGION": "eu-west-1"}
+REGION = "eu-west-1"
+SESSION = session_name("s3-release", "1993")
 NOW = 1_800_000_000.0
 
 
@@ -46,7 +45,6 @@ def section(region: str | None = None, **role: str) -> AwsSection:
 def identity_of(
     section: AwsSection,
     clients: StubbedClients,
-    environment: Mapping[str, str] = JOB,
     *,
     told: list[tuple[str, Any]] | None = None,
     clock: Clock | None = None,
@@ -56,7 +54,8 @@ def identity_of(
     lifetime = MemoryLifetime()
     return Identity(
         section,
-        environment,
+        region_of(section, {"AWS_REGION": REGION}),
+        SESSION,
         Caller(lifetime, patience, clock=lifetime.now),
         clients,
         report=lambda event, **values: told.append((event, values)),
@@ -209,16 +208,19 @@ def test_incomplete_answers(clients: StubbedClients, service: str, method: str, 
 # --- names, times, regions --------------------------------------------------------------------------------------------
 
 
-@given(st.dictionaries(st.sampled_from(["JOB_NAME", "BUILD_ID"]), st.text(max_size=150)))
-def test_session_names(environment: dict[str, str]) -> None:
+NAMES = st.one_of(st.none(), st.text(max_size=150))
+
+
+@given(NAMES, NAMES)
+def test_session_names(job: str | None, build: str | None) -> None:
     """Whatever job and build are called, the session's name has STS's letters and length."""
-    assert re.fullmatch(r"[\w+=,.@-]{2,64}", session_name(environment), re.ASCII)
+    assert re.fullmatch(r"[\w+=,.@-]{2,64}", session_name(job, build), re.ASCII)
 
 
 def test_session_name_of_a_long_job() -> None:
     """Of a job's name that is too long, the end is cut off: the build's id is whole."""
     job = "applicationautoscaling-and-another-service-with-a-name-release-of-it"
-    name = session_name({"JOB_NAME": job, "BUILD_ID": "1993123456789012345"})
+    name = session_name(job, "1993123456789012345")
     assert name == f"{job[:44]}-1993123456789012345"
     assert len(name) == 64
 
@@ -243,7 +245,7 @@ def test_session_of_this_run(clients: StubbedClients) -> None:
     """How long the run may go on decides how long a session is asked for."""
     assumed(clients, DurationSeconds=2101)
     lifetime = Lifetime(1800.5, clock=lambda: 0.0)
-    Identity(section(arn=ROLE), JOB, Caller(lifetime), clients, clock=Clock()).client(PUBLIC)
+    Identity(section(arn=ROLE), REGION, SESSION, Caller(lifetime), clients, clock=Clock()).client(PUBLIC)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ class Prepared:
         self.told: list[tuple[str, str]] = []
         self.lifetime = MemoryLifetime()
         caller = Caller(self.lifetime, clock=self.lifetime.now)
-        identity = Identity(AwsSection(), {}, caller, clients)
+        identity = Identity(AwsSection(), None, "s3-release-1", caller, clients)
         self.registry = AwsRegistry("ecr-public", HOST, identity, caller, report=self._tell)
 
     def _tell(self, event: str, **values: Any) -> None:
