@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
+import re
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -26,6 +28,7 @@ from runner.errors import (
 from runner.runtime.lifetime import Lifetime
 from testbed.ecr_public.identities import ACCOUNT, USER
 from testbed.faults.proxy import FaultProxy
+from testbed.paths import ROOT
 from testbed.prow.servers import free_ports
 from tests.integration.testbed.ecr_public.asking import request
 
@@ -204,6 +207,22 @@ def test_every_action_is_in_the_list(publisher: Publisher, account: EcrPublic) -
     account.create("controller")
     publisher.registry().prepare(WANTED)
     assert {action for _, actions in publisher.asked() for action in actions} == set(DENIED)
+
+
+def test_policies_of_the_documentation() -> None:
+    """The policies in docs/aws.md allow each identity the actions that it needs, and the other none of them."""
+    text = (ROOT / "docs" / "aws.md").read_text("utf-8")
+    policies = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", text, re.DOTALL)]
+    own, role = (
+        {action for statement in policy["Statement"] for action in as_list(statement["Action"])} for policy in policies
+    )
+    assert own == {action for action, who in DENIED.items() if who == USER}
+    assert role >= {action for action, who in DENIED.items() if who == SESSION}
+    assert not any("*" in action or "Delete" in action for action in own | role)
+
+
+def as_list(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
 
 
 def of_nobody(monkeypatch: pytest.MonkeyPatch, _: Path) -> None:
