@@ -61,24 +61,29 @@ def open_registry(session: Session, logins: Iterable[Credentials] = ()) -> Regis
     return Registry(transport, Chain((*logins, DockerConfig.find(session.environment, helpers))))
 
 
-def open_aws(session: Session, section: AwsSection, kinds: Mapping[str, AwsKind]) -> tuple[AwsRegistry, ...]:
+def open_aws(
+    session: Session, section: AwsSection, kinds: Mapping[str, AwsKind], *, job: str | None, build: str | None
+) -> tuple[AwsRegistry, ...]:
     """Return AWS's registries, which share an identity; AWS is asked when one of them is used first.
 
     Args:
         session: what they work in.
         section: jobs.yaml's section.
         kinds: what each host is to AWS; hosts that are none of AWS's are left out.
+        job: the name of Prow's job, for the name of the role's session.
+        build: its build's id, for the same.
     """
     if set(kinds.values()) <= {"none"}:
         return ()
     from runner.aws.boto import Clients
     from runner.aws.calls import Caller
-    from runner.aws.identity import Identity, region_of
+    from runner.aws.identity import Identity, region_of, session_name
     from runner.aws.registry import AwsRegistry
 
     caller, report = Caller(session.lifetime), session.log.info
-    clients = Clients(region_of(section, session.environment), session.environment)
-    identity = Identity(section, session.environment, caller, clients, report=report)
+    region = region_of(section, session.environment)
+    clients = Clients(region, session.environment)
+    identity = Identity(section, region, session_name(job, build), caller, clients, report=report)
     return tuple(
         AwsRegistry(kind, host, identity, caller, report=report) for host, kind in kinds.items() if kind != "none"
     )

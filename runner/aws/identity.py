@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from runner.aws.client import Endpoint, RoleCredentials
 from runner.aws.expiry import renew_at
-from runner.aws.problem import Operation, printable
+from runner.aws.problem import Operation, printable, stated
 from runner.config.aws import ROLE_ARN
-from runner.errors import AwsFailed, AwsSettingWrong
+from runner.errors import AwsSettingWrong
 from runner.oci.expiring import ExpiringStore
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ class Identity:
 
     Args:
         section: jobs.yaml's section.
-        environment: the process's: region and the session's name come from it.
+        region: that of SSM and STS; None leaves it to AWS's own files.
+        session: the name of the role's session.
         caller: calls AWS.
         open_client: makes clients.
         report: called with what was done: an event in words, and its values.
@@ -52,7 +53,8 @@ class Identity:
     def __init__(
         self,
         section: AwsSection,
-        environment: Mapping[str, str],
+        region: str | None,
+        session: str,
         caller: Caller,
         open_client: OpenClient,
         *,
@@ -60,8 +62,8 @@ class Identity:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._section = section
-        self._region = region_of(section, environment)
-        self._session_name = session_name(environment)
+        self._region = region
+        self._session_name = session
         self._caller = caller
         self._open_client = open_client
         self._report = report
@@ -95,19 +97,16 @@ class Identity:
         seconds = session_seconds(self._caller.remaining())
         operation = Operation("sts:AssumeRole", OWN_IDENTITY, about=role)
 
-        def call() -> Mapping[str, Any]:
+        def call() -> RoleCredentials:
             client: STSClient = self._open_client(Endpoint("sts", self._region), None)
-            return client.assume_role(RoleArn=role, RoleSessionName=self._session_name, DurationSeconds=seconds)
+            answer = client.assume_role(RoleArn=role, RoleSessionName=self._session_name, DurationSeconds=seconds)
+            key, secret, token = (
+                stated(answer, "Credentials", name) for name in ("AccessKeyId", "SecretAccessKey", "SessionToken")
+            )
+            expires = renew_at(answer["Credentials"].get("Expiration"), dict(answer), self._clock())
+            return RoleCredentials(role, key, secret, token, expires)
 
-        answer = self._caller.ask(operation, call)
-        try:
-            found = answer["Credentials"]
-            key, secret, token = (found[name] for name in ("AccessKeyId", "SecretAccessKey", "SessionToken"))
-        except KeyError as missing:
-            raise AwsFailed(f"AWS's answer to {operation} has no {missing.args[0]}") from None
-        credentials = RoleCredentials(
-            role, key, secret, token, renew_at(found.get("Expiration"), answer, self._clock())
-        )
+        credentials = self._caller.ask(operation, call)
         self._report("role assumed", role=role, session=self._session_name, seconds=seconds)
         return credentials
 
@@ -123,11 +122,11 @@ class Identity:
         operation = Operation("ssm:GetParameter", OWN_IDENTITY, about=f"the parameter {name}")
         region = name.split(":")[3] if name.startswith("arn:") else self._region
 
-        def call() -> Mapping[str, Any]:
+        def call() -> str:
             client: SSMClient = self._open_client(Endpoint("ssm", region), None)
-            return client.get_parameter(Name=name, WithDecryption=True)
+            return str(stated(client.get_parameter(Name=name, WithDecryption=True), "Parameter", "Value"))
 
-        value = str(self._caller.ask(operation, call).get("Parameter", {}).get("Value", "")).strip()
+        value = self._caller.ask(operation, call).strip()
         if not ROLE_ARN.fullmatch(value):
             # What it holds instead could be anything, also a secret.
             raise AwsSettingWrong(
@@ -142,16 +141,16 @@ def region_of(section: AwsSection, environment: Mapping[str, str]) -> str | None
     return section.region or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or None
 
 
-def session_name(environment: Mapping[str, str]) -> str:
+def session_name(job: str | None, build: str | None) -> str:
     """Return the name of a role's session, by which CloudTrail shows who asked: job and build id.
 
     It has the letters and the length that STS allows, 2 to 64; of a job's name that is too long, the end is cut off.
     """
-    job = _NOT_IN_SESSION_NAMES.sub("-", environment.get("JOB_NAME") or "ack-release")
-    build = _NOT_IN_SESSION_NAMES.sub("-", environment.get("BUILD_ID") or "")[-32:]
-    if not build:
-        return job[:SESSION_NAME_LENGTH].ljust(2, "-")
-    return f"{job[: SESSION_NAME_LENGTH - len(build) - 1]}-{build}"
+    name = _NOT_IN_SESSION_NAMES.sub("-", job or "ack-release")
+    number = _NOT_IN_SESSION_NAMES.sub("-", build or "")[-32:]
+    if not number:
+        return name[:SESSION_NAME_LENGTH].ljust(2, "-")
+    return f"{name[: SESSION_NAME_LENGTH - len(number) - 1]}-{number}"
 
 
 def session_seconds(remaining: float | None) -> int:

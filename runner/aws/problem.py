@@ -6,7 +6,7 @@ import errno
 import re
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import urllib3
@@ -30,7 +30,20 @@ if TYPE_CHECKING:
 SAID_LIMIT: Final = 300
 """Characters of AWS's own message that an error repeats."""
 
+
+class AnswerIncomplete(Exception):
+    """An answer lacks what AWS always gives there; botocore reads an answer that is no JSON as one without members.
+
+    Args:
+        member: what it lacks.
+    """
+
+    def __init__(self, member: str) -> None:
+        super().__init__(f"the answer has no {member}")
+
+
 RAISED: Final = (
+    AnswerIncomplete,
     botocore.BotoCoreError,
     botocore.ClientError,
     ResponseParserError,
@@ -106,6 +119,7 @@ NO_ANSWER: Final = (
     botocore.ConnectionError,
     botocore.HTTPClientError,
     botocore.IncompleteReadError,
+    AnswerIncomplete,
     ResponseParserError,
     urllib3.exceptions.HTTPError,
 )
@@ -188,6 +202,20 @@ def printable(text: str) -> str:
     return flat if len(flat) <= SAID_LIMIT else f"{flat[: SAID_LIMIT - 1]}…"
 
 
+def stated(answer: object, *members: str) -> Any:  # noqa: ANN401 - of any type in AWS's model
+    """Return a member of an answer, or of one of its members, that AWS always gives.
+
+    Raises:
+        AnswerIncomplete: it is not there; every member is optional in AWS's model.
+    """
+    for place, member in enumerate(members, 1):
+        found = answer.get(member) if isinstance(answer, dict) else None
+        if not found:
+            raise AnswerIncomplete(".".join(members[:place]))
+        answer = found
+    return answer
+
+
 def error_code(error: botocore.ClientError) -> str:
     """AWS's name of the error; empty where the answer has none."""
     return str(_part(error, "Error").get("Code", ""))
@@ -251,6 +279,7 @@ def _denied(error: botocore.ClientError, said: str, message: str, operation: Ope
 def _unanswered(error: BaseException, operation: Operation) -> AwsProblem:
     found = tuple(_causes(error))
     words = next((text for kinds, text in WORDS if any(isinstance(one, kinds) for one in found)), "")
+    words = str(error) if isinstance(error, AnswerIncomplete) else words
     system = next((one.strerror.lower() for one in found if isinstance(one, OSError) and one.strerror), "")
     endpoint = _endpoint(error)
     problem = system or words or "no connection"
@@ -258,7 +287,7 @@ def _unanswered(error: BaseException, operation: Operation) -> AwsProblem:
     refused = any(isinstance(one, OSError) and one.errno == errno.ECONNREFUSED for one in found)
     unresolved = any(isinstance(one, urllib3.exceptions.NameResolutionError) for one in found)
     hopeless = unresolved or (refused and is_loopback(endpoint)) or isinstance(error, botocore.SSLError)
-    cause = f"{operation} was not answered{host}: {problem}"
+    cause = f"{operation} was not answered as it should be{host}: {problem}"
     if unresolved and (region := _unknown_region(endpoint)):
         return AwsProblem(AwsSettingWrong(f"{cause}; AWS has no region {region} that is known here"))
     return AwsProblem(AwsFailed(cause), is_transient=not hopeless)

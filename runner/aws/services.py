@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 from botocore.exceptions import ClientError
 
 from runner.aws.client import Endpoint
-from runner.aws.problem import Operation, error_code
+from runner.aws.problem import Operation, error_code, stated
 from runner.config.aws import ECR_HOST
-from runner.errors import AwsFailed, AwsSettingWrong
+from runner.errors import AwsSettingWrong
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -62,7 +62,7 @@ class RegistryService(Protocol):
         ...
 
     def read_token(self, client: Any) -> tuple[Token, Mapping[str, object]]:  # noqa: ANN401 - boto3 makes them
-        """Ask for a token; return it with the whole answer; AwsFailed where the answer has none."""
+        """Ask for a token; return it with the whole answer; AnswerIncomplete where the answer has none."""
         ...
 
     def repository_name(self, path: str) -> str:
@@ -93,8 +93,8 @@ class EcrPublic:
     def read_token(self, client: ECRPublicClient) -> tuple[Token, Mapping[str, object]]:
         """The token is in an object."""
         answer = client.get_authorization_token()
-        data = answer.get("authorizationData") or {}
-        return Token(_stated(data, "authorizationToken"), data.get("expiresAt")), answer
+        encoded = stated(answer, "authorizationData", "authorizationToken")
+        return Token(encoded, answer["authorizationData"].get("expiresAt")), answer
 
     def repository_name(self, path: str) -> str:
         """All but the first part of the path, which is the alias."""
@@ -109,19 +109,12 @@ class EcrPublic:
     def ensure(self, client: ECRPublicClient, name: str, wanted: CatalogData | None, ask: Ask) -> Ensured:
         """Create it with what the gallery shall show; where it is there, compare that and write it when it differs."""
 
-        def create() -> bool:
-            try:
-                if wanted is None:
-                    client.create_repository(repositoryName=name)
-                else:
-                    client.create_repository(repositoryName=name, catalogData=_input(wanted))
-            except ClientError as error:
-                if error_code(error) != ALREADY_EXISTS:
-                    raise
-                return False
-            return True
+        def create() -> object:
+            if wanted is None:
+                return client.create_repository(repositoryName=name)
+            return client.create_repository(repositoryName=name, catalogData=_input(wanted))
 
-        if ask("ecr-public:CreateRepository", name, create):
+        if ask("ecr-public:CreateRepository", name, lambda: _is_created(create)):
             return "created"
         if wanted is None:
             return "unchanged"
@@ -132,7 +125,7 @@ class EcrPublic:
         ask(
             "ecr-public:PutRepositoryCatalogData",
             name,
-            lambda: client.put_repository_catalog_data(repositoryName=name, catalogData=merged),
+            lambda: stated(client.put_repository_catalog_data(repositoryName=name, catalogData=merged), "catalogData"),
         )
         return "changed"
 
@@ -159,8 +152,8 @@ class Ecr:
     def read_token(self, client: ECRClient) -> tuple[Token, Mapping[str, object]]:
         """The token is in a list of one; it is good for every registry that the identity may use."""
         answer = client.get_authorization_token()
-        data = (answer.get("authorizationData") or [{}])[0]
-        return Token(_stated(data, "authorizationToken"), data.get("expiresAt")), answer
+        data = stated(answer, "authorizationData")[0]
+        return Token(stated(data, "authorizationToken"), data.get("expiresAt")), answer
 
     def repository_name(self, path: str) -> str:
         """The whole path."""
@@ -172,19 +165,12 @@ class Ecr:
         It has no catalogue.
         """
 
-        def create() -> bool:
-            try:
-                if self._account is None:
-                    client.create_repository(repositoryName=name)
-                else:
-                    client.create_repository(repositoryName=name, registryId=self._account)
-            except ClientError as error:
-                if error_code(error) != ALREADY_EXISTS:
-                    raise
-                return False
-            return True
+        def create() -> object:
+            if self._account is None:
+                return client.create_repository(repositoryName=name)
+            return client.create_repository(repositoryName=name, registryId=self._account)
 
-        return "created" if ask("ecr:CreateRepository", name, create) else "unchanged"
+        return "created" if ask("ecr:CreateRepository", name, lambda: _is_created(create)) else "unchanged"
 
 
 SERVICES: Final[Mapping[AwsKind, Callable[[str, str | None], RegistryService]]] = {
@@ -216,17 +202,22 @@ def _input(wanted: CatalogData, found: Mapping[str, object] | None = None) -> Re
     return values  # type: ignore[return-value]  # the keys are those of the type
 
 
+def _is_created(create: Callable[[], object]) -> bool:
+    """Whether a repository was created; False where it was there already."""
+    try:
+        stated(create(), "repository", "repositoryName")
+    except ClientError as error:
+        if error_code(error) != ALREADY_EXISTS:
+            raise
+        return False
+    return True
+
+
 def _found(client: ECRPublicClient, name: str) -> Mapping[str, object]:
     try:
-        return dict(client.get_repository_catalog_data(repositoryName=name).get("catalogData") or {})
+        answer = client.get_repository_catalog_data(repositoryName=name)
+        return dict(answer.get("catalogData") or {})
     except ClientError as error:
         if error_code(error) != NO_CATALOG_DATA:
             raise
         return {}
-
-
-def _stated(data: Mapping[str, object], key: str) -> str:
-    value = data.get(key)
-    if not isinstance(value, str) or not value:
-        raise AwsFailed(f"AWS's answer to GetAuthorizationToken has no {key}")
-    return value

@@ -16,7 +16,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Literal, TypeVar
 from urllib.parse import quote, urljoin, urlsplit
 
-from runner.errors import CredentialsRefused, RegistryAnswerWrong, RegistryFailed, TagChanged
+from runner.errors import CredentialsRefused, RegistryAnswerWrong, RegistryFailed, TagChanged, TagImmutable
 from runner.oci.artifact import RemoteSource, read_file, verified
 from runner.oci.auth import AUTHORIZATION, Authorization, Basic, no_credentials
 from runner.oci.bearer import Bearer
@@ -190,6 +190,7 @@ class Registry:
 
         Raises:
             TagChanged: somebody else wrote the tag between two attempts.
+            TagImmutable: the tag is there, and the registry changes none that is.
         """
         if DIGEST.fullmatch(reference) and reference != manifest.digest:
             raise ValueError(f"the manifest's digest is {manifest.digest}, not {reference}")
@@ -304,7 +305,10 @@ class Registry:
     def _put_manifest(self, repository: Repository, reference: str, manifest: Manifest) -> None:
         headers = {"Content-Type": manifest.media_type}
         request = Request("PUT", _manifest_url(repository, reference), headers, Body.of(manifest.body))
-        answer = _expect(self._exchange(request, Scope.push(repository)), MANIFEST_WRITTEN)
+        answer = self._exchange(request, Scope.push(repository))
+        if not DIGEST.fullmatch(reference):
+            _refuse_immutable(answer, f"{repository}:{reference}")
+        _expect(answer, MANIFEST_WRITTEN)
         _expect_digest(answer, manifest.digest)
 
     def _be_writable(self, repository: Repository) -> None:
@@ -444,6 +448,18 @@ def _expect(answer: Answer, statuses: Iterable[int]) -> Answer:
     if writing and "NAME_UNKNOWN" in _codes(answer):
         remedy = "Create the repository in the registry, then rerun the job."
     raise RegistryFailed(f"{answer.request}: {describe_status(answer.status, answer.body)}", remedy=remedy)
+
+
+def _refuse_immutable(answer: Answer, name: str) -> None:
+    """Raise TagImmutable when a registry refuses to change a tag that is there.
+
+    ECR answers 400 and TAG_INVALID, Harbor 412 and PRECONDITION; both say it in the message. TAG_INVALID alone is
+    something else, a tag that does not match its URL (distribution-spec 1.0).
+    """
+    if answer.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED} and any(
+        "immutable" in message.lower() for _, message in read_errors(answer.body)
+    ):
+        raise TagImmutable(f"{name} cannot be written: {describe_status(answer.status, answer.body)}")
 
 
 def _expect_digest(answer: Answer, digest: str) -> None:

@@ -59,7 +59,8 @@ def open_tools(inputs: Inputs, session: Session, *, only_plan: bool) -> Tools:
     """
     build, settings, environment = inputs.config.build, inputs.settings, inputs.clone.environment
     publishes = settings.to_layout is None and not only_plan
-    aws = open_aws(session, inputs.config.aws, _kinds(inputs)) if publishes else ()
+    kinds, event = _kinds(inputs) if publishes else {}, inputs.event
+    aws = open_aws(session, inputs.config.aws, kinds, job=event.job, build=event.build_id)
     registry = open_registry(session, aws)
     session.record.update(layout_folder=str(settings.to_layout) if settings.to_layout else None)
 

@@ -99,6 +99,8 @@ def test_nothing_that_comes_later_is_loaded_before_the_first_line() -> None:
         timeout=60,
     ).stdout.split()
     later = {
+        "boto3",
+        "botocore",
         "urllib3",
         "tenacity",
         "certifi",

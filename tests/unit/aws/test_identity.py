@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.aws.calls import Caller
+from runner.aws.calls import Caller, Patience
 from runner.aws.client import Endpoint, RoleCredentials
 from runner.aws.identity import OWN_IDENTITY, Identity, region_of, session_name, session_seconds
 from runner.config.aws import AwsSection, PublishRoleSection
@@ -17,14 +17,13 @@ from runner.runtime.lifetime import Lifetime
 from testbed.memory.lifetime import MemoryLifetime
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from tests.unit.aws.conftest import StubbedClients
 
 ROLE = "arn:aws:iam::123456789012:role/ack/publish"
 PARAMETER = "/ack/prow/cd/public_ecr/publish_role"
 PUBLIC = Endpoint("ecr-public", "us-east-1")
-JOB = {"JOB_NAME": "s3-release", "BUILD_ID": "1993", "AWS_REGION": "eu-west-1"}
+REGION = "eu-west-1"
+SESSION = session_name("s3-release", "1993")
 NOW = 1_800_000_000.0
 
 
@@ -46,16 +45,18 @@ def section(region: str | None = None, **role: str) -> AwsSection:
 def identity_of(
     section: AwsSection,
     clients: StubbedClients,
-    environment: Mapping[str, str] = JOB,
     *,
     told: list[tuple[str, Any]] | None = None,
     clock: Clock | None = None,
+    patience: Patience | None = None,
 ) -> Identity:
     told = [] if told is None else told
+    lifetime = MemoryLifetime()
     return Identity(
         section,
-        environment,
-        Caller(MemoryLifetime()),
+        region_of(section, {"AWS_REGION": REGION}),
+        SESSION,
+        Caller(lifetime, patience, clock=lifetime.now),
         clients,
         report=lambda event, **values: told.append((event, values)),
         clock=clock or Clock(),
@@ -191,26 +192,35 @@ def test_expired_credentials(clients: StubbedClients) -> None:
         identity_of(section(arn=ROLE), clients).client(PUBLIC)
 
 
-def test_answer_without_credentials(clients: StubbedClients) -> None:
-    """An answer that lacks the credentials is AWS's failure."""
-    clients.stub("sts").add_response("assume_role", {})
-    with pytest.raises(AwsFailed, match="has no Credentials"):
-        identity_of(section(arn=ROLE), clients).client(PUBLIC)
+@pytest.mark.parametrize(
+    ("service", "method", "missing"), [("ssm", "get_parameter", "Parameter"), ("sts", "assume_role", "Credentials")]
+)
+def test_incomplete_answers(clients: StubbedClients, service: str, method: str, missing: str) -> None:
+    """An answer that lacks what was asked for is AWS's failure, and asked for again: no setting is wrong."""
+    if service == "sts":
+        parameter(clients, ROLE)
+    for _ in range(2):
+        clients.stub(service).add_response(method, {})
+    with pytest.raises(AwsFailed, match=f"the answer has no {missing} .2 times"):
+        identity_of(section(parameter=PARAMETER), clients, patience=Patience(seconds=0.6)).client(PUBLIC)
 
 
 # --- names, times, regions --------------------------------------------------------------------------------------------
 
 
-@given(st.dictionaries(st.sampled_from(["JOB_NAME", "BUILD_ID"]), st.text(max_size=150)))
-def test_session_names(environment: dict[str, str]) -> None:
+NAMES = st.one_of(st.none(), st.text(max_size=150))
+
+
+@given(NAMES, NAMES)
+def test_session_names(job: str | None, build: str | None) -> None:
     """Whatever job and build are called, the session's name has STS's letters and length."""
-    assert re.fullmatch(r"[\w+=,.@-]{2,64}", session_name(environment), re.ASCII)
+    assert re.fullmatch(r"[\w+=,.@-]{2,64}", session_name(job, build), re.ASCII)
 
 
 def test_session_name_of_a_long_job() -> None:
     """Of a job's name that is too long, the end is cut off: the build's id is whole."""
     job = "applicationautoscaling-and-another-service-with-a-name-release-of-it"
-    name = session_name({"JOB_NAME": job, "BUILD_ID": "1993123456789012345"})
+    name = session_name(job, "1993123456789012345")
     assert name == f"{job[:44]}-1993123456789012345"
     assert len(name) == 64
 
@@ -235,7 +245,7 @@ def test_session_of_this_run(clients: StubbedClients) -> None:
     """How long the run may go on decides how long a session is asked for."""
     assumed(clients, DurationSeconds=2101)
     lifetime = Lifetime(1800.5, clock=lambda: 0.0)
-    Identity(section(arn=ROLE), JOB, Caller(lifetime), clients, clock=Clock()).client(PUBLIC)
+    Identity(section(arn=ROLE), REGION, SESSION, Caller(lifetime), clients, clock=Clock()).client(PUBLIC)
 
 
 @pytest.mark.parametrize(

@@ -20,10 +20,12 @@ from runner.aws.problem import (
     TRANSIENT,
     UNUSABLE,
     WRONG_SETTING,
+    AnswerIncomplete,
     AwsProblem,
     Operation,
     printable,
     read_problem,
+    stated,
 )
 from runner.errors import (
     AwsCredentialsUnusable,
@@ -179,6 +181,14 @@ def test_printable(text: str) -> None:
     assert printable(shown) == shown
 
 
+def test_stated() -> None:
+    """A member that AWS always gives is returned; where it, or what it is in, is missing or empty, that is named."""
+    assert stated({"a": {"b": "c"}}, "a", "b") == "c"
+    for answer, missing in (({}, "a"), ({"a": {}}, "a"), ({"a": {"x": 1}}, "a.b"), ({"a": "text"}, "a.b"), (None, "a")):
+        with pytest.raises(AnswerIncomplete, match=f"has no {missing}$"):
+            stated(answer, "a", "b")
+
+
 # --- where AWS does not answer ----------------------------------------------------------------------------------------
 
 
@@ -203,8 +213,9 @@ def unresolved(host: str) -> urllib3.exceptions.NameResolutionError:
         (botocore.ConnectTimeoutError(endpoint_url="https://a.example/"), "no connection within the time allowed"),
         (botocore.ConnectionClosedError(endpoint_url="https://a.example/"), "the connection was closed without an"),
         (botocore.ProxyConnectionError(proxy_url="http://u:MARK@p.example:1"), "at p.example:1: the proxy cannot"),
-        (botocore.HTTPClientError(error=ConnectionResetError(errno.ECONNRESET, "Reset")), "answered: reset"),
+        (botocore.HTTPClientError(error=ConnectionResetError(errno.ECONNRESET, "Reset")), "be: reset"),
         (botocore.IncompleteReadError(actual_bytes=1, expected_bytes=2), "the answer was cut short"),
+        (AnswerIncomplete("repository"), "the answer has no repository"),
         (ResponseParserError("Unable to parse response: <html>"), "the answer cannot be read"),
         (no_endpoint(urllib3.exceptions.HTTPError("x")), "no connection"),
     ],

@@ -26,7 +26,7 @@ class Prepared:
         self.told: list[tuple[str, str]] = []
         self.lifetime = MemoryLifetime()
         caller = Caller(self.lifetime, clock=self.lifetime.now)
-        identity = Identity(AwsSection(), {}, caller, clients)
+        identity = Identity(AwsSection(), None, "s3-release-1", caller, clients)
         self.registry = AwsRegistry("ecr-public", HOST, identity, caller, report=self._tell)
 
     def _tell(self, event: str, **values: Any) -> None:
@@ -46,7 +46,9 @@ def test_every_repository(clients: StubbedClients) -> None:
     """Every repository is made sure of, by its name below the alias, and each is told of."""
     stub = clients.stub("ecr-public")
     stub.add_response("get_authorization_token", TOKEN)
-    stub.add_response("create_repository", {}, {"repositoryName": "s3-chart"})
+    stub.add_response(
+        "create_repository", {"repository": {"repositoryName": "s3-chart"}}, {"repositoryName": "s3-chart"}
+    )
     prepared = Prepared(clients)
     prepared.registry.prepare({"ack/s3-chart": None})
     login = prepared.registry.login(HOST, "ack/s3-chart")

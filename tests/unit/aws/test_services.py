@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.aws.client import Endpoint
+from runner.aws.problem import AnswerIncomplete
 from runner.aws.services import SERVICES, Ecr, EcrPublic, Token, is_shown
 from runner.config.catalog import CatalogData
-from runner.errors import AwsFailed, AwsSettingWrong
+from runner.errors import AwsSettingWrong
 
 if TYPE_CHECKING:
     import random
@@ -32,6 +33,10 @@ SHOWN = {
     "usageText": "# Usage",
 }
 """What is wanted, as the API has it."""
+
+
+CREATED = {"repository": {"repositoryName": "as-asked"}}
+WRITTEN = {"catalogData": {"description": "as asked"}}
 
 
 class Asked:
@@ -136,9 +141,9 @@ def test_token_of_ecr(private: Stubber) -> None:
 
 @pytest.mark.parametrize("answer", [{}, {"authorizationData": {}}])
 def test_answer_of_ecr_public_without_a_token(public: Stubber, answer: dict[str, Any]) -> None:
-    """Every member of an answer is optional in AWS's model; one that is needed and is not there is AWS's failure."""
+    """Every member of an answer is optional in AWS's model; one that is needed and is not there makes it incomplete."""
     public.add_response("get_authorization_token", answer)
-    with pytest.raises(AwsFailed, match="has no authorizationToken"):
+    with pytest.raises(AnswerIncomplete, match="has no authorization"):
         EcrPublic(HOST, None).read_token(client_of(public))
 
 
@@ -146,7 +151,7 @@ def test_answer_of_ecr_public_without_a_token(public: Stubber, answer: dict[str,
 def test_answer_of_ecr_without_a_token(private: Stubber, answer: dict[str, Any]) -> None:
     """So it is of a private registry."""
     private.add_response("get_authorization_token", answer)
-    with pytest.raises(AwsFailed, match="has no authorizationToken"):
+    with pytest.raises(AnswerIncomplete, match="has no authorization"):
         Ecr(PRIVATE, None).read_token(client_of(private))
 
 
@@ -161,7 +166,7 @@ def test_permissions_for_a_token() -> None:
 
 def test_created_with_its_data(public: Stubber) -> None:
     """A repository that is not there is created with what the gallery shall show, in one call."""
-    public.add_response("create_repository", {}, {"repositoryName": "s3-chart", "catalogData": SHOWN})
+    public.add_response("create_repository", CREATED, {"repositoryName": "s3-chart", "catalogData": SHOWN})
     ask = Asked()
     assert EcrPublic(HOST, None).ensure(client_of(public), "s3-chart", WANTED, ask) == "created"
     assert ask.actions == ["ecr-public:CreateRepository s3-chart"]
@@ -173,7 +178,7 @@ def test_without_a_catalog(public: Stubber, *, exists: bool) -> None:
     if exists:
         public.add_client_error("create_repository", "RepositoryAlreadyExistsException")
     else:
-        public.add_response("create_repository", {}, {"repositoryName": "s3-chart"})
+        public.add_response("create_repository", CREATED, {"repositoryName": "s3-chart"})
     outcome = EcrPublic(HOST, None).ensure(client_of(public), "s3-chart", None, Asked())
     assert outcome == ("unchanged" if exists else "created")
 
@@ -190,7 +195,7 @@ def test_other_data(public: Stubber) -> None:
     """Data that differs is replaced as a whole."""
     public.add_client_error("create_repository", "RepositoryAlreadyExistsException")
     public.add_response("get_repository_catalog_data", {"catalogData": {**SHOWN, "usageText": "old"}})
-    public.add_response("put_repository_catalog_data", {}, {"repositoryName": "s3-chart", "catalogData": SHOWN})
+    public.add_response("put_repository_catalog_data", WRITTEN, {"repositoryName": "s3-chart", "catalogData": SHOWN})
     ask = Asked()
     assert EcrPublic(HOST, None).ensure(client_of(public), "s3-chart", WANTED, ask) == "changed"
     assert [action.split()[0] for action in ask.actions] == [
@@ -208,7 +213,7 @@ def test_no_data(public: Stubber, answer: str | None) -> None:
         public.add_response("get_repository_catalog_data", {})
     else:
         public.add_client_error("get_repository_catalog_data", answer)
-    public.add_response("put_repository_catalog_data", {}, {"repositoryName": "s3-chart", "catalogData": SHOWN})
+    public.add_response("put_repository_catalog_data", WRITTEN, {"repositoryName": "s3-chart", "catalogData": SHOWN})
     assert EcrPublic(HOST, None).ensure(client_of(public), "s3-chart", WANTED, Asked()) == "changed"
 
 
@@ -219,13 +224,13 @@ def test_what_the_catalog_leaves_out(public: Stubber) -> None:
     merged = {**found, "description": "New", "architectures": []}
     public.add_client_error("create_repository", "RepositoryAlreadyExistsException")
     public.add_response("get_repository_catalog_data", {"catalogData": found})
-    public.add_response("put_repository_catalog_data", {}, {"repositoryName": "s3-chart", "catalogData": merged})
+    public.add_response("put_repository_catalog_data", WRITTEN, {"repositoryName": "s3-chart", "catalogData": merged})
     assert EcrPublic(HOST, None).ensure(client_of(public), "s3-chart", wanted, Asked()) == "changed"
 
 
 def test_private_repository(private: Stubber) -> None:
     """A private repository is created in the account of the host, with AWS's defaults, and has no catalogue."""
-    private.add_response("create_repository", {}, {"repositoryName": "ack/s3-chart", "registryId": "123456789012"})
+    private.add_response("create_repository", CREATED, {"repositoryName": "ack/s3-chart", "registryId": "123456789012"})
     assert Ecr(PRIVATE, None).ensure(client_of(private), "ack/s3-chart", WANTED, Asked()) == "created"
     private.add_client_error("create_repository", "RepositoryAlreadyExistsException")
     assert Ecr(PRIVATE, None).ensure(client_of(private), "ack/s3-chart", WANTED, Asked()) == "unchanged"
@@ -233,7 +238,7 @@ def test_private_repository(private: Stubber) -> None:
 
 def test_private_repository_of_another_host(private: Stubber) -> None:
     """A host that names no account leaves it to the identity that asks."""
-    private.add_response("create_repository", {}, {"repositoryName": "ack/s3-chart"})
+    private.add_response("create_repository", CREATED, {"repositoryName": "ack/s3-chart"})
     assert Ecr("127.0.0.1:5000", "us-east-1").ensure(client_of(private), "ack/s3-chart", None, Asked()) == "created"
 
 
@@ -243,6 +248,16 @@ def test_other_errors_pass(clients: StubbedClients, service: EcrPublic | Ecr) ->
     stub = clients.stub(service.endpoint.service)
     stub.add_client_error("create_repository", "LimitExceededException")
     with pytest.raises(ClientError, match="LimitExceededException"):
+        service.ensure(client_of(stub), "s3-chart", None, Asked())
+
+
+@pytest.mark.parametrize("service", [EcrPublic(HOST, None), Ecr(PRIVATE, None)])
+@pytest.mark.parametrize("answer", [{}, {"repository": {}}])
+def test_incomplete_answer(clients: StubbedClients, service: EcrPublic | Ecr, answer: dict[str, Any]) -> None:
+    """An answer that names no repository does not count as one that was created."""
+    stub = clients.stub(service.endpoint.service)
+    stub.add_response("create_repository", answer)
+    with pytest.raises(AnswerIncomplete, match="has no repository"):
         service.ensure(client_of(stub), "s3-chart", None, Asked())
 
 

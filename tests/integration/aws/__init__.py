@@ -1,0 +1,1 @@
+"""What the runner asks of AWS, by boto3 and over the wire."""
