@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from testbed.ecr_public.cdn import signed_address
-from testbed.ecr_public.identities import denial
 from testbed.ecr_public.manifests import DIGEST, MOST_BYTES, TAG, InvalidManifest, Manifest, read_manifest
 from testbed.ecr_public.repositories import MOST_TAGS, Image, Repository, TooManyTags
 from testbed.ecr_public.state import HOST
@@ -148,8 +147,9 @@ class _Exchange(Exchange):
             raise _Refused(403, "DENIED", "Not Authorized")
         self.actions = tuple(f"ecr-public:{action}" for action in actions)
         for action in self.actions:
-            if self.state.account.denies(grant.arn, action):
-                raise _Refused(403, "DENIED", denial(grant.arn, action, self.state.arn(name.partition("/")[2])))
+            denial = self.state.account.denial(grant.arn, action, self.state.arn(name.partition("/")[2]))
+            if denial is not None:
+                raise _Refused(403, "DENIED", denial)
 
     def _throttle(self, *, allowed: bool) -> None:
         if not allowed:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 ALIAS = "aws-controllers-k8s"
 ACCESS_KEY = "AKIAEXAMPLEOFTHEPOD0"
-SECRET_KEY = "secret-of-the-pod"  # noqa: S105 - the servers do not check signatures
+SECRET_KEY = "secret-of-the-pod"  # noqa: S105 - nobody else's
 SERVICES_REGION = "us-west-2"
 """Where SSM and STS are asked; they answer in every region."""
 
@@ -95,8 +95,12 @@ class EcrPublic:
         """Deny an action to all callers whose ARN contains ``who``."""
         self.state.account.deny(action, who)
 
+    def attach(self, who: str, policy: Mapping[str, Any]) -> None:
+        """Let all callers whose ARN contains ``who`` do what policies attached in this way allow, and nothing else."""
+        self.state.account.attach(who, policy)
+
     def allow_all(self) -> None:
-        """Deny nothing any more."""
+        """Deny nothing any more, and detach all policies."""
         self.state.account.allow_all()
 
     def client(self, service: str, *, region: str | None = None, credentials: Mapping[str, str] | None = None) -> Any:
@@ -189,7 +193,7 @@ def ecr_public(
     with contextlib.ExitStack() as stack:
         registry = stack.enter_context(serve_referrers_registry(find_program("registry"), folder / "registry"))
         state = State(registry.host, alias)
-        state.account.add(Caller(ACCESS_KEY, USER))
+        state.account.add(Caller(ACCESS_KEY, SECRET_KEY, USER))
         state.cdn = stack.enter_context(LoopbackServer(CdnServer(state))).host
         state.host = stack.enter_context(LoopbackServer(DataPlaneServer(state, port))).host
         api = stack.enter_context(LoopbackServer(ControlPlaneServer(state, api_port))).host

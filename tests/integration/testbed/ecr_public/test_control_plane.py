@@ -5,10 +5,13 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from testbed.ecr_public import model
-from testbed.ecr_public.harness import ACCESS_KEY
+from testbed.ecr_public.harness import ACCESS_KEY, SECRET_KEY
 from testbed.ecr_public.manifests import digest_of
 from testbed.ecr_public.operations import OPERATIONS
 from tests.integration.testbed.ecr_public.asking import CONFIG, OCI_IMAGE, OCI_INDEX, Asker, index, request
@@ -76,15 +79,15 @@ def ask(
     ecr: EcrPublic, operation: str, given: object, *, key: str = ACCESS_KEY, region: str = "us-east-1"
 ) -> tuple[int, dict[str, Any]]:
     """Send a request as boto3 would, but for what boto3 itself refuses to send."""
-    scope = f"Credential={key}/20260101/{region}/ecr-public/aws4_request"
     headers = {
         "X-Amz-Target": f"SpencerFrontendService.{operation}",
         "Content-Type": "application/x-amz-json-1.1",
-        "Authorization": f"AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=0",
     }
-    host = ecr.endpoints["ecr-public"].removeprefix("http://")
     body = given if isinstance(given, bytes) else json.dumps(given).encode()
-    answer = request(host, "POST", "/", body, headers)
+    asked: Any = AWSRequest("POST", f"{ecr.endpoints['ecr-public']}/", data=body, headers=headers)
+    SigV4Auth(Credentials(key, SECRET_KEY), "ecr-public", region).add_auth(asked)
+    host = ecr.endpoints["ecr-public"].removeprefix("http://")
+    answer = request(host, "POST", "/", body, dict(asked.headers.items()))
     return answer.status, answer.json
 
 
