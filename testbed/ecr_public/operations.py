@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import uuid
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -451,7 +450,7 @@ def _forget(state: State, repository: Repository, digest: str) -> None:
 def _page(member: str, documents: list[Document], given: Document) -> Document:
     try:
         start = int(base64.b64decode(given.get("nextToken", ""), validate=True).decode() or "0")
-    except (binascii.Error, ValueError):
+    except ValueError:
         raise ApiError(
             "InvalidParameterException",
             "Invalid parameter at 'nextToken' failed to satisfy constraint: 'Invalid token'",

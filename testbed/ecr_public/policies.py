@@ -63,4 +63,5 @@ def _listed(value: Any) -> tuple[Any, ...]:
 
 def _matches(pattern: str, text: str) -> bool:
     parts = {"*": ".*", "?": "."}
-    return re.fullmatch("".join(parts.get(one, re.escape(one)) for one in pattern), text) is not None
+    expression = "".join(parts.get(one, re.escape(one)) for one in pattern)
+    return re.fullmatch(expression, text, re.DOTALL) is not None
