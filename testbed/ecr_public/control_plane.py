@@ -83,6 +83,8 @@ class _Exchange(Exchange):
             denial = state.account.denial(caller, action, self._resource(given))
             if denial is not None:
                 raise _Fault("AccessDeniedException", denial)
+        if not state.within_quota(self.actions[0]):
+            raise _Fault("ThrottlingException", "Rate exceeded")
         return OPERATIONS[operation](state, caller, given)
 
     def _resource(self, given: dict[str, Any]) -> str:

@@ -142,7 +142,7 @@ class _Exchange(Exchange):
         return repository
 
     def _allow(self, grant: Grant, name: str, *actions: str) -> None:
-        """Refuse who may not do this; who is not logged in may not do anything that IAM has a name for."""
+        """Refuse who may not do this, or not as often; who is not logged in may do nothing that IAM has a name for."""
         if grant.arn is None:
             raise _Refused(403, "DENIED", "Not Authorized")
         self.actions = tuple(f"ecr-public:{action}" for action in actions)
@@ -150,6 +150,8 @@ class _Exchange(Exchange):
             denial = self.state.account.denial(grant.arn, action, self.state.arn(name.partition("/")[2]))
             if denial is not None:
                 raise _Refused(403, "DENIED", denial)
+        for action in self.actions:
+            self._throttle(allowed=self.state.within_quota(action))
 
     def _throttle(self, *, allowed: bool) -> None:
         if not allowed:
@@ -309,7 +311,6 @@ class _Exchange(Exchange):
         has_body = self.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in self.headers
         self._allow(grant, name, *(("UploadLayerPart",) if has_body else ()), "CompleteLayerUpload")
         repository = self._repository(name)
-        self._throttle(allowed=self.state.completions.allows(self.state.switches.completions_per_second))
         self._pass_upload_on(repository, name, rest)
 
     def _pass_upload_on(self, repository: Repository, name: str, rest: str) -> None:

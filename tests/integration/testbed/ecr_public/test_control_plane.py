@@ -228,6 +228,17 @@ def test_an_authorization_token(ecr: EcrPublic, api: Any) -> None:
     assert data["expiresAt"].timestamp() == pytest.approx(ecr.state.clock() + 12 * 3600, abs=10)
 
 
+def test_too_many_tokens(ecr: EcrPublic, api: Any) -> None:
+    """More tokens in a second than the quota allows are refused as the API refuses: not 429."""
+    ecr.switch(tokens_per_second=1)
+    ecr.state.ticks = lambda: 1.0
+    api.get_authorization_token()
+    with pytest.raises(ClientError) as error:
+        api.get_authorization_token()
+    assert refusal(error) == ("ThrottlingException", "Rate exceeded")
+    assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+
+
 def test_a_repository(ecr: EcrPublic, api: Any) -> None:
     """A repository is created once, described, and removed."""
     made = api.create_repository(repositoryName="team/app")["repository"]
