@@ -14,7 +14,7 @@ from testbed.ecr_public import model
 from testbed.ecr_public.harness import ACCESS_KEY, SECRET_KEY
 from testbed.ecr_public.manifests import digest_of
 from testbed.ecr_public.operations import OPERATIONS
-from tests.integration.testbed.ecr_public.asking import CONFIG, OCI_IMAGE, OCI_INDEX, Asker, index, request
+from tests.integration.testbed.ecr_public.asking import CONFIG, OCI_IMAGE, OCI_INDEX, Asker, image, index, request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,7 +60,7 @@ VALID: Mapping[str, Mapping[str, Any]] = {
         "layerPartBlob": "eA==",
     },
 }
-REFUSED = {"CompleteLayerUpload", "InitiateLayerUpload", "PutImage", "UploadLayerPart"}
+REFUSED = {"CompleteLayerUpload", "InitiateLayerUpload", "UploadLayerPart"}
 REGISTRY_WIDE = {"CreateRepository", "DescribeRegistries", "GetAuthorizationToken", "PutRegistryCatalogData"}
 
 
@@ -110,6 +110,7 @@ def test_a_valid_request(asker: Asker, operation: str) -> None:
         "DeleteRepositoryPolicy": "RepositoryPolicyNotFoundException",
         "GetRepositoryCatalogData": "RepositoryCatalogDataNotFoundException",
         "GetRepositoryPolicy": "RepositoryPolicyNotFoundException",
+        "PutImage": "InvalidParameterException",  # a manifest cannot be valid before there are layers
     } | dict.fromkeys(REFUSED, "UnsupportedCommandException")
     assert (status, document.get("__type")) == ((400, allowed[operation]) if operation in allowed else (200, None))
 
@@ -455,6 +456,66 @@ def test_layers(asker: Asker, api: Any) -> None:
     answer = api.batch_check_layer_availability(repositoryName="app", layerDigests=[digest_of(b"x"), DIGEST, "md5:00"])
     assert [layer["layerAvailability"] for layer in answer["layers"]] == ["AVAILABLE", "UNAVAILABLE"]
     assert [failure["failureCode"] for failure in answer["failures"]] == ["InvalidLayerDigest"]
+
+
+def test_another_tag_for_an_image(asker: Asker, api: Any, pushed: str) -> None:
+    """An image is given another tag through the API, byte for byte, and once only."""
+    manifest = asker.get("app", "v1").body.decode()
+    answer = api.put_image(repositoryName="app", imageManifest=manifest, imageTag="v2", imageDigest=pushed)["image"]
+    assert answer["imageId"] == {"imageDigest": pushed, "imageTag": "v2"}
+    assert answer["imageManifestMediaType"] == OCI_IMAGE
+    assert asker.get("app", "v2").body.decode() == manifest
+    for tag in ({"imageTag": "v2"}, {}):
+        with pytest.raises(api.exceptions.ImageAlreadyExistsException) as error:
+            api.put_image(repositoryName="app", imageManifest=manifest, **tag)
+        assert refusal(error)[1] == (
+            f"Image with digest '{pushed}' and tag '{tag.get('imageTag', 'null')}' already exists in the repository "
+            f"with name 'app' in registry with id '{ACCOUNT}'"
+        )
+
+
+def test_a_tag_moves_through_the_api(asker: Asker, api: Any, pushed: str) -> None:
+    """A tag that another image has is taken from it: no tag is immutable."""
+    other = asker.push("app", "v2", b"other")
+    api.put_image(repositoryName="app", imageManifest=asker.get("app", pushed).body.decode(), imageTag="v2")
+    assert asker.head("app", "v2").headers["docker-content-digest"] == pushed != other
+
+
+def test_a_manifest_without_its_type(asker: Asker, api: Any, pushed: str) -> None:
+    """A manifest that does not say its own type, as a chart's, needs it beside it."""
+    document = json.loads(asker.get("app", pushed).body)
+    del document["mediaType"]
+    given = {"repositoryName": "app", "imageManifest": json.dumps(document)}
+    with pytest.raises(api.exceptions.InvalidParameterException, match="'Invalid JSON syntax'"):
+        api.put_image(**given)
+    image = api.put_image(**given, imageManifestMediaType=OCI_IMAGE)["image"]
+    assert asker.get("app", image["imageId"]["imageDigest"]).status == 200
+
+
+def test_manifests_that_cannot_be_put(asker: Asker, api: Any, pushed: str) -> None:
+    """Layers and children must be there, the digest must be the manifest's, and a tag must be one."""
+    manifest = asker.get("app", pushed).body.decode()
+    refusals = {
+        "LayersNotFoundException": {"imageManifest": image(b"nowhere").decode()},
+        "ReferencedImagesNotFoundException": {"imageManifest": index(DIGEST).decode()},
+        "ImageDigestDoesNotMatchException": {"imageManifest": manifest, "imageDigest": DIGEST},
+        "InvalidParameterException": {"imageManifest": manifest, "imageTag": "a+b"},
+    }
+    for code, given in refusals.items():
+        with pytest.raises(ClientError) as error:
+            api.put_image(repositoryName="app", **given)
+        assert refusal(error)[0] == code
+
+
+def test_the_most_tags_through_the_api(asker: Asker, api: Any, pushed: str) -> None:
+    """An image that has all the tags it may have gets no other."""
+    repository = asker.ecr.state.repositories.find("app")
+    assert repository is not None
+    for number in range(2, 1001):
+        asker.ecr.state.repositories.put(repository, repository.images[pushed], f"v{number}")
+    manifest = asker.get("app", pushed).body.decode()
+    with pytest.raises(api.exceptions.LimitExceededException, match="tags per image which is '1000'"):
+        api.put_image(repositoryName="app", imageManifest=manifest, imageTag="one-more")
 
 
 def test_errors_are_the_models() -> None:
