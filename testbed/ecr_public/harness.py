@@ -14,6 +14,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +76,8 @@ class EcrPublic:
             "AWS_DEFAULT_REGION": SERVICES_REGION,
             "AWS_REGION": SERVICES_REGION,
             "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         }
 
     @property
@@ -135,15 +138,18 @@ class EcrPublic:
         token, _ = self.state.tokens.issue_credential(arn, self.state.switches.credential_seconds)
         return base64.b64decode(token).decode().partition(":")[2]
 
-    def behind(self, host: str | None = None, endpoints: Mapping[str, str] | None = None) -> EcrPublic:
+    def behind(
+        self, host: str | None = None, endpoints: Mapping[str, str] | None = None, cdn: str | None = None
+    ) -> EcrPublic:
         """Return the same, as it is met through proxies that stand before its servers.
 
         Args:
             host: ``HOST:PORT`` of what stands before the registry; repositories are then said to be there.
             endpoints: the address of what stands before an AWS service, by boto3's name for it.
+            cdn: ``HOST:PORT`` of what stands before the host that serves blobs.
         """
-        if host is not None:
-            self.state.host = host
+        self.state.host = host or self.state.host
+        self.state.cdn = cdn or self.state.cdn
         return replace(self, host=host or self.host, endpoints={**self.endpoints, **(endpoints or {})})
 
     def write_docker_config(self, folder: Path, arn: str = USER) -> Path:

@@ -4,6 +4,7 @@ import http.client
 import json
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import pytest
@@ -317,6 +318,16 @@ def test_too_many_completions(asker: Asker, retry_after: str | None) -> None:
     assert [answer.status for answer in answers] == [201, 201, 429]
     assert answers[2].error == (429, "TOOMANYREQUESTS", "Rate exceeded")
     assert answers[2].headers.get("retry-after") == retry_after
+
+
+def test_many_at_once(asker: Asker) -> None:
+    """Whoever comes at once is served, in any number; exactly as many complete uploads as the quota allows."""
+    asker.ecr.state.ticks = lambda: 1.0
+    with ThreadPoolExecutor(16) as pool:
+        statuses = list(pool.map(lambda number: asker.upload("app", b"%d" % number).status, range(24)))
+    assert sorted(statuses) == [201] * 10 + [429] * 14
+    completed = [call for call in asker.ecr.recorded if "ecr-public:CompleteLayerUpload" in call.actions]
+    assert len(completed) == 24
 
 
 def test_too_many_uploads_and_checks(asker: Asker) -> None:
