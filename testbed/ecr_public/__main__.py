@@ -32,6 +32,8 @@ PORT, API_PORT = 8484, 8485
 VERSION, NEXT = "1.2.3", "1.3.0"
 REPOSITORIES = ("controller", "chart", "widget-chart")
 """What a release of the sample writes to."""
+OTHERS = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN")
+"""What would let the SDK be somebody else."""
 LOOK_SECONDS = 0.2
 FAILURES = (MotoFailed, OSError, PortTaken, ProgramFailed, ProgramMissing, RuntimeError)
 
@@ -81,7 +83,8 @@ def _run(run: Path, port: int, api_port: int) -> None:
 
 
 def _write_environment(file: Path, environment: Mapping[str, str]) -> None:
-    lines = [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
+    lines = [f"unset {' '.join(OTHERS)}"]
+    lines += [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
     programs = (shlex.quote(str(folder)) for folder in (ROOT / ".venv" / "bin", BUILT))
     lines.append(f"export PATH={':'.join(programs)}:$PATH")
     file.write_text("\n".join((*lines, "")), encoding="utf-8")

@@ -13,7 +13,8 @@ from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
 from testbed.ecr_public import model
-from testbed.ecr_public.identities import Caller, ExpiredKey, NotSigned, Signed, UnknownKey, denial, signed
+from testbed.ecr_public.identities import Caller
+from testbed.ecr_public.signatures import HEADER, Refused, authenticate
 from testbed.ecr_public.upstream import ask_all
 from testbed.ecr_public.wire import Exchange, WireServer
 
@@ -49,16 +50,15 @@ class _Asked:
     service: str
     operation: str
     given: dict[str, Any]
-    signature: Signed | None
+    region: str
 
     @property
     def resource(self) -> str:
         """What IAM calls the thing that it is about; ``{account}`` stands for the account's number."""
         if self.service == "sts":
             return str(self.given.get("RoleArn", "*"))
-        region = "" if self.signature is None else self.signature.region
         name = self.given.get("Name")
-        return "*" if name is None else f"arn:aws:ssm:{region}:{{account}}:parameter/{str(name).removeprefix('/')}"
+        return "*" if name is None else f"arn:aws:ssm:{self.region}:{{account}}:parameter/{str(name).removeprefix('/')}"
 
 
 class _Fault(Exception):
@@ -97,7 +97,7 @@ class _Exchange(Exchange):
             self._answer_fault(asked.service, fault)
 
     def _check(self, asked: _Asked) -> Caller | None:
-        state = self.server.state
+        account = self.server.state.account
         caller = self._caller(asked)
         self.identity = None if caller is None else caller.arn
         if asked.service == "sts" and asked.operation in ASSUMING:
@@ -105,34 +105,23 @@ class _Exchange(Exchange):
         [action] = self.actions
         if action == "sts:GetCallerIdentity":
             return caller
-        if caller is None:
-            if state.account.denies("", action):
-                raise _Fault(403, "AccessDenied", f"Not authorized to perform {action}")
-        elif state.account.denies(caller.arn, action):
-            words = denial(caller.arn, action, asked.resource.format(account=state.account.number))
-            if asked.service == "sts":
-                raise _Fault(403, "AccessDenied", words)
-            raise _Fault(400, "AccessDeniedException", words)
+        denial = account.denial(self.identity or "", action, asked.resource.format(account=account.number))
+        if denial is not None and caller is None:
+            raise _Fault(403, "AccessDenied", f"Not authorized to perform {action}")
+        if denial is not None:
+            sts = asked.service == "sts"
+            raise _Fault(403 if sts else 400, "AccessDenied" if sts else "AccessDeniedException", denial)
         return caller
 
     def _caller(self, asked: _Asked) -> Caller | None:
         if asked.operation == "AssumeRoleWithWebIdentity":
             return None
         sts = asked.service == "sts"
+        account = self.server.state.account
         try:
-            signature = signed(self.headers.get("Authorization"))
-            return self.server.state.account.find(signature.access_key)
-        except NotSigned:
-            code = "MissingAuthenticationToken" if sts else "MissingAuthenticationTokenException"
-            raise _Fault(403 if sts else 400, code, "Request is missing Authentication Token") from None
-        except UnknownKey:
-            code = "InvalidClientTokenId" if sts else "UnrecognizedClientException"
-            words = "The security token included in the request is invalid."
-            raise _Fault(403 if sts else 400, code, words) from None
-        except ExpiredKey:
-            code = "ExpiredToken" if sts else "ExpiredTokenException"
-            words = "The security token included in the request is expired"
-            raise _Fault(403 if sts else 400, code, words) from None
+            return authenticate(account, self.command, self.path, self.sent_headers, self.kept).caller
+        except Refused as error:
+            raise _Fault(403 if sts else 400, error.sts_code if sts else error.code, str(error)) from None
 
     def _check_session(self, asked: _Asked, caller: Caller | None) -> None:
         shape = model.service("sts").operation_model(asked.operation).input_shape
@@ -145,7 +134,7 @@ class _Exchange(Exchange):
             except (model.InvalidRequest, ValueError) as error:
                 raise _Fault(400, "ValidationError", f"1 validation error detected: {error}") from None
         seconds = int(asked.given.get("DurationSeconds", CHAINED_SECONDS))
-        if caller is not None and caller.role and seconds > CHAINED_SECONDS:
+        if caller is not None and caller.token is not None and seconds > CHAINED_SECONDS:
             raise _Fault(
                 400,
                 "ValidationError",
@@ -162,15 +151,16 @@ class _Exchange(Exchange):
         """Let the account have the new session's key, and shorten its life if that is switched on."""
         state = self.server.state
         tree = ET.fromstring(answer)  # noqa: S314 - our own server's
-        [key] = [element.text or "" for element in tree.iter() if element.tag.endswith("}AccessKeyId")]
-        [arn] = [element.text or "" for element in tree.iter() if element.tag.endswith("}Arn")]
-        [expiration] = [element.text or "" for element in tree.iter() if element.tag.endswith("}Expiration")]
+        said = {element.tag.rpartition("}")[2]: element.text or "" for element in tree.iter()}
+        expiration = said["Expiration"]
         expires = datetime.fromisoformat(expiration).timestamp()
         if state.switches.session_seconds is not None:
             expires = int(state.clock() + state.switches.session_seconds)
             shortened = datetime.fromtimestamp(expires, UTC).strftime(TIME)
             answer = answer.replace(expiration.encode(), shortened.encode())
-        state.account.add(Caller(key, arn, role=True, expires=expires))
+        state.account.add(
+            Caller(said["AccessKeyId"], said["SecretAccessKey"], said["Arn"], said["SessionToken"], expires)
+        )
         return answer
 
     def _identity(self, caller: Caller) -> bytes:
@@ -195,12 +185,10 @@ class _Exchange(Exchange):
 
 def _read(body: bytes, headers: dict[str, str]) -> _Asked:
     """Read a request as its service writes it: SSM JSON 1.1, STS a form."""
-    try:
-        signature = signed(headers.get("authorization"))
-    except NotSigned:
-        signature = None
+    found = HEADER.fullmatch(headers.get("authorization", ""))
+    region = "" if found is None else found["region"]
     target = headers.get("x-amz-target", "")
     if target.startswith(TARGET):
-        return _Asked("ssm", re.sub(r"\W", "", target.removeprefix(TARGET)), json.loads(body or b"{}"), signature)
+        return _Asked("ssm", re.sub(r"\W", "", target.removeprefix(TARGET)), json.loads(body or b"{}"), region)
     form = dict(parse_qsl(body.decode(), keep_blank_values=True))
-    return _Asked("sts", re.sub(r"\W", "", form.pop("Action", "")), form, signature)
+    return _Asked("sts", re.sub(r"\W", "", form.pop("Action", "")), form, region)

@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from testbed.ecr_public import model
-from testbed.ecr_public.identities import ExpiredKey, NotSigned, Signed, UnknownKey, denial, signed
 from testbed.ecr_public.operations import OPERATIONS, ApiError
+from testbed.ecr_public.signatures import Refused, authenticate
 from testbed.ecr_public.state import REGION
 from testbed.ecr_public.wire import Exchange, WireServer
 
@@ -67,9 +67,12 @@ class _Exchange(Exchange):
 
     def _carried_out(self, operation: str, body: bytes) -> dict[str, Any]:
         state = self.server.state
-        signature, caller = self._caller()
-        self.identity = caller
-        if (signature.service, signature.region) != (model.NAME, REGION):
+        try:
+            signed = authenticate(state.account, self.command, self.path, self.sent_headers, self.kept)
+        except Refused as error:
+            raise _Fault(error.code, str(error)) from None
+        self.identity = caller = signed.caller.arn
+        if (signed.service, signed.region) != (model.NAME, REGION):
             raise ApiError("UnsupportedCommandException", f"{operation} command is only supported in {REGION}.")
         try:
             given = json.loads(body or b"{}")
@@ -77,22 +80,12 @@ class _Exchange(Exchange):
             raise _Fault("SerializationException", "") from None
         model.validate(operation, given)
         for action in self.actions:
-            if state.account.denies(caller, action):
-                raise _Fault("AccessDeniedException", denial(caller, action, self._resource(given)))
+            denial = state.account.denial(caller, action, self._resource(given))
+            if denial is not None:
+                raise _Fault("AccessDeniedException", denial)
+        if not state.within_quota(self.actions[0]):
+            raise _Fault("ThrottlingException", "Rate exceeded")
         return OPERATIONS[operation](state, caller, given)
-
-    def _caller(self) -> tuple[Signed, str]:
-        try:
-            signature = signed(self.headers.get("Authorization"))
-            return signature, self.server.state.account.find(signature.access_key).arn
-        except NotSigned:
-            raise _Fault("MissingAuthenticationTokenException", "Missing Authentication Token") from None
-        except UnknownKey:
-            raise _Fault(
-                "UnrecognizedClientException", "The security token included in the request is invalid."
-            ) from None
-        except ExpiredKey:
-            raise _Fault("ExpiredTokenException", "The security token included in the request is expired") from None
 
     def _resource(self, given: dict[str, Any]) -> str:
         if "resourceArn" in given:

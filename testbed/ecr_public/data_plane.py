@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from testbed.ecr_public.cdn import signed_address
-from testbed.ecr_public.identities import denial
-from testbed.ecr_public.manifests import DIGEST, MOST_BYTES, TAG, InvalidManifest, Manifest, read_manifest
-from testbed.ecr_public.repositories import MOST_TAGS, Image, Repository, TooManyTags
+from testbed.ecr_public.manifests import DIGEST
+from testbed.ecr_public.pushing import NotTaken, Why, invalid, take
 from testbed.ecr_public.state import HOST
 from testbed.ecr_public.tokens import Expired, Grant, Invalid
 from testbed.ecr_public.upstream import ask, asked
@@ -20,12 +19,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from testbed.ecr_public.recording import Recorder
+    from testbed.ecr_public.repositories import Repository
     from testbed.ecr_public.state import State
 
 PATH = re.compile(r"/v2/(?P<name>.+)/(?P<kind>manifests|blobs|tags|referrers)/(?P<rest>[^/]+|uploads/[^/]*)")
 INVALID = "Your Authorization Token is invalid."
 EXPIRED = "Your authorization token has expired. Reauthenticate and try again."
 MOST_LISTED = 1000
+NOT_TAKEN: Mapping[Why, tuple[int, str]] = {
+    Why.MANIFEST: (405, "UNSUPPORTED"),
+    Why.TAG: (400, "TAG_INVALID"),
+    Why.DIGEST: (400, "DIGEST_INVALID"),
+    Why.LAYERS: (400, "MANIFEST_BLOB_UNKNOWN"),
+    Why.IMAGES: (400, "MANIFEST_BLOB_UNKNOWN"),
+    Why.TAGS: (403, "DENIED"),
+}
 INDEX = "application/vnd.oci.image.index.v1+json"
 
 
@@ -143,13 +151,16 @@ class _Exchange(Exchange):
         return repository
 
     def _allow(self, grant: Grant, name: str, *actions: str) -> None:
-        """Refuse who may not do this; who is not logged in may not do anything that IAM has a name for."""
+        """Refuse who may not do this, or not as often; who is not logged in may do nothing that IAM has a name for."""
         if grant.arn is None:
             raise _Refused(403, "DENIED", "Not Authorized")
         self.actions = tuple(f"ecr-public:{action}" for action in actions)
         for action in self.actions:
-            if self.state.account.denies(grant.arn, action):
-                raise _Refused(403, "DENIED", denial(grant.arn, action, self.state.arn(name.partition("/")[2])))
+            denial = self.state.account.denial(grant.arn, action, self.state.arn(name.partition("/")[2]))
+            if denial is not None:
+                raise _Refused(403, "DENIED", denial)
+        for action in self.actions:
+            self._throttle(allowed=self.state.within_quota(action))
 
     def _throttle(self, *, allowed: bool) -> None:
         if not allowed:
@@ -185,76 +196,14 @@ class _Exchange(Exchange):
         repository = self._repository(name)
         body = self.kept = self.read_body()
         self.unread = False
-        if len(body) > MOST_BYTES:
-            raise _unsupported(f"Member must have length less than or equal to {MOST_BYTES}")
-        kind = self.headers.get("Content-Type", "")
         try:
-            manifest = read_manifest(body, kind)
-        except InvalidManifest as error:
-            raise _unsupported(str(error)) from None
-        tag = self._tag(reference, manifest)
-        self._check_parts(repository, manifest)
-        repositories, switches = self.state.repositories, self.state.switches
-        with repositories.lock:
-            if tag is not None:
-                self._check_tag(repository, manifest.digest, tag)
-            status, answer, headers = ask(
-                self.state.upstream, "PUT", f"/v2/{name}/manifests/{manifest.digest}", {"content-type": kind}, body
-            )
-            if status == http.client.CREATED:
-                image = Image(
-                    manifest.digest, kind, manifest.artifact_type, manifest.size, 0, children=manifest.children
-                )
-                repositories.put(
-                    repository,
-                    image,
-                    tag,
-                    lag_seconds=switches.tag_lag_seconds,
-                    lag_reads=switches.tag_lag_reads,
-                    digest_reads=switches.manifest_lag_reads,
-                )
-        if status != http.client.CREATED:
-            self.answer(status, answer, {"Content-Type": headers.get("content-type", "application/json")})
-            return
+            manifest = take(self.state, repository, body, self.headers.get("Content-Type", ""), reference)
+        except NotTaken as error:
+            raise _Refused(*NOT_TAKEN[error.why], str(error)) from None
         said = {"Docker-Content-Digest": manifest.digest, "Location": f"{self.origin}/v2/{name}/manifests/{reference}"}
-        if manifest.subject is not None and switches.referrers:
+        if manifest.subject is not None and self.state.switches.referrers:
             said["OCI-Subject"] = manifest.subject
         self.answer(201, b"", said)
-
-    def _tag(self, reference: str, manifest: Manifest) -> str | None:
-        if manifest.subject is not None and not self.state.switches.subjects:
-            raise _unsupported("Invalid JSON syntax")
-        if DIGEST.fullmatch(reference):
-            if reference != manifest.digest:
-                raise _Refused(400, "DIGEST_INVALID", "The provided digest did not match the uploaded content.")
-            return None
-        if not TAG.fullmatch(reference):
-            raise _Refused(400, "TAG_INVALID", f"The tag '{reference}' is invalid.")
-        return reference
-
-    def _check_parts(self, repository: Repository, manifest: Manifest) -> None:
-        where = (
-            f"required for pushing image into repository with name '{repository.name}' in the registry with id "
-            f"'{self.state.account.number}' do not exist"
-        )
-        with self.state.repositories.lock:
-            blobs = [digest for digest in manifest.blobs if digest not in repository.blobs]
-            images = [digest for digest in manifest.children if digest not in repository.images]
-        for what, missing in (("Layers", blobs), ("Images", images)):
-            if missing:
-                raise _Refused(400, "MANIFEST_BLOB_UNKNOWN", f"{what} with digests '[{', '.join(missing)}]' {where}")
-
-    def _check_tag(self, repository: Repository, digest: str, tag: str) -> None:
-        try:
-            self.state.repositories.check_tag(repository, digest, tag)
-        except TooManyTags:
-            raise _Refused(
-                403,
-                "DENIED",
-                f"Adding tag '{tag}' to an image in the repository with name '{repository.name}' in registry with id "
-                f"'{self.state.account.number}' exceeds the maximum allowed number of tags per image which is "
-                f"'{MOST_TAGS}'",
-            ) from None
 
     # --- blobs
 
@@ -309,7 +258,6 @@ class _Exchange(Exchange):
         has_body = self.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in self.headers
         self._allow(grant, name, *(("UploadLayerPart",) if has_body else ()), "CompleteLayerUpload")
         repository = self._repository(name)
-        self._throttle(allowed=self.state.completions.allows(self.state.switches.completions_per_second))
         self._pass_upload_on(repository, name, rest)
 
     def _pass_upload_on(self, repository: Repository, name: str, rest: str) -> None:
@@ -339,7 +287,8 @@ class _Exchange(Exchange):
         query = parse_qs(urlsplit(self.path).query)
         asked_for = query.get("n", [str(MOST_LISTED)])[0]
         if not asked_for.isdecimal() or not 0 < int(asked_for) <= MOST_LISTED:
-            raise _unsupported(f"Member must have value less than or equal to {MOST_LISTED}", "maxResults")
+            words = invalid(f"Member must have value less than or equal to {MOST_LISTED}", "maxResults")
+            raise _Refused(405, "UNSUPPORTED", words)
         last = query.get("last", [""])[0]
         tags = [tag for tag in self.state.repositories.visible_tags(repository) if tag > last]
         page = tags[: int(asked_for)]
@@ -359,12 +308,6 @@ class _Exchange(Exchange):
             return
         with asked(self.state.upstream, "GET", f"/v2/{name}/referrers/{digest}", {}) as answer:
             self.relay(answer)
-
-
-def _unsupported(constraint: str, parameter: str = "ImageManifest") -> _Refused:
-    return _Refused(
-        405, "UNSUPPORTED", f"Invalid parameter at '{parameter}' failed to satisfy constraint: '{constraint}'"
-    )
 
 
 _ROUTES: dict[tuple[str, str], Callable[[_Exchange, Grant, str, str], None]] = {

@@ -14,6 +14,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 ALIAS = "aws-controllers-k8s"
 ACCESS_KEY = "AKIAEXAMPLEOFTHEPOD0"
-SECRET_KEY = "secret-of-the-pod"  # noqa: S105 - the servers do not check signatures
+SECRET_KEY = "secret-of-the-pod"  # noqa: S105 - nobody else's
 SERVICES_REGION = "us-west-2"
 """Where SSM and STS are asked; they answer in every region."""
 
@@ -75,6 +76,8 @@ class EcrPublic:
             "AWS_DEFAULT_REGION": SERVICES_REGION,
             "AWS_REGION": SERVICES_REGION,
             "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         }
 
     @property
@@ -95,8 +98,12 @@ class EcrPublic:
         """Deny an action to all callers whose ARN contains ``who``."""
         self.state.account.deny(action, who)
 
+    def attach(self, who: str, policy: Mapping[str, Any]) -> None:
+        """Let all callers whose ARN contains ``who`` do what policies attached in this way allow, and nothing else."""
+        self.state.account.attach(who, policy)
+
     def allow_all(self) -> None:
-        """Deny nothing any more."""
+        """Deny nothing any more, and detach all policies."""
         self.state.account.allow_all()
 
     def client(self, service: str, *, region: str | None = None, credentials: Mapping[str, str] | None = None) -> Any:
@@ -131,15 +138,18 @@ class EcrPublic:
         token, _ = self.state.tokens.issue_credential(arn, self.state.switches.credential_seconds)
         return base64.b64decode(token).decode().partition(":")[2]
 
-    def behind(self, host: str | None = None, endpoints: Mapping[str, str] | None = None) -> EcrPublic:
+    def behind(
+        self, host: str | None = None, endpoints: Mapping[str, str] | None = None, cdn: str | None = None
+    ) -> EcrPublic:
         """Return the same, as it is met through proxies that stand before its servers.
 
         Args:
             host: ``HOST:PORT`` of what stands before the registry; repositories are then said to be there.
             endpoints: the address of what stands before an AWS service, by boto3's name for it.
+            cdn: ``HOST:PORT`` of what stands before the host that serves blobs.
         """
-        if host is not None:
-            self.state.host = host
+        self.state.host = host or self.state.host
+        self.state.cdn = cdn or self.state.cdn
         return replace(self, host=host or self.host, endpoints={**self.endpoints, **(endpoints or {})})
 
     def write_docker_config(self, folder: Path, arn: str = USER) -> Path:
@@ -189,7 +199,7 @@ def ecr_public(
     with contextlib.ExitStack() as stack:
         registry = stack.enter_context(serve_referrers_registry(find_program("registry"), folder / "registry"))
         state = State(registry.host, alias)
-        state.account.add(Caller(ACCESS_KEY, USER))
+        state.account.add(Caller(ACCESS_KEY, SECRET_KEY, USER))
         state.cdn = stack.enter_context(LoopbackServer(CdnServer(state))).host
         state.host = stack.enter_context(LoopbackServer(DataPlaneServer(state, port))).host
         api = stack.enter_context(LoopbackServer(ControlPlaneServer(state, api_port))).host

@@ -74,7 +74,7 @@ def read_manifest(body: bytes, media_type: str) -> Manifest:
             None if subject is None else str(subject["digest"]),
             len(body),
         )
-    except (KeyError, TypeError, ValueError):
+    except (ArithmeticError, LookupError, TypeError, ValueError):
         raise InvalidManifest("Invalid JSON syntax") from None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from functools import cache
 from typing import Any
@@ -101,7 +100,7 @@ def check(value: Any, shape: Any, name: str = "") -> None:
     elif shape.type_name == "blob":
         try:
             _check_bounds(len(base64.b64decode(value, validate=True)), shape, name)
-        except binascii.Error as error:
+        except ValueError as error:
             raise InvalidRequest(f"Invalid parameter at '{name}': {error}") from None
     elif shape.type_name in {"integer", "long"}:
         _check_bounds(value, shape, name, of="value")

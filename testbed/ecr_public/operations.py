@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import uuid
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from testbed.ecr_public.manifests import DIGEST, TAG
+from testbed.ecr_public.manifests import DIGEST, TAG, digest_of
+from testbed.ecr_public.pushing import NotTaken, Why, take
 from testbed.ecr_public.upstream import ask
 
 if TYPE_CHECKING:
@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     from testbed.ecr_public.repositories import Image, Repository
     from testbed.ecr_public.state import State
 
+NOT_TAKEN: Mapping[Why, str] = {
+    Why.MANIFEST: "InvalidParameterException",
+    Why.TAG: "InvalidParameterException",
+    Why.DIGEST: "InvalidParameterException",  # a digest where a tag must be
+    Why.LAYERS: "LayersNotFoundException",
+    Why.IMAGES: "ReferencedImagesNotFoundException",
+    Why.TAGS: "LimitExceededException",
+}
 MOST_LABELS = 50
 PAGE = 100
 """How many a list has when the caller does not say."""
@@ -245,9 +253,43 @@ def batch_check_layer_availability(state: State, _: str, given: Document) -> Doc
     return {"layers": layers, "failures": failures}
 
 
+def put_image(state: State, _: str, given: Document) -> Document:
+    """Take a manifest whose parts are there already, e.g. to give an image another tag."""
+    repository = _named(state, given)
+    text, tag = given["imageManifest"], given.get("imageTag")
+    body = text.encode()
+    kind = given.get("imageManifestMediaType") or _own_media_type(text)
+    digest = digest_of(body)
+    if given.get("imageDigest", digest) != digest:
+        raise ApiError(
+            "ImageDigestDoesNotMatchException",
+            f"The provided digest '{given['imageDigest']}' does not match the digest '{digest}' of the image manifest",
+        )
+    with state.repositories.lock:
+        written = repository.tags.get(tag) if tag is not None else None
+        if digest in repository.images and (tag is None or (written is not None and written.digest == digest)):
+            raise ApiError(
+                "ImageAlreadyExistsException",
+                f"Image with digest '{digest}' and tag '{tag or 'null'}' already exists in the repository with name "
+                f"'{repository.name}' in registry with id '{state.account.number}'",
+            )
+        try:
+            take(state, repository, body, kind, tag)
+        except NotTaken as error:
+            raise ApiError(NOT_TAKEN[error.why], str(error)) from None
+    image = {
+        "registryId": state.account.number,
+        "repositoryName": repository.name,
+        "imageId": {"imageDigest": digest} | ({} if tag is None else {"imageTag": tag}),
+        "imageManifest": text,
+        "imageManifestMediaType": kind,
+    }
+    return {"image": image}
+
+
 def unsupported(_: State, __: str, ___: Document) -> Document:
-    """Refuse: images are pushed to the other address, as all clients do."""
-    raise ApiError("UnsupportedCommandException", "Not here: push through the registry's own address, /v2/")
+    """Refuse: layers are pushed to the other address, as all clients do."""
+    raise ApiError("UnsupportedCommandException", "Not here: push layers through the registry's own address, /v2/")
 
 
 # --- tags of resources
@@ -291,7 +333,7 @@ OPERATIONS: Mapping[str, Callable[[State, str, Document], Document]] = {
     "GetRepositoryPolicy": get_repository_policy,
     "InitiateLayerUpload": unsupported,
     "ListTagsForResource": list_tags_for_resource,
-    "PutImage": unsupported,
+    "PutImage": put_image,
     "PutRegistryCatalogData": put_registry_catalog_data,
     "PutRepositoryCatalogData": put_repository_catalog_data,
     "SetRepositoryPolicy": set_repository_policy,
@@ -403,6 +445,13 @@ def _identified(state: State, repository: Repository, image: Mapping[str, str]) 
     return found
 
 
+def _own_media_type(manifest: str) -> str:
+    try:
+        return str(json.loads(manifest)["mediaType"])
+    except (KeyError, TypeError, ValueError):
+        return ""
+
+
 def _failure(repository: Repository, tag: str | None, digest: str | None) -> tuple[str, str] | None:
     """Why an image cannot be removed: code and reason; None: it can."""
     written = repository.tags.get(tag) if tag is not None else None
@@ -451,7 +500,7 @@ def _forget(state: State, repository: Repository, digest: str) -> None:
 def _page(member: str, documents: list[Document], given: Document) -> Document:
     try:
         start = int(base64.b64decode(given.get("nextToken", ""), validate=True).decode() or "0")
-    except (binascii.Error, ValueError):
+    except ValueError:
         raise ApiError(
             "InvalidParameterException",
             "Invalid parameter at 'nextToken' failed to satisfy constraint: 'Invalid token'",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,8 @@ class State:
     alias: str
     clock: Callable[[], float] = time.time
     switches: Switches = field(default_factory=Switches)
+    ticks: Callable[[], float] = time.monotonic
+    """Seconds, by which quotas are counted."""
     host: str = ""
     """``HOST:PORT`` that repositories are said to be at."""
     cdn: str = ""
@@ -52,14 +55,23 @@ class State:
         self.tokens = Tokens(self.clock)
         self.repositories = Repositories(self.clock)
         self.recorder = Recorder()
-        self.completions = Rate(self.clock)
-        self.pulls = Rate(self.clock)
+        self.pulls = Rate(self._now)
+        self._rates: defaultdict[str, Rate] = defaultdict(lambda: Rate(self._now))
         self._lock = threading.Lock()
 
     def switch(self, **changes: Any) -> None:
         """Change how it behaves from now on; see Switches."""
         with self._lock:
             self.switches = replace(self.switches, **changes)
+
+    def within_quota(self, action: str) -> bool:
+        """Whether this may be done now, as often as it was done in the last second; if so, it counts."""
+        with self._lock:
+            rate = self._rates[action]
+        return rate.allows(self.switches.per_second(action))
+
+    def _now(self) -> float:
+        return self.ticks()
 
     def arn(self, repository: str) -> str:
         """A repository as IAM names it."""

@@ -21,7 +21,10 @@ class Switches:
         tag_lag_seconds: how long after a write a tag still shows what it showed before.
         tag_lag_reads: how many reads after a write still show what it showed before.
         manifest_lag_reads: how many reads by digest of a manifest just written are answered 404.
-        completions_per_second: quota of completed layer uploads.
+        completions_per_second: quota of CompleteLayerUpload.
+        uploads_per_second: quota of InitiateLayerUpload.
+        checks_per_second: quota of BatchCheckLayerAvailability.
+        tokens_per_second: quota of GetAuthorizationToken.
         anonymous_pulls_per_second: quota of manifests read without an account; None: none.
         retry_after: the header Retry-After of an answer 429; None: the answer has none.
         referrers: whether the referrers API is served; else 404.
@@ -39,8 +42,20 @@ class Switches:
     tag_lag_reads: int = 0
     manifest_lag_reads: int = 0
     completions_per_second: int = 10
+    uploads_per_second: int = 200
+    checks_per_second: int = 200
+    tokens_per_second: int = 200
     anonymous_pulls_per_second: int | None = None
     retry_after: str | None = None
     referrers: bool = True
     subjects: bool = True
     most_repositories: int = 10_000
+
+    def per_second(self, action: str) -> int | None:
+        """The quota of what IAM calls so; None: none is known."""
+        return {
+            "ecr-public:CompleteLayerUpload": self.completions_per_second,
+            "ecr-public:InitiateLayerUpload": self.uploads_per_second,
+            "ecr-public:BatchCheckLayerAvailability": self.checks_per_second,
+            "ecr-public:GetAuthorizationToken": self.tokens_per_second,
+        }.get(action)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import secrets
 import threading
@@ -73,7 +72,7 @@ class Tokens:
         """
         try:
             user, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:
             raise Invalid from None
         grant = self._find(password)
         if user != USER or grant.kind is not Kind.CREDENTIAL:

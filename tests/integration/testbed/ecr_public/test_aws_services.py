@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
+from testbed.ecr_public.harness import ACCESS_KEY
 from testbed.ecr_public.identities import USER
 from tests.integration.testbed.ecr_public.asking import request
 
@@ -166,6 +167,64 @@ def test_a_session_that_is_over(account: EcrPublic) -> None:
     assert refusal(identity) == (403, "ExpiredToken", words)
     assert refusal(parameter) == (400, "ExpiredTokenException", words)
     assert refusal(registries) == (400, "ExpiredTokenException", words)
+
+
+def test_a_wrong_secret(account: EcrPublic) -> None:
+    """Signatures are checked: a known key with another secret is refused by each service in its own format."""
+    wrong = {"AccessKeyId": ACCESS_KEY, "SecretAccessKey": "another"}
+    status, code, message = refusal(lambda: assume(account, wrong))
+    assert (status, code) == (403, "SignatureDoesNotMatch")
+    assert message.startswith("The request signature we calculated does not match the signature you provided.")
+    ssm, ecr = account.client("ssm", credentials=wrong), account.client("ecr-public", credentials=wrong)
+    assert refusal(lambda: ssm.get_parameter(Name="/a"))[:2] == (400, "InvalidSignatureException")
+    assert refusal(ecr.describe_registries) == (400, "InvalidSignatureException", message)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "words"), [(10, "Signature expired: "), (-10, "Signature not yet current: "), (4, None), (-4, None)]
+)
+def test_another_clock(account: EcrPublic, minutes: int, words: str | None) -> None:
+    """A request that was signed more than five minutes ago, or from now, is refused with both times."""
+    now = account.state.clock
+    account.state.account.clock = lambda: now() + minutes * 60
+    client = account.client("ecr-public")
+    if words is None:
+        assert client.describe_registries()["registries"]
+        return
+    status, code, message = refusal(client.describe_registries)
+    assert (status, code) == (400, "InvalidSignatureException")
+    assert message.startswith(words)
+    assert message.endswith(f"{'-' if minutes > 0 else '+'} 5 min.)")
+
+
+def test_another_session(account: EcrPublic) -> None:
+    """A session's key is of no use with another session's token, or without one."""
+    one, other = assume(account)["Credentials"], assume(account)["Credentials"]
+    for token in ({"SessionToken": other["SessionToken"]}, {}):
+        keys = {"AccessKeyId": one["AccessKeyId"], "SecretAccessKey": one["SecretAccessKey"], **token}
+        client = account.client("ecr-public", credentials=keys)
+        assert refusal(client.describe_registries)[1] == "UnrecognizedClientException"
+
+
+def test_a_policy(account: EcrPublic) -> None:
+    """A role to which a policy is attached may do what it allows, on the resources that it names, and nothing else."""
+    keys = assume(account)["Credentials"]
+    client = account.client("ecr-public", credentials=keys)
+    allowed = {
+        "Effect": "Allow",
+        "Action": ["ecr-public:CreateRepository", "ecr-public:DescribeR*"],
+        "Resource": f"arn:aws:ecr-public::{ACCOUNT}:repository/widget-*",
+    }
+    account.attach(":assumed-role/publisher/", {"Version": "2012-10-17", "Statement": [allowed]})
+    client.create_repository(repositoryName="widget-chart")
+    reason = "because no identity-based policy allows the ecr-public:CreateRepository action"
+    assert refusal(lambda: client.create_repository(repositoryName="other"))[2].endswith(f"repository/other {reason}")
+    assert refusal(lambda: client.delete_repository(repositoryName="widget-chart"))[1] == "AccessDeniedException"
+    account.client("ecr-public").create_repository(repositoryName="other")
+    denied = {"Statement": {"Effect": "Deny", "Action": "ecr-public:*", "Resource": "*"}}
+    account.attach(":assumed-role/publisher/", denied)
+    message = refusal(lambda: client.create_repository(repositoryName="widget-two"))[2]
+    assert message.endswith("with an explicit deny in an identity-based policy")
 
 
 def test_unknown_keys(account: EcrPublic) -> None:

@@ -120,9 +120,13 @@ print(json.dumps(session.client("ecr-public").create_repository(repositoryName="
 
 
 def test_behind_proxies(ecr: EcrPublic, crane: Path, environment: Mapping[str, str], tmp_path: Path) -> None:
-    """A proxy that makes faults can stand before the registry and before the API; all addresses are then its own."""
-    with FaultProxy(ecr.host) as proxy, FaultProxy(ecr.endpoints["ecr-public"].removeprefix("http://")) as api:
-        met = ecr.behind(proxy.host, {"ecr-public": f"http://{api.host}"})
+    """A proxy that makes faults can stand before each server; all addresses are then the proxies'."""
+    with (
+        FaultProxy(ecr.host) as proxy,
+        FaultProxy(ecr.endpoints["ecr-public"].removeprefix("http://")) as api,
+        FaultProxy(ecr.state.cdn) as blobs,
+    ):
+        met = ecr.behind(proxy.host, {"ecr-public": f"http://{api.host}"}, blobs.host)
         made = met.client("ecr-public").create_repository(repositoryName="app")["repository"]
         assert made["repositoryUri"] == f"{proxy.host}/{ecr.alias}/app"
         login = {**environment, "DOCKER_CONFIG": str(met.write_docker_config(tmp_path / "docker"))}
@@ -133,3 +137,4 @@ def test_behind_proxies(ecr: EcrPublic, crane: Path, environment: Mapping[str, s
         asked = sorted((call.method, call.path) for call in ecr.recorded if call.server == "registry")
         assert sorted((seen.method, seen.path) for seen in proxy.requests) == asked
         assert [seen.method for seen in api.requests] == ["POST"]
+        assert {seen.status for seen in blobs.requests} == {200}

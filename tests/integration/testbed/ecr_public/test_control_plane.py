@@ -5,13 +5,16 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from testbed.ecr_public import model
-from testbed.ecr_public.harness import ACCESS_KEY
+from testbed.ecr_public.harness import ACCESS_KEY, SECRET_KEY
 from testbed.ecr_public.manifests import digest_of
 from testbed.ecr_public.operations import OPERATIONS
-from tests.integration.testbed.ecr_public.asking import CONFIG, OCI_IMAGE, OCI_INDEX, Asker, index, request
+from tests.integration.testbed.ecr_public.asking import CONFIG, OCI_IMAGE, OCI_INDEX, Asker, image, index, request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,7 +60,7 @@ VALID: Mapping[str, Mapping[str, Any]] = {
         "layerPartBlob": "eA==",
     },
 }
-REFUSED = {"CompleteLayerUpload", "InitiateLayerUpload", "PutImage", "UploadLayerPart"}
+REFUSED = {"CompleteLayerUpload", "InitiateLayerUpload", "UploadLayerPart"}
 REGISTRY_WIDE = {"CreateRepository", "DescribeRegistries", "GetAuthorizationToken", "PutRegistryCatalogData"}
 
 
@@ -76,15 +79,15 @@ def ask(
     ecr: EcrPublic, operation: str, given: object, *, key: str = ACCESS_KEY, region: str = "us-east-1"
 ) -> tuple[int, dict[str, Any]]:
     """Send a request as boto3 would, but for what boto3 itself refuses to send."""
-    scope = f"Credential={key}/20260101/{region}/ecr-public/aws4_request"
     headers = {
         "X-Amz-Target": f"SpencerFrontendService.{operation}",
         "Content-Type": "application/x-amz-json-1.1",
-        "Authorization": f"AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=0",
     }
-    host = ecr.endpoints["ecr-public"].removeprefix("http://")
     body = given if isinstance(given, bytes) else json.dumps(given).encode()
-    answer = request(host, "POST", "/", body, headers)
+    asked: Any = AWSRequest("POST", f"{ecr.endpoints['ecr-public']}/", data=body, headers=headers)
+    SigV4Auth(Credentials(key, SECRET_KEY), "ecr-public", region).add_auth(asked)
+    host = ecr.endpoints["ecr-public"].removeprefix("http://")
+    answer = request(host, "POST", "/", body, dict(asked.headers.items()))
     return answer.status, answer.json
 
 
@@ -107,6 +110,7 @@ def test_a_valid_request(asker: Asker, operation: str) -> None:
         "DeleteRepositoryPolicy": "RepositoryPolicyNotFoundException",
         "GetRepositoryCatalogData": "RepositoryCatalogDataNotFoundException",
         "GetRepositoryPolicy": "RepositoryPolicyNotFoundException",
+        "PutImage": "InvalidParameterException",  # a manifest cannot be valid before there are layers
     } | dict.fromkeys(REFUSED, "UnsupportedCommandException")
     assert (status, document.get("__type")) == ((400, allowed[operation]) if operation in allowed else (200, None))
 
@@ -223,6 +227,17 @@ def test_an_authorization_token(ecr: EcrPublic, api: Any) -> None:
     data = api.get_authorization_token()["authorizationData"]
     assert base64.b64decode(data["authorizationToken"]).startswith(b"AWS:")
     assert data["expiresAt"].timestamp() == pytest.approx(ecr.state.clock() + 12 * 3600, abs=10)
+
+
+def test_too_many_tokens(ecr: EcrPublic, api: Any) -> None:
+    """More tokens in a second than the quota allows are refused as the API refuses: not 429."""
+    ecr.switch(tokens_per_second=1)
+    ecr.state.ticks = lambda: 1.0
+    api.get_authorization_token()
+    with pytest.raises(ClientError) as error:
+        api.get_authorization_token()
+    assert refusal(error) == ("ThrottlingException", "Rate exceeded")
+    assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
 
 
 def test_a_repository(ecr: EcrPublic, api: Any) -> None:
@@ -441,6 +456,66 @@ def test_layers(asker: Asker, api: Any) -> None:
     answer = api.batch_check_layer_availability(repositoryName="app", layerDigests=[digest_of(b"x"), DIGEST, "md5:00"])
     assert [layer["layerAvailability"] for layer in answer["layers"]] == ["AVAILABLE", "UNAVAILABLE"]
     assert [failure["failureCode"] for failure in answer["failures"]] == ["InvalidLayerDigest"]
+
+
+def test_another_tag_for_an_image(asker: Asker, api: Any, pushed: str) -> None:
+    """An image is given another tag through the API, byte for byte, and once only."""
+    manifest = asker.get("app", "v1").body.decode()
+    answer = api.put_image(repositoryName="app", imageManifest=manifest, imageTag="v2", imageDigest=pushed)["image"]
+    assert answer["imageId"] == {"imageDigest": pushed, "imageTag": "v2"}
+    assert answer["imageManifestMediaType"] == OCI_IMAGE
+    assert asker.get("app", "v2").body.decode() == manifest
+    for tag in ({"imageTag": "v2"}, {}):
+        with pytest.raises(api.exceptions.ImageAlreadyExistsException) as error:
+            api.put_image(repositoryName="app", imageManifest=manifest, **tag)
+        assert refusal(error)[1] == (
+            f"Image with digest '{pushed}' and tag '{tag.get('imageTag', 'null')}' already exists in the repository "
+            f"with name 'app' in registry with id '{ACCOUNT}'"
+        )
+
+
+def test_a_tag_moves_through_the_api(asker: Asker, api: Any, pushed: str) -> None:
+    """A tag that another image has is taken from it: no tag is immutable."""
+    other = asker.push("app", "v2", b"other")
+    api.put_image(repositoryName="app", imageManifest=asker.get("app", pushed).body.decode(), imageTag="v2")
+    assert asker.head("app", "v2").headers["docker-content-digest"] == pushed != other
+
+
+def test_a_manifest_without_its_type(asker: Asker, api: Any, pushed: str) -> None:
+    """A manifest that does not say its own type, as a chart's, needs it beside it."""
+    document = json.loads(asker.get("app", pushed).body)
+    del document["mediaType"]
+    given = {"repositoryName": "app", "imageManifest": json.dumps(document)}
+    with pytest.raises(api.exceptions.InvalidParameterException, match="'Invalid JSON syntax'"):
+        api.put_image(**given)
+    image = api.put_image(**given, imageManifestMediaType=OCI_IMAGE)["image"]
+    assert asker.get("app", image["imageId"]["imageDigest"]).status == 200
+
+
+def test_manifests_that_cannot_be_put(asker: Asker, api: Any, pushed: str) -> None:
+    """Layers and children must be there, the digest must be the manifest's, and a tag must be one."""
+    manifest = asker.get("app", pushed).body.decode()
+    refusals = {
+        "LayersNotFoundException": {"imageManifest": image(b"nowhere").decode()},
+        "ReferencedImagesNotFoundException": {"imageManifest": index(DIGEST).decode()},
+        "ImageDigestDoesNotMatchException": {"imageManifest": manifest, "imageDigest": DIGEST},
+        "InvalidParameterException": {"imageManifest": manifest, "imageTag": "a+b"},
+    }
+    for code, given in refusals.items():
+        with pytest.raises(ClientError) as error:
+            api.put_image(repositoryName="app", **given)
+        assert refusal(error)[0] == code
+
+
+def test_the_most_tags_through_the_api(asker: Asker, api: Any, pushed: str) -> None:
+    """An image that has all the tags it may have gets no other."""
+    repository = asker.ecr.state.repositories.find("app")
+    assert repository is not None
+    for number in range(2, 1001):
+        asker.ecr.state.repositories.put(repository, repository.images[pushed], f"v{number}")
+    manifest = asker.get("app", pushed).body.decode()
+    with pytest.raises(api.exceptions.LimitExceededException, match="tags per image which is '1000'"):
+        api.put_image(repositoryName="app", imageManifest=manifest, imageTag="one-more")
 
 
 def test_errors_are_the_models() -> None:

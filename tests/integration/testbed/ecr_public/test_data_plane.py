@@ -4,6 +4,7 @@ import http.client
 import json
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import pytest
@@ -312,17 +313,35 @@ def test_a_manifest_that_lags(asker: Asker) -> None:
 def test_too_many_completions(asker: Asker, retry_after: str | None) -> None:
     """More uploads completed in a second than the quota allows are 429, with Retry-After if that is switched on."""
     asker.ecr.switch(completions_per_second=2, retry_after=retry_after)
-    asker.ecr.state.completions._clock = lambda: 1.0  # noqa: SLF001 - time stands still
+    asker.ecr.state.ticks = lambda: 1.0
     answers = [asker.upload("app", f"{number}".encode()) for number in range(3)]
     assert [answer.status for answer in answers] == [201, 201, 429]
     assert answers[2].error == (429, "TOOMANYREQUESTS", "Rate exceeded")
     assert answers[2].headers.get("retry-after") == retry_after
 
 
+def test_many_at_once(asker: Asker) -> None:
+    """Whoever comes at once is served, in any number; exactly as many complete uploads as the quota allows."""
+    asker.ecr.state.ticks = lambda: 1.0
+    with ThreadPoolExecutor(16) as pool:
+        statuses = list(pool.map(lambda number: asker.upload("app", b"%d" % number).status, range(24)))
+    assert sorted(statuses) == [201] * 10 + [429] * 14
+    completed = [call for call in asker.ecr.recorded if "ecr-public:CompleteLayerUpload" in call.actions]
+    assert len(completed) == 24
+
+
+def test_too_many_uploads_and_checks(asker: Asker) -> None:
+    """Uploads started and blobs asked for have quotas of their own."""
+    asker.ecr.switch(uploads_per_second=1, checks_per_second=2)
+    asker.ecr.state.ticks = lambda: 1.0
+    assert [asker.ask("POST", "app/blobs/uploads/").status for _ in range(2)] == [202, 429]
+    assert [asker.ask("HEAD", f"app/blobs/{NOWHERE}").status for _ in range(3)] == [404, 404, 429]
+
+
 def test_too_many_anonymous_pulls(asker: Asker) -> None:
     """With the switch, anonymous pulls have a quota; who is logged in has none."""
     asker.ecr.switch(anonymous_pulls_per_second=1)
-    asker.ecr.state.pulls._clock = lambda: 1.0  # noqa: SLF001 - time stands still
+    asker.ecr.state.ticks = lambda: 1.0
     asker.push("app", "v1")
     anyone = Asker.anonymous(asker.ecr)
     assert [anyone.get("app", "v1").status for _ in range(2)] == [200, 429]

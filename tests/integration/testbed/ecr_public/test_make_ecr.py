@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from testbed.ecr_public.identities import USER
 from testbed.paths import ROOT
 from testbed.process_table import processes_with
 from tests.support.tools import require_tool
@@ -55,7 +56,7 @@ def left(data: Path) -> list[str]:
     return processes_with(str(data)) + processes_with(str(data), told="environ")
 
 
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_all_ends_with_it(tmp_path: Path, ending: signal.Signals) -> None:
     """Once it ends, however, none of its programs is left; where it can, it says so."""
     data = tmp_path / "ecr"
@@ -85,6 +86,7 @@ def test_it_is_used_as_it_says(tmp_path: Path) -> None:
         registry = said(log, r"^  registry +(\S+)$")[1]
         script = f"""
 set -eu
+export AWS_PROFILE=mine AWS_SESSION_TOKEN=mine
 . {data}/run/environment
 cd {data}/run/widget-controller && git checkout --quiet v1.2.3
 grep -q "repository: {registry}/controller" helm/values.yaml
@@ -92,10 +94,11 @@ grep -q "registry: {registry}" "$ACK_RELEASE_JOBS"
 tar -cf {tmp_path}/layer.tar helm
 crane append --oci-empty-base -f {tmp_path}/layer.tar -t {registry}/controller:v1 >/dev/null
 command -v ack-release >/dev/null
+python -c 'import boto3; print(boto3.client("sts").get_caller_identity()["Arn"])'
 DOCKER_CONFIG=/nowhere crane ls {registry}/controller
 """
         finished = subprocess.run(
             ["sh", "-c", script], env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False
         )
-        assert (finished.returncode, finished.stdout) == (0, "v1\n"), finished.stderr
+        assert (finished.returncode, finished.stdout) == (0, f"{USER}\nv1\n"), finished.stderr
         said(log, r"^201 user/prow  ecr-public:PutImage  /v2/\S+/controller/manifests/v1$")
