@@ -11,7 +11,7 @@ from runner.chart.facts import ChartFacts, chart_files, read_chart_facts
 from runner.chart.manifest import chart_artifact
 from runner.chart.packaging import has_same_files, package_chart
 from runner.chart.references import reference_warnings
-from runner.errors import StableImageAbsent
+from runner.errors import StableImageAbsent, TagChanged
 from runner.published.former import flaws, has_platform
 from runner.published.observed import (
     ABSENT,
@@ -20,6 +20,7 @@ from runner.published.observed import (
     PublishedChart,
     PublishedImage,
     observe,
+    observe_name,
     unanswered,
 )
 from runner.run.plan.model import DesiredArtifact, Kind, Plan, for_folder
@@ -30,6 +31,7 @@ from runner.run.plan.stable import (
     named_commit,
     plan_stable,
     plan_stable_unchanged,
+    position_of,
 )
 from runner.run.publish.copy import published_artifact
 from runner.run.reporting import warn
@@ -38,6 +40,7 @@ from runner.versions import semantic_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from runner.chart.archive import PackagedChart
     from runner.config.load import Service
@@ -153,7 +156,8 @@ class Observed:
             histories=self.histories,
             now=tools.now() if moves else None,
         )
-        return Packaged(desired, self.observed, plan if moves else for_folder(plan), chart)
+        plan = plan if moves else for_folder(plan)
+        return Packaged(desired, self.observed, plan, chart, candidate.position, self.histories)
 
     def _holder(self, packaged: PackagedChart, tools: Tools) -> Name | None:
         """The name that holds this chart already: a moving one, or one of the image version's own chart."""
@@ -204,12 +208,14 @@ class Observed:
 
 @dataclass(frozen=True)
 class Packaged:
-    """The final plan, and the chart that the moving names are to hold."""
+    """The final plan, and the chart that the moving names are to hold; ``histories`` are those that were observed."""
 
     desired: Desired
     observed: Mapping[Name, Observation]
     plan: Plan
     chart: Artifact
+    position: Position
+    histories: Mapping[Name, Sequence[Name]]
 
     @property
     def service(self) -> Service:
@@ -231,7 +237,31 @@ class Packaged:
             publications = self.plan.to_publish(Kind.CHART)
             names = [(one.name, self.observed.get(one.name, ABSENT)) for one in publications]
             tools.destination.publish(self.chart, names)
+            for name in self.histories:
+                self._refuse_newer(name, {one.name for one in publications}, tools)
         return self.plan
+
+    def _refuse_newer(self, name: Name, ours: AbstractSet[Name], tools: Tools) -> None:
+        """Look for a move to something newer at the same time, of which this one may have been written on top.
+
+        A move's history is written before the move, so it is there whichever of the two was last. What was there when
+        this run planned counts where it is of a move that had begun and not ended.
+        """
+        *ended, newest = self.histories[name] or (name,)
+        before, begun = self.observed[name], self.observed.get(newest, ABSENT)
+        unfinished = isinstance(begun, Published) and not (
+            isinstance(before, Published) and before.digest == begun.digest
+        )
+        known = {*ended, *ours} if unfinished else {*ended, newest, *ours}
+        for history in history_names(name, tools.registry.tags(name.repository)):
+            found = ABSENT if history in known else observe_name(history, tools.registry)
+            there = position_of(found) if isinstance(found, Published) else None
+            if there is not None and self.position < there:
+                raise TagChanged(
+                    f"{name} was moved to {self.position} while another run moved it to {there}, which is newer"
+                    f" ({history})",
+                    remedy="Rerun the job of the newest push to stable: it compares again, and moves stable forwards.",
+                )
 
 
 def describe(inputs: Inputs, selected: Selected, files: Mapping[str, bytes | None]) -> Desired:

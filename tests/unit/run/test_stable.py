@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from runner.annotations import RELEASE_RESOLVED_VERSION
 from runner.chart.facts import chart_files
 from runner.config.settings import Options
 from runner.errors import (
@@ -595,3 +596,32 @@ def test_next_move(tmp_path: Path) -> None:
     after = Name(MOVING.repository, "s3-v1-stable-20261124T133015Z-aaaaaaa")
     assert (held(registry, before), held(registry, after)) == (first, held(registry, MOVING))
     assert first != held(registry, MOVING)
+
+
+@pytest.mark.parametrize("begun", [True, False], ids=["begun before this run planned", "begun after it"])
+def test_newer_move_at_the_very_same_moment(tmp_path: Path, *, begun: bool) -> None:
+    """A move that is written on top of a newer one ends with 5, and a rerun of the newer one moves stable forwards."""
+    asked = Asked("repo-per-service")
+    [moving] = asked.names.stable_names()
+    registry = released(tmp_path / "release", scheme="repo-per-service")
+
+    def newer(folder: str) -> World:
+        return World(tmp_path / folder, asked.stable("1.4.0", commit="d" * 40, time=later()), registry)
+
+    if begun:
+        broken = newer("broken")
+        broken.registry.calls.intervene("put_manifest", raising(RegistryFailed("HTTP 500")), about=f":{moving.tag}")
+        assert broken.run().exit == 7
+    older = World(tmp_path / "older", asked.stable("1.3.0"), registry)
+    exits: list[int | None] = []
+    older.registry.calls.intervene(
+        "put_manifest", lambda: exits.append(newer("meanwhile").run().exit), about=f":{moving.tag}"
+    )
+    document = older.run()
+    assert (exits, document.exit) == ([0], 5)
+    assert document.error is not None
+    assert (document.error.code, "resolved 1.4.0" in document.error.cause) == ("tag-changed", True)
+    assert "newest push to stable" in document.error.remedy
+    assert held(registry, moving).annotations[RELEASE_RESOLVED_VERSION] == "1.3.0"
+    assert newer("again").run().exit == 0
+    assert held(registry, moving).annotations[RELEASE_RESOLVED_VERSION] == "1.4.0"
