@@ -8,7 +8,7 @@ TOOLS := crane registry helm3 helm4 prow kube-apiserver
 ENVIRONMENTS := moto_server
 WORKERS ?= 2
 
-.PHONY: help setup tools demo prow ecr picture pages deck-pictures bench image pin-bases image-figures test check format clean
+.PHONY: help setup tools demo prow ecr picture pages deck-pictures bench soak image pin-bases image-figures test check format clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,10 @@ deck-pictures: setup tools ## take the pictures of Prow's pages in docs/pages fr
 
 bench: setup tools ## measure how long runs take, compared with a bare start of Python
 	@$(BIN)/python -m hack.bench $(BENCH)
+
+soak: setup ## run 400 seeded schedules of faults, and kill -9 at every request, and write the figures into the docs
+	@hack/build-tool crane helm4
+	@$(BIN)/python -m hack.soak --workers $(WORKERS)
 
 image: setup ## build the runner's own image: make image [TAG=NAME] [BASE=IMAGE] [JOBS=FILE]
 	@$(BIN)/python -m hack.image $(if $(TAG),--tag $(TAG)) $(if $(BASE),--base $(BASE)) $(if $(JOBS),--jobs $(JOBS))

@@ -91,11 +91,16 @@ def in_words(count: int) -> str:
 
 
 def space_of(folder: Path) -> Space | None:
-    """What there is at a folder, or at the nearest one above that exists; None when nobody can say."""
+    """What there is at a folder, or at the nearest one above that exists.
+
+    None when nobody can say: a file system without a size, such as one in memory without a limit, reports zeros.
+    """
     try:
         above = next(one for one in (folder, *folder.parents) if one.exists())
         found = os.statvfs(above)
     except (OSError, StopIteration):
+        return None
+    if not found.f_blocks:
         return None
     return Space(
         free=found.f_bavail * found.f_frsize,

@@ -238,11 +238,11 @@ def untruths(record: Mapping[str, Any], before: Mapping[str, str], held: Mapping
         name = entry["name"].partition("/")[2]
         repository, _, tag = name.rpartition(":")
         now = held.get(name)
-        if entry["written"] and entry["digest"] != now:
-            found.append(f"{name} is written as {entry['digest']} and holds {now}")
-        elif entry["action"] == "skip" and entry["digest"] != now:
-            found.append(f"{name} is said to be there as {entry['digest']} and holds {now}")
-        elif not entry["written"] and now != before.get(name) and not (repository in told and tag in told):
+        if entry["written"] or entry["action"] == "skip":
+            if entry["digest"] != now:
+                done = "written" if entry["written"] else "there"
+                found.append(f"{name} is said to be {done} as {entry['digest']} and holds {now}")
+        elif now != before.get(name) and not (repository in told and tag in told):
             found.append(f"{name} holds {now}, and nothing tells that it was written")
     if bool(record["exit"]) != bool(record["errors"]):
         found.append(f"exit {record['exit']} with {len(record['errors'])} errors")

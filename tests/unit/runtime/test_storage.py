@@ -186,6 +186,12 @@ def test_space_of_a_folder_to_be_made(tmp_path: Path) -> None:
     assert there.writable
 
 
+def test_space_that_nobody_knows() -> None:
+    """A file system without a size is not taken for a full one."""
+    assert space_of(Path("/proc")) is None
+    assert refusal_to_write(Path("/proc")) is None
+
+
 def test_the_error_to_end_with(tmp_path: Path) -> None:
     """It is exit 2, names the folder, what is wrong with it and its free space, and says what to give it."""
     error = storage_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), tmp_path)

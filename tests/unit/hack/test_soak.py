@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from hack.soak import add_up, figures_in, section, with_section
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def part(kind: str = "killed", path: str = "release", **codes: int) -> dict[str, Any]:
+    """The figures of one test, as it tells them."""
+    numbered = {name.removeprefix("c").replace("m", "-"): count for name, count in codes.items()}
+    return {"kind": kind, "path": path, "codes": numbered, "requests": 10, "looks": 5, "seconds": 2.0}
+
+
+def test_parts_are_added_up() -> None:
+    """Parts of one kind and path are one row: runs by code, looks, and seconds for each run."""
+    [row] = add_up([part(c0=3, c7=1), part(c0=4)])
+    assert row.cells == ("release, killed", "8", "exit 0: 7, exit 7: 1", "8 of 8", "10", "0.5")
+
+
+def test_kinds_and_paths_stay_apart() -> None:
+    """Each kind of each path has its own row; a kill is told as one."""
+    rows = add_up([part(cm9=2), part(path="stable", cm9=2), part(kind="scheduled", c0=1)])
+    assert len(rows) == 3
+    assert "SIGKILL: 2" in {row.cells[2] for row in rows}
+
+
+def test_the_section_is_replaced() -> None:
+    """All of the page before the figures stays; a page without their heading is refused."""
+    text = section(add_up([part(c0=3)]), "a machine", 120.0)
+    assert "a machine; all of them took 2 minutes." in text
+    assert with_section("# Page\n\n## Figures\n\nold\n", text) == f"# Page\n\n{text}"
+    with pytest.raises(ValueError, match="no section"):
+        with_section("# Page\n", text)
+
+
+def test_figures_in_a_report(tmp_path: Path) -> None:
+    """They are read from the properties of the tests; other properties are left alone."""
+    value = json.dumps(part(c0=3)).replace('"', "&quot;")
+    file = tmp_path / "junit.xml"
+    file.write_text(
+        '<testsuites><testsuite name="pytest"><testcase name="a"><properties>'
+        f'<property name="soak" value="{value}"/><property name="counted" value="3 runs"/>'
+        '</properties></testcase><testcase name="b"/></testsuite></testsuites>'
+    )
+    assert figures_in(file) == [part(c0=3)]
