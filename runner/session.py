@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from runner.builders.builder import Builder
     from runner.chart.helm import Helm
     from runner.oci.messages import Exchange
+    from runner.oci.patience import Waiting
     from runner.oci.registry import Registry
     from runner.report.console import Log
     from runner.report.record import Record
@@ -44,10 +45,17 @@ class Session:
 def open_registry(session: Session) -> Registry:
     """Return a client of registries, with the credentials of Docker's configuration; its requests are logged."""
     from runner.oci.credentials import Chain, DockerConfig
+    from runner.oci.patience import Patience
     from runner.oci.registry import Registry
     from runner.oci.transport import Transport
 
-    transport = Transport(session.lifetime, session.environment, observe=Exchanges(session.log).tell)
+    exchanges = Exchanges(session.log)
+    transport = Transport(
+        session.lifetime,
+        session.environment,
+        patience=Patience(session.lifetime, tell=exchanges.waiting),
+        observe=exchanges.tell,
+    )
     return Registry(transport, Chain((DockerConfig.find(session.environment),)))
 
 
@@ -78,7 +86,7 @@ def open_builder(session: Session, name: str, programs: Mapping[str, str], envir
 
 
 class Exchanges:
-    """Logs requests: each for programs, and for people the first that a host does not answer as it should.
+    """Logs requests: each for programs, and for people the first that a host does not answer as it should, and waits.
 
     Args:
         log: where to.
@@ -94,6 +102,17 @@ class Exchanges:
         if exchange.problem and exchange.host not in self._told:
             self._told.add(exchange.host)
             self._log.warning("trying again", host=exchange.host, problem=exchange.problem)
+
+    def waiting(self, waiting: Waiting) -> None:
+        """Log what the run waits for, until when, and for how long it goes on waiting for such things."""
+        self._log.info(
+            "waiting for a registry",
+            host=waiting.host,
+            reason=waiting.wait.value,
+            problem=waiting.problem,
+            seconds=round(waiting.seconds),
+            seconds_left=round(waiting.left),
+        )
 
 
 def _output_file(session: Session, tool: str) -> Path | None:

@@ -4,33 +4,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.oci.registry import next_link
+from runner.errors import NotVisibleYet
+from runner.oci.manifest import OCI_MANIFEST, Manifest
+from runner.oci.messages import Request, TransientFailure, Wait
+from runner.oci.registry import shown
+
+REQUEST = Request("GET", "https://registry.example/v2/a/manifests/v1")
+OLD, NEW, OTHER = (Manifest.write(OCI_MANIFEST, {"schemaVersion": 2, "text": text}) for text in ("o", "n", "x"))
 
 
 @pytest.mark.parametrize(
-    ("headers", "expected"),
-    [
-        (['</v2/a/tags/list?last=b&n=2>; rel="next"'], "/v2/a/tags/list?last=b&n=2"),
-        (["</v2/a>; rel=next"], "/v2/a"),
-        (["</v2/a>;rel=NEXT"], "/v2/a"),
-        (['</v2/a>; title="x, <y>"; rel="prev next"'], "/v2/a"),
-        (['</first>; rel="first", </next>; rel="next"'], "/next"),
-        (['</first>; rel="first"', '</next>; rel="next"'], "/next"),
-        (["<https://host/v2/a>; rel=next; type=x"], "https://host/v2/a"),
-        (['</v2/a>; rel="nextish"'], None),
-        (['</v2/a>; title="rel=next"'], None),
-        (["</v2/a>; rel=prev"], None),
-        (["</v2/a>"], None),
-        (["nonsense"], None),
-        ([], None),
-    ],
+    ("found", "before", "expected"),
+    [(NEW, None, NEW), (NEW, OLD, NEW), (OTHER, None, OTHER), (OTHER, OLD, OTHER), (OLD, None, OLD), (NEW, NEW, NEW)],
+    ids=["new", "moved", "other for new", "other for moved", "old that was not there", "the same"],
 )
-def test_the_next_page_is_found(headers: list[str], expected: str | None) -> None:
-    """The target whose relation is next is found among all links, and no other is."""
-    assert next_link(headers) == expected
+def test_tag_that_shows_something(found: Manifest, before: Manifest | None, expected: Manifest) -> None:
+    """A tag shows what was written, or what somebody else has written since; both are returned."""
+    assert shown(found, NEW.digest, before.digest if before else None, REQUEST, None) == expected.digest
 
 
-@given(st.lists(st.text(max_size=60), max_size=3))
-def test_any_link_header_can_be_read(headers: list[str]) -> None:
-    """No header makes looking for the next page fail."""
-    assert isinstance(next_link(headers), str | None)
+@given(st.sampled_from([None, OLD]), st.none() | st.integers(1, 9))
+def test_tag_that_does_not_show_yet(found: Manifest | None, attempts: int | None) -> None:
+    """A tag that is as before its write is waited for as something that is not visible yet."""
+    with pytest.raises(TransientFailure, match="still returns") as raised:
+        shown(found, NEW.digest, OLD.digest, REQUEST, attempts)
+    assert (raised.value.wait, raised.value.error) == (Wait.NOT_VISIBLE, NotVisibleYet)
+    assert raised.value.attempts == attempts
