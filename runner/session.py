@@ -101,7 +101,7 @@ class Exchanges:
         self._log.debug("request", **asdict(exchange))
         if exchange.problem and exchange.host not in self._told:
             self._told.add(exchange.host)
-            self._log.warning("trying again", host=exchange.host, problem=exchange.problem)
+            self._log.warning("a request failed", host=exchange.host, problem=exchange.problem)
 
     def waiting(self, waiting: Waiting) -> None:
         """Log what the run waits for, until when, and for how long it goes on waiting for such things."""
