@@ -100,6 +100,7 @@ class TransientFailure(Exception):
         wait: what is waited for.
         attempts: with how many such failures it is clear that no further attempt helps; None where that is never clear.
         remedy: what to do once the retries are used up; the error's own when left out.
+        waited: for how many seconds nothing came until the request was given up; they count as waiting.
     """
 
     def __init__(
@@ -112,6 +113,7 @@ class TransientFailure(Exception):
         wait: Wait = Wait.SERVER_ERROR,
         attempts: int | None = None,
         remedy: str | None = None,
+        waited: float = 0.0,
     ) -> None:
         super().__init__(f"{request}: {problem}")
         self.request = request
@@ -121,3 +123,4 @@ class TransientFailure(Exception):
         self.wait = wait
         self.attempts = attempts
         self.remedy = remedy
+        self.waited = waited

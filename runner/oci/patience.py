@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 BUDGETS: Mapping[Wait, float] = {
     Wait.RATE_LIMITED: 300.0,
     Wait.SERVER_ERROR: 60.0,
-    Wait.CONNECTION: 60.0,
+    Wait.CONNECTION: 90.0,
     Wait.NOT_VISIBLE: 300.0,
 }
 """Seconds that a run waits in total for each kind; ECR Public's users have seen five minutes until a push shows."""
@@ -85,6 +85,7 @@ class Patience:
         self._spent: dict[Wait, float] = defaultdict(float)
         self._waiters: Counter[Wait] = Counter()
         self._since: dict[Wait, float] = {}
+        self._counted_until: dict[Wait, float] = defaultdict(lambda: float("-inf"))
         self._paused: dict[str, tuple[float, str]] = {}
         self._next_words = float("-inf")
         self._between_words = BETWEEN_WORDS
@@ -101,6 +102,11 @@ class Patience:
         """Seconds that may still be waited for this kind of fault, never below zero."""
         with self._lock:
             return self._left(wait)
+
+    def waited(self, wait: Wait, seconds: float) -> None:
+        """Count that these last seconds were spent waiting."""
+        with self._lock:
+            self._count(wait, self._clock() - seconds)
 
     def wait(self, wait: Wait, seconds: float, host: str, problem: str) -> None:
         """Wait and count it; RunEnded as soon as the run is ended."""
@@ -128,8 +134,14 @@ class Patience:
             self.wait(Wait.RATE_LIMITED, remaining + spread, host, problem)
 
     def _left(self, wait: Wait) -> float:
-        under_way = self._clock() - self._since[wait] if self._waiters[wait] else 0.0
-        return max(0.0, self._budgets[wait] - self._spent[wait] - under_way)
+        since = max(self._since[wait], self._counted_until[wait]) if self._waiters[wait] else self._clock()
+        return max(0.0, self._budgets[wait] - self._spent[wait] - (self._clock() - since))
+
+    def _count(self, wait: Wait, since: float) -> None:
+        """Count the time from then until now, but none of it twice."""
+        now = self._clock()
+        self._spent[wait] += max(0.0, now - max(since, self._counted_until[wait]))
+        self._counted_until[wait] = now
 
     @contextlib.contextmanager
     def _counted(self, wait: Wait) -> Iterator[None]:
@@ -143,7 +155,7 @@ class Patience:
             with self._lock:
                 self._waiters[wait] -= 1
                 if not self._waiters[wait]:
-                    self._spent[wait] += self._clock() - self._since[wait]
+                    self._count(wait, self._since[wait])
 
     def _words(self, wait: Wait, host: str, problem: str, remaining: float) -> float:
         """Say what is waited for where it is time to; return the seconds until it is time again."""

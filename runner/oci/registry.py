@@ -399,7 +399,7 @@ def _refusal(answer: Answer, host: str) -> Exception:
     request = answer.request
     if not same_host(request.url, host):
         # Such an address is valid for a short time; the registry gives another when it is asked again.
-        return TransientFailure(request, f"HTTP {answer.status} from an address that {host} gave")
+        return TransientFailure(request, f"HTTP {answer.status} from an address that {host} gave", attempts=4)
     failure = failure_of(answer)
     if not isinstance(failure, CredentialsRefused):
         return failure

@@ -83,6 +83,7 @@ def repeat(step: Callable[[int], Result], policy: RetryPolicy, patience: Patienc
             return step(next(attempts))
         except TransientFailure as failure:
             failures.append(failure)
+            patience.waited(failure.wait, failure.waited)
             began.append(patience.now())
             raise
 

@@ -58,17 +58,26 @@ class Timeouts:
     read: float = 30.0
     rate: Rate = SLOWEST
 
+    def waited(self, error: Exception) -> float:
+        """For how long nothing had come when this error was raised."""
+        if isinstance(error, urllib3.exceptions.ConnectTimeoutError):
+            return self.connect
+        return self.read if isinstance(error, urllib3.exceptions.TimeoutError) else 0.0
+
 
 class Response:
     """An answer whose body has not been read yet, and can be read once."""
 
-    def __init__(self, request: Request, response: urllib3.BaseHTTPResponse, check: Callable[[], object]) -> None:
+    def __init__(
+        self, request: Request, response: urllib3.BaseHTTPResponse, check: Callable[[], object], timeouts: Timeouts
+    ) -> None:
         self.request = request
         self.status = response.status
         self.headers = response.headers
         self.received = 0
         self._response = response
         self._check = check
+        self._timeouts = timeouts
         self._error: bytes | None = None
 
     def chunks(self) -> Iterator[bytes]:
@@ -83,7 +92,8 @@ class Response:
                 yield chunk
         except urllib3.exceptions.TimeoutError as error:
             self._check()
-            raise TransientFailure(self.request, describe(error), wait=Wait.CONNECTION) from None
+            waited = self._timeouts.waited(error)
+            raise TransientFailure(self.request, describe(error), wait=Wait.CONNECTION, waited=waited) from None
         except urllib3.exceptions.HTTPError as error:
             self._check()
             raise wrong_content(self.request, describe(error), wait=Wait.CONNECTION) from None
@@ -144,6 +154,7 @@ class Transport:
         lifetime.at_end(self._connections.cut)
         self._retries = retries or RetryPolicy()
         self._patience = patience or Patience(lifetime)
+        self._timeouts = timeouts
         self._timeout = urllib3.Timeout(connect=timeouts.connect, read=timeouts.read)
         self._observe = observe
 
@@ -197,7 +208,7 @@ class Transport:
             raw = self._send(request, sent)
             try:
                 status = raw.status
-                response = Response(request, raw, self._lifetime.check)
+                response = Response(request, raw, self._lifetime.check, self._timeouts)
                 _refuse_transient(response)
                 yield response
             finally:
@@ -262,6 +273,7 @@ class Transport:
             wait=Wait.CONNECTION,
             attempts=attempts,
             remedy=remedy if is_without_tls(error) else None,
+            waited=self._timeouts.waited(error),
         )
 
     @staticmethod

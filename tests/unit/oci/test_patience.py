@@ -128,3 +128,30 @@ def test_end_of_the_run() -> None:
         patience.wait(Wait.CONNECTION, 5.0, HOST, "x")
     with pytest.raises(RunEnded, match="SIGTERM"):
         patience.check()
+
+
+def test_time_spent_in_vain() -> None:
+    """Time in which nothing came until a request was given up counts as waiting, and none of it twice."""
+    lifetime = MemoryLifetime()
+    patience = patient(lifetime)
+    lifetime.wait(30.0)
+    patience.waited(Wait.CONNECTION, 30.0)
+    patience.waited(Wait.CONNECTION, 30.0)
+    assert patience.left(Wait.CONNECTION) == BUDGETS[Wait.CONNECTION] - 30.0
+    patience.wait(Wait.CONNECTION, 5.0, HOST, "x")
+    lifetime.wait(10.0)
+    patience.waited(Wait.CONNECTION, 12.0)
+    assert patience.left(Wait.CONNECTION) == BUDGETS[Wait.CONNECTION] - 45.0
+    assert patience.left(Wait.SERVER_ERROR) == BUDGETS[Wait.SERVER_ERROR]
+
+
+@given(st.lists(st.tuples(st.floats(0, 9), st.floats(0, 20)), max_size=9))
+def test_no_time_counts_twice(steps: list[tuple[float, float]]) -> None:
+    """However the reports of threads overlap, no more is counted than has passed."""
+    lifetime = MemoryLifetime()
+    patience = patient(lifetime)
+    lifetime.wait(20.0)
+    for passed, waited in steps:
+        lifetime.wait(passed)
+        patience.waited(Wait.NOT_VISIBLE, waited)
+    assert BUDGETS[Wait.NOT_VISIBLE] - patience.left(Wait.NOT_VISIBLE) <= lifetime.now() + 1e-6

@@ -179,3 +179,18 @@ def test_pushed_but_not_visible() -> None:
     error = ended_by(failing(failure), MemoryLifetime(), NotVisibleYet)
     assert error.cause == ("GET registry.example/v2/a/manifests/t: pushed, but not yet visible after 300 s: HTTP 404")
     assert error.exit_code is ExitCode.REGISTRY_FAILED
+
+
+def test_time_outs_count() -> None:
+    """A host that never answers is given up after as many time-outs as the run has time for."""
+    lifetime = MemoryLifetime()
+    calls: list[int] = []
+
+    def step(attempt: int) -> str:
+        calls.append(attempt)
+        lifetime.wait(30.0)
+        raise TransientFailure(REQUEST, "no answer", wait=Wait.CONNECTION, waited=30.0)
+
+    ended_by(step, lifetime)
+    assert len(calls) == 3
+    assert lifetime.now() < BUDGETS[Wait.CONNECTION] + 30.0
