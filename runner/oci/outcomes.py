@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from runner.errors import (
     CredentialsRefused,
+    NotVisibleYet,
     RegistryAnswerWrong,
     RegistryFailed,
     RegistryForbids,
     TagImmutable,
 )
 from runner.oci.meaning import READ, Meaning, codes_of, meaning_of, purpose_of
-from runner.oci.messages import TransientFailure
+from runner.oci.messages import TransientFailure, Wait
 from runner.oci.name import DIGEST
+from runner.oci.problem import describe_status, read_errors
 from runner.oci.transport import WAITS, describe_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from runner.errors import ReleaseError
-    from runner.oci.messages import Answer
+    from runner.oci.manifest import Manifest
+    from runner.oci.messages import Answer, Request
 
+ABSENT_CODES = frozenset({"MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND"})
 FORBIDDEN = (RegistryFailed, RegistryForbids, TagImmutable, CredentialsRefused)
 """What a refusal can become; a step that is optional goes on after any of them."""
 REMEDIES = {
@@ -52,7 +57,7 @@ def said(answer: Answer) -> str:
 
 def failure_of(answer: Answer) -> ReleaseError | TransientFailure:
     """The error for an answer whose status is not one that was wanted."""
-    found = meaning(answer) if answer.status >= 400 else Meaning.REFUSED  # noqa: PLR2004 - HTTP's first error
+    found = meaning(answer) if answer.status >= HTTPStatus.BAD_REQUEST else Meaning.REFUSED
     if found in WAITS:
         described = describe_answer(answer.status, answer.headers, answer.body)
         return TransientFailure(answer.request, described, wait=WAITS[found])
@@ -83,3 +88,38 @@ def expect_digest(answer: Answer, digest: str) -> None:
 def has_code(answer: Answer, codes: frozenset[str]) -> bool:
     """Whether one of the answer's error codes is among these, which are written without underscores."""
     return bool(codes_of(answer.body) & codes)
+
+
+def is_absent(answer: Answer) -> bool:
+    """Whether the answer says that there is no such thing: 404 with one of ``ABSENT_CODES``, and nothing else."""
+    codes = {code for code, _ in read_errors(answer.body)}
+    return answer.status == HTTPStatus.NOT_FOUND and not codes.isdisjoint(ABSENT_CODES)
+
+
+def shown(found: Manifest | None, digest: str, before: str | None, request: Request, attempts: int | None) -> str:
+    """The digest that a tag holds once it shows what was written, or what somebody else has written since.
+
+    Raises:
+        TransientFailure: it still answers ``request`` as before the write, or not at all.
+    """
+    if found is not None and (found.digest == digest or found.digest != before):
+        return found.digest
+    problem = f"written as {digest}, but still returns {'nothing' if found is None else found.digest}"
+    raise TransientFailure(request, problem, wait=Wait.NOT_VISIBLE, error=NotVisibleYet, attempts=attempts)
+
+
+def not_visible(answer: Answer) -> TransientFailure:
+    """The failure for an answer that does not know what the registry has accepted."""
+    described = describe_status(answer.status, answer.body)
+    return TransientFailure(answer.request, described, wait=Wait.NOT_VISIBLE, error=NotVisibleYet)
+
+
+def immutable(refusal: TagImmutable, held: str | None, replacing: str | None) -> TagImmutable:
+    """The refusal, with what the tag holds and what to change."""
+    holds = "it holds nothing that can be read" if held is None else f"it holds {held}"
+    if replacing is None:
+        return TagImmutable(f"{refusal.cause}; {holds}")
+    return TagImmutable(
+        f"{refusal.cause}; {holds}",
+        remedy="Exempt the tags that move (those of stable) from tag immutability in the registry, then rerun the job.",
+    )

@@ -33,8 +33,18 @@ from runner.oci.manifest import MANIFEST_TYPES, Manifest, digest_of
 from runner.oci.meaning import Meaning
 from runner.oci.messages import Answer, Body, Request, TransientFailure, Wait
 from runner.oci.name import DIGEST
-from runner.oci.outcomes import expect, expect_digest, failure_of, meaning, said
-from runner.oci.problem import describe_status, read_errors
+from runner.oci.outcomes import (
+    expect,
+    expect_digest,
+    failure_of,
+    immutable,
+    is_absent,
+    meaning,
+    not_visible,
+    said,
+    shown,
+)
+from runner.oci.problem import describe_status
 from runner.oci.transport import ANSWER_LIMIT, wrong_content
 from runner.oci.uploads import Sent, Uploads
 
@@ -50,7 +60,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Registry", "Sent"]
 
-ABSENT_CODES = frozenset({"MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND"})
 REFUSED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 REDIRECTS_FOLLOWED = 5
@@ -175,8 +184,14 @@ class Registry:
                 self._put_manifest(repository, reference, manifest)
             except TagImmutable as refusal:
                 found = self._manifest(repository, reference)
-                if found is None or found.digest != manifest.digest:
-                    raise _immutable(refusal, found, replacing) from None
+                held = None if found is None else found.digest
+                if held == manifest.digest:
+                    return
+                if attempt > 1 and held in {None, replacing}:
+                    # An earlier attempt may have written it, and its answer was lost.
+                    request = Request("GET", manifest_url(repository, reference))
+                    raise TransientFailure(request, refusal.cause, wait=Wait.NOT_VISIBLE, error=NotVisibleYet) from None
+                raise immutable(refusal, held, replacing) from None
 
         self._transport.retrying(step)
         self._accepted.add(repository, manifest.digest)
@@ -207,8 +222,8 @@ class Registry:
         request = Request("GET", manifest_url(repository, reference), {"Accept": ", ".join(MANIFEST_TYPES)})
         answer = self._exchange(request, Scope.pull(repository))
         if answer.status == HTTPStatus.NOT_FOUND and (repository, reference) in self._accepted:
-            raise _not_visible(answer)
-        if _is_absent(answer):
+            raise not_visible(answer)
+        if is_absent(answer):
             return None
         expect(answer, {HTTPStatus.OK})
         digest = digest_of(answer.body)
@@ -227,7 +242,7 @@ class Registry:
 
         def step(_: int) -> Answer:
             answer = self._exchange(request, Scope.pull(repository))
-            return answer if _is_absent(answer) else expect(answer, {HTTPStatus.OK})
+            return answer if is_absent(answer) else expect(answer, {HTTPStatus.OK})
 
         answer = self._transport.retrying(step)
         if answer.status == HTTPStatus.NOT_FOUND:
@@ -255,7 +270,7 @@ class Registry:
                 answer = Answer(response.request, response.status, response.headers, body)
         if answer.status == HTTPStatus.NOT_FOUND:
             if (repository, digest) in self._accepted:
-                raise _not_visible(answer)
+                raise not_visible(answer)
             return False
         expect(answer, {HTTPStatus.OK, *REDIRECTS})
         return True
@@ -267,7 +282,7 @@ class Registry:
             if response.status != HTTPStatus.OK:
                 answer = Answer(request, response.status, response.headers, response.read(ANSWER_LIMIT))
                 if answer.status == HTTPStatus.NOT_FOUND and (repository, descriptor.digest) in self._accepted:
-                    raise _not_visible(answer)
+                    raise not_visible(answer)
                 raise failure_of(answer)
             yield from verified(response.chunks(), descriptor, lambda problem: wrong_content(request, problem))
 
@@ -285,7 +300,7 @@ class Registry:
             and meaning(answer) in {Meaning.UNKNOWN, Meaning.NO_REPOSITORY}
             and self._accepted.has_all_of(repository, manifest)
         ):
-            raise _not_visible(answer)
+            raise not_visible(answer)
         expect(answer, MANIFEST_WRITTEN)
         expect_digest(answer, manifest.digest)
 
@@ -309,7 +324,7 @@ class Registry:
                 answer = Answer(request, response.status, response.headers, response.read(ANSWER_LIMIT))
             if request.method == "HEAD" or answer.status not in REPEATED_REDIRECTS:
                 return answer
-            request = _redirected(answer, scope.host)
+            request = redirected(answer, scope.host)
         raise RegistryAnswerWrong(f"{request}: more than {REDIRECTS_FOLLOWED} redirects")
 
     @contextlib.contextmanager
@@ -342,30 +357,7 @@ class Registry:
                     raise _refusal(answer, scope.host)
 
 
-def shown(found: Manifest | None, digest: str, before: str | None, request: Request, attempts: int | None) -> str:
-    """The digest that a tag holds once it shows what was written, or what somebody else has written since.
-
-    Raises:
-        TransientFailure: it still answers ``request`` as before the write, or not at all.
-    """
-    if found is not None and (found.digest == digest or found.digest != before):
-        return found.digest
-    problem = f"written as {digest}, but still returns {'nothing' if found is None else found.digest}"
-    raise TransientFailure(request, problem, wait=Wait.NOT_VISIBLE, error=NotVisibleYet, attempts=attempts)
-
-
-def _is_absent(answer: Answer) -> bool:
-    codes = {code for code, _ in read_errors(answer.body)}
-    return answer.status == HTTPStatus.NOT_FOUND and not codes.isdisjoint(ABSENT_CODES)
-
-
-def _not_visible(answer: Answer) -> TransientFailure:
-    """The failure for an answer that does not know what the registry has accepted."""
-    described = describe_status(answer.status, answer.body)
-    return TransientFailure(answer.request, described, wait=Wait.NOT_VISIBLE, error=NotVisibleYet)
-
-
-def _redirected(answer: Answer, host: str) -> Request:
+def redirected(answer: Answer, host: str) -> Request:
     """The request that is sent after a redirect that repeats it.
 
     A blob may go to another host (storage behind the registry), as what is sent there is public content and carries no
@@ -381,17 +373,6 @@ def _redirected(answer: Answer, host: str) -> Request:
             remedy=f"Name the registry that is to be written to: {host} leaves it to {moved.host}.",
         )
     return moved
-
-
-def _immutable(refusal: TagImmutable, found: Manifest | None, replacing: str | None) -> TagImmutable:
-    """The refusal, with what the tag holds and what to change."""
-    holds = "it holds nothing that can be read" if found is None else f"it holds {found.digest}"
-    if replacing is None:
-        return TagImmutable(f"{refusal.cause}; {holds}")
-    return TagImmutable(
-        f"{refusal.cause}; {holds}",
-        remedy="Exempt the tags that move (those of stable) from tag immutability in the registry, then rerun the job.",
-    )
 
 
 def _refusal(answer: Answer, host: str) -> Exception:

@@ -11,8 +11,9 @@ from runner.errors import RegistryAnswerWrong, RegistryFailed, TagChanged
 from runner.oci.artifact import RemoteSource, read_file, verified
 from runner.oci.messages import Request, TransientFailure
 from runner.oci.name import DIGEST, TAG
+from runner.oci.outcomes import shown
 from runner.oci.patience import Patience
-from runner.oci.registry import Registry, Sent, shown
+from runner.oci.registry import Registry, Sent
 from runner.oci.retries import RetryPolicy, repeat
 from runner.oci.transport import ANSWER_LIMIT
 from testbed.memory.calls import Call, Calls

@@ -141,3 +141,13 @@ def test_beginning_whose_answer_was_lost(faulty: FaultProxy, connect: Connect, t
     blob = write_blob(tmp_path, OCI_LAYER, os.urandom(9))
     assert connect().send_blob(at(faulty.host), blob) == "uploaded"
     assert faulty.count("POST") == 2
+
+
+def test_immutable_tag_whose_answer_was_lost(faulty: FaultProxy, connect: Connect) -> None:
+    """A tag that was written before its answer was lost, is refused as immutable and shows late, is done."""
+    tag = f"lost-{os.urandom(4).hex()}"
+    faulty.drop(method="PUT", path=tag, after=True, times=1)
+    faulty.fail(404, method="GET", path=tag, times=2, code="MANIFEST_UNKNOWN")
+    faulty.fail(400, method="PUT", path=tag, code="TAG_INVALID")
+    connect().put_manifest(at(faulty.host), tag, MANIFEST)
+    assert [seen.method for seen in faulty.requests if tag in seen.path] == ["PUT", "GET", "PUT", "GET", "GET"]

@@ -10,15 +10,26 @@ from hypothesis import strategies as st
 from runner.errors import (
     CredentialsRefused,
     ExitCode,
+    NotVisibleYet,
     RegistryAnswerWrong,
     RegistryFailed,
     RegistryForbids,
     ReleaseError,
     TagImmutable,
 )
-from runner.oci.manifest import digest_of
-from runner.oci.messages import Answer, Request, TransientFailure
-from runner.oci.outcomes import FORBIDDEN, expect, expect_digest, failure_of, has_code
+from runner.oci.manifest import OCI_MANIFEST, Manifest, digest_of
+from runner.oci.messages import Answer, Request, TransientFailure, Wait
+from runner.oci.outcomes import (
+    FORBIDDEN,
+    expect,
+    expect_digest,
+    failure_of,
+    has_code,
+    immutable,
+    is_absent,
+    not_visible,
+    shown,
+)
 
 URL = "https://registry.example/v2/ns/chart"
 TAG = Request("PUT", f"{URL}/manifests/v1.2.3")
@@ -105,3 +116,59 @@ def test_codes_of_an_answer() -> None:
     """A code is found in whatever spelling it came."""
     assert has_code(answer(TAG, 404, "Blob_Upload_Unknown"), frozenset({"BLOBUPLOADUNKNOWN"}))
     assert not has_code(answer(TAG, 404, "X"), frozenset({"BLOBUPLOADUNKNOWN"}))
+
+
+REQUEST = Request("GET", "https://registry.example/v2/a/manifests/v1")
+OLD, NEW, OTHER = (Manifest.write(OCI_MANIFEST, {"schemaVersion": 2, "text": text}) for text in ("o", "n", "x"))
+
+
+@pytest.mark.parametrize(
+    ("found", "before", "expected"),
+    [(NEW, None, NEW), (NEW, OLD, NEW), (OTHER, None, OTHER), (OTHER, OLD, OTHER), (OLD, None, OLD), (NEW, NEW, NEW)],
+    ids=["new", "moved", "other for new", "other for moved", "old that was not there", "the same"],
+)
+def test_tag_that_shows_something(found: Manifest, before: Manifest | None, expected: Manifest) -> None:
+    """A tag shows what was written, or what somebody else has written since; both are returned."""
+    assert shown(found, NEW.digest, before.digest if before else None, REQUEST, None) == expected.digest
+
+
+@given(st.sampled_from([None, OLD]), st.none() | st.integers(1, 9))
+def test_tag_that_does_not_show_yet(found: Manifest | None, attempts: int | None) -> None:
+    """A tag that is as before its write is waited for as something that is not visible yet."""
+    with pytest.raises(TransientFailure, match="still returns") as raised:
+        shown(found, NEW.digest, OLD.digest, REQUEST, attempts)
+    assert (raised.value.wait, raised.value.error) == (Wait.NOT_VISIBLE, NotVisibleYet)
+    assert raised.value.attempts == attempts
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (answer(READ, 404, "MANIFEST_UNKNOWN"), True),
+        (answer(READ, 404, "NAME_UNKNOWN"), True),
+        (answer(READ, 404, "NOT_FOUND"), True),
+        (answer(READ, 404, "manifest_unknown"), False),
+        (answer(READ, 404, "MANIFESTUNKNOWN"), False),
+        (answer(READ, 404), False),
+        (answer(READ, 400, "MANIFEST_UNKNOWN"), False),
+    ],
+)
+def test_absent(said: Answer, *, expected: bool) -> None:
+    """Absent is 404 with one of three codes as the specification spells them, and nothing else."""
+    assert is_absent(said) is expected
+
+
+def test_not_visible() -> None:
+    """An answer that does not know what was accepted is waited for as what is not visible yet."""
+    failure = not_visible(answer(READ, 404, "MANIFEST_UNKNOWN", "no"))
+    assert (failure.wait, failure.error) == (Wait.NOT_VISIBLE, NotVisibleYet)
+    assert failure.problem == "HTTP 404 (MANIFEST_UNKNOWN: no)"
+
+
+@pytest.mark.parametrize("held", [None, OLD.digest])
+@pytest.mark.parametrize("replacing", [None, OLD.digest])
+def test_immutable_tag(held: str | None, replacing: str | None) -> None:
+    """The error says what the tag holds; where it was to move, to exempt it, else to release the next version."""
+    error = immutable(TagImmutable("HTTP 400 (TAG_INVALID)"), held, replacing)
+    assert error.cause == f"HTTP 400 (TAG_INVALID); it holds {held or 'nothing that can be read'}"
+    assert ("next version" if replacing is None else "Exempt") in error.remedy

@@ -1,32 +1,53 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+import urllib3
 
-from runner.errors import NotVisibleYet
-from runner.oci.manifest import OCI_MANIFEST, Manifest
-from runner.oci.messages import Request, TransientFailure, Wait
-from runner.oci.registry import shown
+from runner.errors import RegistryAnswerWrong, RegistryFailed
+from runner.oci.messages import Answer, Body, Request
+from runner.oci.registry import redirected
 
-REQUEST = Request("GET", "https://registry.example/v2/a/manifests/v1")
-OLD, NEW, OTHER = (Manifest.write(OCI_MANIFEST, {"schemaVersion": 2, "text": text}) for text in ("o", "n", "x"))
+HOST = "registry.example"
+MANIFEST, UPLOAD = "/v2/a/manifests/v1", "/v2/a/blobs/uploads/1"
+
+
+def redirect(method: str, path: str, location: str) -> Answer:
+    """A redirect that repeats a request."""
+    request = Request(method, f"https://{HOST}{path}", {"Content-Type": "x"}, Body.of(b"body"))
+    return Answer(request, 307, urllib3.HTTPHeaderDict({"Location": location} if location else {}), b"")
 
 
 @pytest.mark.parametrize(
-    ("found", "before", "expected"),
-    [(NEW, None, NEW), (NEW, OLD, NEW), (OTHER, None, OTHER), (OTHER, OLD, OTHER), (OLD, None, OLD), (NEW, NEW, NEW)],
-    ids=["new", "moved", "other for new", "other for moved", "old that was not there", "the same"],
+    ("method", "path", "location", "expected"),
+    [
+        ("PUT", MANIFEST, "/v2/b/manifests/v1", f"https://{HOST}/v2/b/manifests/v1"),
+        ("PUT", MANIFEST, f"https://{HOST}:443/x", f"https://{HOST}:443/x"),
+        ("PUT", MANIFEST, f"http://{HOST}/x", f"https://{HOST}/x"),
+        ("POST", UPLOAD, "2?state=y", f"https://{HOST}/v2/a/blobs/uploads/2?state=y"),
+        ("PUT", UPLOAD, "https://storage.example/x?sig=y", "https://storage.example/x?sig=y"),
+        ("PATCH", UPLOAD, "https://storage.example/x", "https://storage.example/x"),
+    ],
 )
-def test_tag_that_shows_something(found: Manifest, before: Manifest | None, expected: Manifest) -> None:
-    """A tag shows what was written, or what somebody else has written since; both are returned."""
-    assert shown(found, NEW.digest, before.digest if before else None, REQUEST, None) == expected.digest
+def test_where_a_request_is_sent_again(method: str, path: str, location: str, expected: str) -> None:
+    """A request goes on within its host, an upload's body also to storage elsewhere, each as it was."""
+    answer = redirect(method, path, location)
+    moved = redirected(answer, HOST)
+    assert moved.url == expected
+    assert (moved.method, moved.headers, moved.body) == (method, answer.request.headers, answer.request.body)
 
 
-@given(st.sampled_from([None, OLD]), st.none() | st.integers(1, 9))
-def test_tag_that_does_not_show_yet(found: Manifest | None, attempts: int | None) -> None:
-    """A tag that is as before its write is waited for as something that is not visible yet."""
-    with pytest.raises(TransientFailure, match="still returns") as raised:
-        shown(found, NEW.digest, OLD.digest, REQUEST, attempts)
-    assert (raised.value.wait, raised.value.error) == (Wait.NOT_VISIBLE, NotVisibleYet)
-    assert raised.value.attempts == attempts
+@pytest.mark.parametrize(
+    ("method", "path", "location", "error"),
+    [
+        ("PUT", MANIFEST, "https://other.example/x", RegistryFailed),
+        ("POST", UPLOAD, "https://other.example/x", RegistryFailed),
+        ("PUT", MANIFEST, f"https://{HOST}:444/x", RegistryFailed),
+        ("PUT", UPLOAD, "http://storage.example/x", RegistryAnswerWrong),
+        ("PUT", MANIFEST, "", RegistryAnswerWrong),
+        ("PUT", MANIFEST, "https://[", RegistryAnswerWrong),
+    ],
+)
+def test_where_it_is_not(method: str, path: str, location: str, error: type[Exception]) -> None:
+    """Nothing but an upload's body leaves the host, nothing goes out without TLS, and a redirect has to say where."""
+    with pytest.raises(error):
+        redirected(redirect(method, path, location), HOST)
