@@ -53,6 +53,8 @@ class ReleaseError(Exception):
 
     exit_code: ClassVar[ExitCode]
     remedy: str
+    is_of_service: ClassVar[bool] = False
+    """Whether it concerns one service, although its exit code is one of those that stop a whole run."""
 
     def __init__(self, cause: str, *, remedy: str | None = None, detail: Sequence[str] = ()) -> None:
         super().__init__(cause)
@@ -142,6 +144,21 @@ class StorageUnusable(ReleaseError):
         "Give the folder named here more space (ephemeral-storage, the volume's sizeLimit, another TMPDIR or GOCACHE),"
         " or let the runner's user write it, then rerun: what is published is not sent again."
     )
+
+
+class ProxyUnusable(ReleaseError):
+    """The proxy that the environment names cannot be used: its address is wrong, or it refuses to connect."""
+
+    exit_code = ExitCode.USAGE
+    remedy = "Correct or unset the variable named here (or list the host in NO_PROXY), then rerun the job."
+
+
+class RegistryForbids(ReleaseError):
+    """A rule of the registry forbids what the release needs: a quota, a limit of size or number, a policy."""
+
+    exit_code = ExitCode.USAGE
+    is_of_service = True
+    remedy = "Change the registry's rule named here, or what it applies to; a rerun changes nothing before that."
 
 
 # --- 3: not a release ------------------------------------------------------------------------------------------------
@@ -267,13 +284,10 @@ class TagChanged(ReleaseError):
 
 
 class TagImmutable(ReleaseError):
-    """The registry changes no tag that is there, and this run was to write one."""
+    """The registry holds other content under the tag, and its rules do not let anyone write the tag again."""
 
     exit_code = ExitCode.CONFLICT
-    remedy = (
-        "Release the next version. Where a stable chart was to move: let the registry change tags that end in -stable,"
-        " then rerun."
-    )
+    remedy = "Release the next version; the registry never lets this tag change."
 
 
 # --- 6: build --------------------------------------------------------------------------------------------------------
@@ -329,6 +343,13 @@ class RegistryFailed(ReleaseError):
 
     exit_code = ExitCode.REGISTRY_FAILED
     remedy = "Rerun the job once the registry answers; what is published is kept and not sent again."
+
+
+class NotVisibleYet(ReleaseError):
+    """The registry has accepted what was pushed, but had not shown it when the time for waiting was used up."""
+
+    exit_code = ExitCode.REGISTRY_FAILED
+    remedy = "Rerun the job in a few minutes: it finds what was pushed, and goes on from there."
 
 
 class RegistryAnswerWrong(ReleaseError):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from runner.config.aws import AwsKind, AwsSection
     from runner.oci.credentials import Credentials
     from runner.oci.messages import Exchange
+    from runner.oci.patience import Waiting
     from runner.oci.registry import Registry
     from runner.report.console import Log
     from runner.report.record import Record
@@ -53,10 +54,17 @@ def open_registry(session: Session, logins: Iterable[Credentials] = ()) -> Regis
     """
     from runner.oci.credentials import Chain, DockerConfig
     from runner.oci.helper import CredentialHelpers
+    from runner.oci.patience import Patience
     from runner.oci.registry import Registry
     from runner.oci.transport import Transport
 
-    transport = Transport(session.lifetime, session.environment, observe=Exchanges(session.log).tell)
+    exchanges = Exchanges(session.log)
+    transport = Transport(
+        session.lifetime,
+        session.environment,
+        patience=Patience(session.lifetime, tell=exchanges.waiting),
+        observe=exchanges.tell,
+    )
     helpers = CredentialHelpers(session.run, session.environment)
     return Registry(transport, Chain((*logins, DockerConfig.find(session.environment, helpers))))
 
@@ -121,7 +129,7 @@ def open_builder(session: Session, name: str, programs: Mapping[str, str], envir
 
 
 class Exchanges:
-    """Logs requests: each for programs, and for people the first that a host does not answer as it should.
+    """Logs requests: each for programs, and for people the first that a host does not answer as it should, and waits.
 
     Args:
         log: where to.
@@ -136,7 +144,18 @@ class Exchanges:
         self._log.debug("request", **asdict(exchange))
         if exchange.problem and exchange.host not in self._told:
             self._told.add(exchange.host)
-            self._log.warning("trying again", host=exchange.host, problem=exchange.problem)
+            self._log.warning("a request failed", host=exchange.host, problem=exchange.problem)
+
+    def waiting(self, waiting: Waiting) -> None:
+        """Log what the run waits for, until when, and for how long it goes on waiting for such things."""
+        self._log.info(
+            "waiting for a registry",
+            host=waiting.host,
+            reason=waiting.wait.value,
+            problem=waiting.problem,
+            seconds=round(waiting.seconds),
+            seconds_left=round(waiting.left),
+        )
 
 
 def _output_file(session: Session, tool: str) -> Path | None:

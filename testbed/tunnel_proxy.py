@@ -7,17 +7,26 @@ import socket
 import socketserver
 import threading
 from http.server import BaseHTTPRequestHandler
+from typing import TYPE_CHECKING
 
 from testbed.loopback import LoopbackServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 CHUNK = 64 * 1024
 
 
 class TunnelProxy(LoopbackServer):
-    """Whatever host is asked for, the tunnel leads to ``upstream``, which is ``HOST:PORT``; a context manager."""
+    """Whatever host is asked for, the tunnel leads to ``upstream``, which is ``HOST:PORT``; a context manager.
 
-    def __init__(self, upstream: str) -> None:
-        self._server = _Server(upstream)
+    Args:
+        upstream: where to.
+        refusals: status and reason of the answers to the first requests, for which no tunnel is made.
+    """
+
+    def __init__(self, upstream: str, refusals: Iterable[tuple[int, str]] = ()) -> None:
+        self._server = _Server(upstream, list(refusals))
         super().__init__(self._server)
 
     @property
@@ -29,8 +38,9 @@ class TunnelProxy(LoopbackServer):
 class _Server(socketserver.ThreadingTCPServer):
     daemon_threads = False
 
-    def __init__(self, upstream: str) -> None:
+    def __init__(self, upstream: str, refusals: list[tuple[int, str]]) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        self.refusals = refusals
         self.upstream = upstream
         self.requests: list[tuple[str, str | None]] = []
         self.closing = threading.Event()
@@ -52,6 +62,10 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer CONNECT and pass bytes both ways until one side closes."""
         self.server.requests.append((self.path, self.headers.get("Proxy-Authorization")))
         self.close_connection = True
+        if self.server.refusals:
+            self.send_response_only(*self.server.refusals.pop(0))
+            self.end_headers()
+            return
         name, _, port = self.server.upstream.rpartition(":")
         with socket.create_connection((name, int(port)), timeout=60) as upstream:
             self.send_response_only(200)

@@ -68,7 +68,7 @@ def checkconfig() -> Path:
 @pytest.fixture
 def registry() -> Iterator[Registry]:
     """A client without credentials, which soon gives up."""
-    with Transport(Lifetime(), {}, retries=RetryPolicy(attempts=2, first_pause=0.01)) as transport:
+    with Transport(Lifetime(), {}, retries=RetryPolicy(attempts=5, first_pause=0.01)) as transport:
         yield Registry(transport, Anonymous())
 
 

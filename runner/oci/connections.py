@@ -17,11 +17,14 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from runner.errors import UsageInvalid
+from runner.oci.bounded import Rate, bounded_response
+from runner.oci.proxies import Proxy, proxy_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 CONNECTIONS_PER_HOST = 32
+SLOWEST = Rate()
 
 
 class Connections:
@@ -29,16 +32,17 @@ class Connections:
 
     Args:
         environment: proxy and certificate variables.
+        rate: the slowest at which an answer may arrive.
     """
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], rate: Rate = SLOWEST) -> None:
         self._environment = dict(environment)
         self._lock = threading.Lock()
         self._trusted: ssl.SSLContext | None = None
-        self._pools: dict[str | None, urllib3.PoolManager] = {}
+        self._pools: dict[Proxy | None, urllib3.PoolManager] = {}
         self._sockets = weakref.WeakSet[socket.socket]()
         self._are_cut = False
-        self._classes = _pool_classes(self._opened)
+        self._classes = _pool_classes(self._opened, rate)
         self._plain = self._watched(urllib3.PoolManager(maxsize=CONNECTIONS_PER_HOST))
 
     def close(self) -> None:
@@ -56,11 +60,15 @@ class Connections:
         for one in sockets:
             _cut(one)
 
+    def proxy(self, host: str) -> Proxy | None:
+        """Return the proxy that leads to this host, if any; ProxyUnusable where what names it cannot work."""
+        return None if is_loopback(host) else proxy_for(host, self._environment)
+
     def pool(self, host: str) -> urllib3.PoolManager:
-        """Return the pool of connections to this host."""
+        """Return the pool of connections to this host; raises what ``proxy`` raises."""
         if is_loopback(host):
             return self._plain
-        proxy = proxy_for(host, self._environment)
+        proxy = self.proxy(host)
         with self._lock:
             if self._trusted is None:
                 self._trusted = _trust(self._environment)
@@ -82,15 +90,20 @@ class Connections:
         return pool
 
 
-def _pool_classes(opened: Callable[[HTTPConnection], None]) -> dict[str, type[HTTPConnectionPool]]:
+def _pool_classes(opened: Callable[[HTTPConnection], None], rate: Rate) -> dict[str, type[HTTPConnectionPool]]:
     """urllib3's pools by URL scheme, made to call ``opened`` with each connection once it is open."""
+    bounded = bounded_response(rate)
 
     class Plain(HTTPConnection):
+        response_class = bounded
+
         def connect(self) -> None:
             super().connect()
             opened(self)
 
     class Secure(HTTPSConnection):
+        response_class = bounded
+
         def connect(self) -> None:
             super().connect()
             opened(self)
@@ -137,24 +150,6 @@ def same_host(url: str, host: str) -> bool:
     return origin(url) == origin(base_url(host))
 
 
-def proxy_for(host: str, environment: Mapping[str, str]) -> str | None:
-    """The proxy that the environment names for TLS to this host, if any."""
-    named = {key.lower(): value for key, value in sorted(environment.items()) if value}
-    proxy = named.get("https_proxy") or named.get("all_proxy")
-    if proxy is None or is_loopback(host) or _bypasses(host.lower(), named.get("no_proxy", "")):
-        return None
-    return proxy if "://" in proxy else f"http://{proxy}"
-
-
-def _bypasses(host: str, no_proxy: str) -> bool:
-    """Whether NO_PROXY lists this host, with or without its port, or a domain that it belongs to."""
-    entries = [entry.strip().lower().removeprefix("*").removeprefix(".") for entry in no_proxy.split(",")]
-    names = {host, urlsplit(f"//{host}").hostname or ""}
-    return "*" in no_proxy.split(",") or any(
-        name == entry or name.endswith(f".{entry}") for entry in entries if entry for name in names
-    )
-
-
 def _trust(environment: Mapping[str, str]) -> ssl.SSLContext:
     """The certificates to trust: those named in the environment, else the system's, else certifi's."""
     file = environment.get("SSL_CERT_FILE") or environment.get("REQUESTS_CA_BUNDLE") or None
@@ -173,10 +168,10 @@ def _trust(environment: Mapping[str, str]) -> ssl.SSLContext:
     return context
 
 
-def _tls_pool(proxy: str | None, trusted: ssl.SSLContext) -> urllib3.PoolManager:
+def _tls_pool(proxy: Proxy | None, trusted: ssl.SSLContext) -> urllib3.PoolManager:
     options: dict[str, Any] = {"maxsize": CONNECTIONS_PER_HOST, "ssl_context": trusted}
     if proxy is None:
         return urllib3.PoolManager(**options)
-    login = urlsplit(proxy).netloc.rpartition("@")[0]
+    login = urlsplit(proxy.url).netloc.rpartition("@")[0]
     headers = urllib3.make_headers(proxy_basic_auth=unquote(login)) if login else None
-    return urllib3.ProxyManager(proxy, proxy_headers=headers, **options)
+    return urllib3.ProxyManager(proxy.url, proxy_headers=headers, proxy_ssl_context=trusted, **options)

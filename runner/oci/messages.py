@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -79,6 +80,15 @@ class Answer:
     body: bytes
 
 
+class Wait(Enum):
+    """Why a step is repeated; a run waits for each of these for a limited time. The value says it in words."""
+
+    RATE_LIMITED = "too many requests"
+    SERVER_ERROR = "server errors"
+    CONNECTION = "connections that fail"
+    NOT_VISIBLE = "what is pushed and not visible yet"
+
+
 class TransientFailure(Exception):
     """A step failed in a way that may not happen again on another attempt.
 
@@ -87,6 +97,10 @@ class TransientFailure(Exception):
         problem: a description of what happened.
         retry_after: how many seconds the registry asked to wait.
         error: the class of the error that is raised once the retries are used up.
+        wait: what is waited for.
+        attempts: with how many such failures it is clear that no further attempt helps; None where that is never clear.
+        remedy: what to do once the retries are used up; the error's own when left out.
+        waited: for how many seconds nothing came until the request was given up; they count as waiting.
     """
 
     def __init__(
@@ -96,9 +110,17 @@ class TransientFailure(Exception):
         *,
         retry_after: float | None = None,
         error: type[ReleaseError] = RegistryFailed,
+        wait: Wait = Wait.SERVER_ERROR,
+        attempts: int | None = None,
+        remedy: str | None = None,
+        waited: float = 0.0,
     ) -> None:
         super().__init__(f"{request}: {problem}")
         self.request = request
         self.problem = problem
         self.retry_after = retry_after
         self.error = error
+        self.wait = wait
+        self.attempts = attempts
+        self.remedy = remedy
+        self.waited = waited

@@ -2,33 +2,55 @@
 
 Every operation is retried within the transport's limits. Before a write is retried, the registry is read: when an
 answer is lost, the write may still have taken effect. Only a GET that is answered 404 with one of ``ABSENT_CODES``
-counts as absent.
+counts as absent, and not even that where the registry has accepted what is asked for: then it is waited for.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import re
 import secrets
 import threading
+from dataclasses import replace
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Literal, TypeVar
-from urllib.parse import quote, urljoin, urlsplit
+from typing import TYPE_CHECKING, TypeVar
 
-from runner.errors import CredentialsRefused, RegistryAnswerWrong, RegistryFailed, TagChanged, TagImmutable
+from runner.errors import (
+    CredentialsRefused,
+    NotVisibleYet,
+    RegistryAnswerWrong,
+    RegistryFailed,
+    TagChanged,
+    TagImmutable,
+)
+from runner.oci.accepted import Accepted
+from runner.oci.addresses import blob_url, manifest_url, next_link, repository_url, resolve
 from runner.oci.artifact import RemoteSource, read_file, verified
 from runner.oci.auth import AUTHORIZATION, Authorization, Basic, no_credentials
 from runner.oci.bearer import Bearer
-from runner.oci.connections import base_url, is_loopback, origin, same_host
+from runner.oci.completions import Completions
+from runner.oci.connections import base_url, same_host
 from runner.oci.credentials import Anonymous
 from runner.oci.manifest import MANIFEST_TYPES, Manifest, digest_of
-from runner.oci.messages import Answer, Body, Request, TransientFailure
-from runner.oci.name import DIGEST, TAG
-from runner.oci.problem import describe_status, read_errors
+from runner.oci.meaning import Meaning
+from runner.oci.messages import Answer, Body, Request, TransientFailure, Wait
+from runner.oci.name import DIGEST
+from runner.oci.outcomes import (
+    expect,
+    expect_digest,
+    failure_of,
+    immutable,
+    is_absent,
+    meaning,
+    not_visible,
+    said,
+    shown,
+)
+from runner.oci.problem import describe_status
 from runner.oci.refusal import Refusal, refusal_of
 from runner.oci.scope import Scope
-from runner.oci.transport import ANSWER_LIMIT
+from runner.oci.transport import ANSWER_LIMIT, wrong_content
+from runner.oci.uploads import Sent, Uploads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -41,33 +63,41 @@ if TYPE_CHECKING:
     from runner.oci.transport import Response, Transport
 
 Result = TypeVar("Result")
-Sent = Literal["exists", "mounted", "uploaded"]
 
-ABSENT_CODES = frozenset({"MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND"})
-UPLOAD_LOST = frozenset({"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID"})
+__all__ = ["Registry", "Sent"]
+
 REFUSED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 MAY_REFUSE = REFUSED | {HTTPStatus.BAD_REQUEST}
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 REDIRECTS_FOLLOWED = 5
-BLOB_WRITTEN = frozenset({HTTPStatus.CREATED, HTTPStatus.NO_CONTENT})
 MANIFEST_WRITTEN = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED})
-
-LINK = re.compile(r'<(?P<target>[^>]*)>(?P<parameters>(?:\s*;\s*[^\s=;,]+\s*=\s*(?:"[^"]*"|[^\s";,]*))*)')
-REL_NEXT = re.compile(r';\s*rel\s*=\s*(?:"(?:[^"]*\s)?next(?:\s[^"]*)?"|next(?=\s*;|\s*$))', re.IGNORECASE)
+REPEATED_REDIRECTS = frozenset({HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT})
+"""Redirects after which a request is sent again with its method and body (RFC 9110, 15.4.8 and 15.4.9)."""
+NO_HEAD = frozenset({HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED})
 
 
 class Registry:
     """A client for any registry: a repository names its host. Thread-safe.
 
-    Each method may raise RegistryFailed, RegistryAnswerWrong, CredentialsRefused and RunEnded.
+    Each method may raise RegistryFailed, RegistryForbids, RegistryAnswerWrong, NotVisibleYet, CredentialsRefused,
+    ProxyUnusable and RunEnded.
 
     Args:
         transport: sends and repeats requests.
         credentials: asked for a login when a host answers 401.
+        completions: limits how many uploads end per second; ECR's limit when left out.
     """
 
-    def __init__(self, transport: Transport, credentials: Credentials) -> None:
+    def __init__(self, transport: Transport, credentials: Credentials, completions: Completions | None = None) -> None:
         self._transport = transport
+        self._accepted = Accepted()
+        self._uploads = Uploads(
+            self._exchange,
+            self._has_blob,
+            self._content,
+            self._accepted,
+            completions or Completions(transport.lifetime),
+        )
         self._authorization = Authorization(credentials, (Bearer(transport.exchange), Basic()))
         self._writable: set[str] = set()
         self._probing = threading.Lock()
@@ -88,7 +118,7 @@ class Registry:
         """Return all tags of a repository in the registry's order; none when the repository is absent."""
         tags: dict[str, None] = {}
         seen: set[str] = set()
-        url: str | None = f"{_repository_url(repository)}/tags/list"
+        url: str | None = f"{repository_url(repository)}/tags/list"
         while url is not None:
             if url in seen:
                 raise RegistryAnswerWrong(f"the tags of {repository} have a page that links back to an earlier one")
@@ -158,29 +188,15 @@ class Registry:
         """
         self._be_writable(repository)
         begun: list[Sent] = []
-
-        def step(_: int) -> Sent:
-            if self._has_blob(repository, blob.descriptor.digest):
-                return begun[-1] if begun else "exists"
-            location = None
-            if isinstance(blob.source, RemoteSource) and blob.source.repository.host == repository.host:
-                begun.append("mounted")
-                location = self._mount(repository, blob.source.repository, blob.descriptor.digest)
-                if location is None:
-                    return "mounted"
-            location = location or self._begin_upload(repository)
-            begun.append("uploaded")
-            self._upload(repository, location, blob)
-            return "uploaded"
-
-        return self._transport.retrying(step)
+        return self._transport.retrying(lambda attempt: self._uploads.send(repository, blob, attempt, begun))
 
     def put_manifest(
         self, repository: Repository, reference: str, manifest: Manifest, *, replacing: str | None = None
     ) -> None:
         """Write these exact bytes under a tag or under their digest.
 
-        After a failure the reference is read before another attempt, and nothing is sent if it holds them already.
+        After a failure the reference is read before another attempt, and nothing is sent if it holds them already. A
+        refusal because the tag is immutable is none where the tag holds them already: ECR refuses equal content, too.
 
         Args:
             repository: where to write.
@@ -190,7 +206,7 @@ class Registry:
 
         Raises:
             TagChanged: somebody else wrote the tag between two attempts.
-            TagImmutable: the tag is there, and the registry changes none that is.
+            TagImmutable: the registry's rules do not let the tag be written.
         """
         if DIGEST.fullmatch(reference) and reference != manifest.digest:
             raise ValueError(f"the manifest's digest is {manifest.digest}, not {reference}")
@@ -203,37 +219,69 @@ class Registry:
                     return
                 if found is not None and found.digest != replacing:
                     raise TagChanged(f"{repository}:{reference} was written by somebody else: it holds {found.digest}")
-            self._put_manifest(repository, reference, manifest)
+            try:
+                self._put_manifest(repository, reference, manifest)
+            except TagImmutable as refusal:
+                found = self._manifest(repository, reference)
+                held = None if found is None else found.digest
+                if held == manifest.digest:
+                    return
+                if attempt > 1 and held in {None, replacing}:
+                    # An earlier attempt may have written it, and its answer was lost.
+                    request = Request("GET", manifest_url(repository, reference))
+                    raise TransientFailure(request, refusal.cause, wait=Wait.NOT_VISIBLE, error=NotVisibleYet) from None
+                raise immutable(refusal, held, replacing) from None
 
         self._transport.retrying(step)
+        self._accepted.add(repository, manifest.digest)
+
+    def await_tag(
+        self, repository: Repository, tag: str, digest: str, *, before: str | None, attempts: int | None = None
+    ) -> str:
+        """Wait until a tag that was written shows it, and return the digest that it holds then.
+
+        Args:
+            repository: where it was written.
+            tag: the tag.
+            digest: what was written.
+            before: what the tag held before, and may hold for a while; None for nothing.
+            attempts: how often it is read; for as long as the run waits for such things when left out.
+
+        Raises:
+            NotVisibleYet: it does not show what was written.
+        """
+        request = Request("GET", manifest_url(repository, tag))
+        return self._transport.retrying(
+            lambda _: shown(self._manifest(repository, tag), digest, before, request, attempts)
+        )
 
     # --- one attempt each -------------------------------------------------------------------------------------------
 
     def _manifest(self, repository: Repository, reference: str) -> Manifest | None:
-        request = Request("GET", _manifest_url(repository, reference), {"Accept": ", ".join(MANIFEST_TYPES)})
+        request = Request("GET", manifest_url(repository, reference), {"Accept": ", ".join(MANIFEST_TYPES)})
         answer = self._exchange(request, Scope.pull(repository))
-        if answer.status == HTTPStatus.NOT_FOUND and _codes(answer) & ABSENT_CODES:
+        if answer.status == HTTPStatus.NOT_FOUND and (repository, reference) in self._accepted:
+            raise not_visible(answer)
+        if is_absent(answer):
             return None
-        _expect(answer, {HTTPStatus.OK})
+        expect(answer, {HTTPStatus.OK})
         digest = digest_of(answer.body)
         stated = answer.headers.get("Docker-Content-Digest", "")
         for wanted in (reference, stated):
             if DIGEST.fullmatch(wanted) and wanted != digest:
                 problem = f"the manifest received has the digest {digest}, not {wanted}"
-                raise TransientFailure(answer.request, problem, error=RegistryAnswerWrong)
+                raise wrong_content(answer.request, problem)
         try:
             return Manifest.read(answer.headers.get("Content-Type", ""), answer.body)
         except ValueError as error:
-            raise TransientFailure(answer.request, str(error), error=RegistryAnswerWrong) from None
+            raise wrong_content(answer.request, str(error)) from None
 
     def _tags_page(self, repository: Repository, request: Request) -> tuple[tuple[str, ...], str | None]:
         """One page of tags, and the URL of the next."""
 
         def step(_: int) -> Answer:
             answer = self._exchange(request, Scope.pull(repository))
-            if answer.status == HTTPStatus.NOT_FOUND and _codes(answer) & ABSENT_CODES:
-                return answer
-            return _expect(answer, {HTTPStatus.OK})
+            return answer if is_absent(answer) else expect(answer, {HTTPStatus.OK})
 
         answer = self._transport.retrying(step)
         if answer.status == HTTPStatus.NOT_FOUND:
@@ -247,55 +295,35 @@ class Registry:
         following = next_link(answer.headers.getlist("Link"))
         if following is None:
             return tuple(tags), None
-        url = _resolve(request, repository.host, following)
+        url = resolve(request, repository.host, following)
         if not same_host(url, repository.host):
             raise RegistryAnswerWrong(f"{request}: the next page of tags is on another host")
         return tuple(tags), url
 
     def _has_blob(self, repository: Repository, digest: str) -> bool:
-        answer = self._exchange(Request("HEAD", _blob_url(repository, digest)), Scope.pull(repository))
-        _expect(answer, {HTTPStatus.OK, HTTPStatus.NOT_FOUND, *REDIRECTS})
-        return answer.status != HTTPStatus.NOT_FOUND
+        answer = self._exchange(Request("HEAD", blob_url(repository, digest)), Scope.pull(repository))
+        if answer.status in NO_HEAD:
+            # The answer to GET says the same; its content is not read.
+            with self._open(Request("GET", blob_url(repository, digest)), Scope.pull(repository)) as response:
+                body = response.read_error() if response.status >= HTTPStatus.BAD_REQUEST else b""
+                answer = Answer(response.request, response.status, response.headers, body)
+        if answer.status == HTTPStatus.NOT_FOUND:
+            if (repository, digest) in self._accepted:
+                raise not_visible(answer)
+            return False
+        expect(answer, {HTTPStatus.OK, *REDIRECTS})
+        return True
 
     def _blob(self, repository: Repository, descriptor: Descriptor) -> Generator[bytes, None, None]:
-        request = Request("GET", _blob_url(repository, descriptor.digest))
-
-        def wrong(problem: str) -> TransientFailure:
-            return TransientFailure(request, problem, error=RegistryAnswerWrong)
+        request = Request("GET", blob_url(repository, descriptor.digest))
 
         with self._get(request, Scope.pull(repository)) as response:
             if response.status != HTTPStatus.OK:
-                _expect(Answer(request, response.status, response.headers, response.read(ANSWER_LIMIT)), set())
-            yield from verified(response.chunks(), descriptor, wrong)
-
-    def _mount(self, repository: Repository, source: Repository, digest: str) -> str | None:
-        """Mount a blob; None when that succeeded, else the location to upload it to instead."""
-        query = f"mount={quote(digest, safe=':')}&from={quote(source.path, safe='/')}"
-        request = Request("POST", f"{_uploads_url(repository)}?{query}", body=EMPTY)
-        answer = self._exchange(request, Scope.push(repository, source=source))
-        _expect(answer, {HTTPStatus.CREATED, HTTPStatus.ACCEPTED})
-        return None if answer.status == HTTPStatus.CREATED else self._location(repository, answer)
-
-    def _begin_upload(self, repository: Repository) -> str:
-        request = Request("POST", _uploads_url(repository), body=EMPTY)
-        answer = self._exchange(request, Scope.push(repository))
-        _expect(answer, {HTTPStatus.ACCEPTED})
-        return self._location(repository, answer)
-
-    @staticmethod
-    def _location(repository: Repository, answer: Answer) -> str:
-        return _resolve(answer.request, repository.host, answer.headers.get("Location"))
-
-    def _upload(self, repository: Repository, location: str, blob: Blob) -> None:
-        joiner = "&" if urlsplit(location).query else "?"
-        url = f"{location}{joiner}digest={quote(blob.descriptor.digest, safe=':')}"
-        headers = {"Content-Type": "application/octet-stream"}
-        body = Body(blob.descriptor.size, lambda: self._content(blob))
-        answer = self._exchange(Request("PUT", url, headers, body), Scope.push(repository))
-        if answer.status >= HTTPStatus.BAD_REQUEST and _codes(answer) & UPLOAD_LOST:
-            raise TransientFailure(answer.request, describe_status(answer.status, answer.body))
-        _expect(answer, BLOB_WRITTEN)
-        _expect_digest(answer, blob.descriptor.digest)
+                answer = Answer(request, response.status, response.headers, response.read(ANSWER_LIMIT))
+                if answer.status == HTTPStatus.NOT_FOUND and (repository, descriptor.digest) in self._accepted:
+                    raise not_visible(answer)
+                raise failure_of(answer)
+            yield from verified(response.chunks(), descriptor, lambda problem: wrong_content(request, problem))
 
     def _content(self, blob: Blob) -> Generator[bytes, None, None]:
         if isinstance(blob.source, RemoteSource):
@@ -304,12 +332,16 @@ class Registry:
 
     def _put_manifest(self, repository: Repository, reference: str, manifest: Manifest) -> None:
         headers = {"Content-Type": manifest.media_type}
-        request = Request("PUT", _manifest_url(repository, reference), headers, Body.of(manifest.body))
+        request = Request("PUT", manifest_url(repository, reference), headers, Body.of(manifest.body))
         answer = self._exchange(request, Scope.push(repository))
-        if not DIGEST.fullmatch(reference):
-            _refuse_immutable(answer, f"{repository}:{reference}")
-        _expect(answer, MANIFEST_WRITTEN)
-        _expect_digest(answer, manifest.digest)
+        if (
+            answer.status >= HTTPStatus.BAD_REQUEST
+            and meaning(answer) in {Meaning.UNKNOWN, Meaning.NO_REPOSITORY}
+            and self._accepted.has_all_of(repository, manifest)
+        ):
+            raise not_visible(answer)
+        expect(answer, MANIFEST_WRITTEN)
+        expect_digest(answer, manifest.digest)
 
     def _be_writable(self, repository: Repository) -> None:
         """Authenticate before the first body is sent: a registry may refuse it and close without reading all of it."""
@@ -322,9 +354,17 @@ class Registry:
     # --- authorised requests ----------------------------------------------------------------------------------------
 
     def _exchange(self, request: Request, scope: Scope) -> Answer:
-        opened = self._get(request, scope) if request.method == "GET" else self._open(request, scope)
-        with opened as response:
-            return Answer(request, response.status, response.headers, response.read(ANSWER_LIMIT))
+        """Send, and follow the redirects that repeat the request; HEAD is not repeated, as a redirect answers it."""
+        if request.method == "GET":
+            with self._get(request, scope) as response:
+                return Answer(request, response.status, response.headers, response.read(ANSWER_LIMIT))
+        for _ in range(REDIRECTS_FOLLOWED + 1):
+            with self._open(request, scope) as response:
+                answer = Answer(request, response.status, response.headers, response.read(ANSWER_LIMIT))
+            if request.method == "HEAD" or answer.status not in REPEATED_REDIRECTS:
+                return answer
+            request = redirected(answer, scope.host)
+        raise RegistryAnswerWrong(f"{request}: more than {REDIRECTS_FOLLOWED} redirects")
 
     @contextlib.contextmanager
     def _get(self, request: Request, scope: Scope) -> Iterator[Response]:
@@ -335,7 +375,7 @@ class Registry:
                 if response.status not in REDIRECTS:
                     yield response
                     return
-                location = _resolve(request, scope.host, response.headers.get("Location"))
+                location = resolve(request, scope.host, response.headers.get("Location"))
                 request = Request("GET", location, request.headers)
                 stack.close()
         raise RegistryAnswerWrong(f"{request}: more than {REDIRECTS_FOLLOWED} redirects")
@@ -360,68 +400,32 @@ class Registry:
                 return
 
 
-EMPTY = Body.of(b"")
+def redirected(answer: Answer, host: str) -> Request:
+    """The request that is sent after a redirect that repeats it.
 
-
-def exhaust(pieces: Iterable[bytes]) -> None:
-    """Read all that is left, and keep nothing: whoever gives the pieces verifies them at their end."""
-    for _ in pieces:
-        pass
-
-
-def next_link(headers: Iterable[str]) -> str | None:
-    """The target of the Link header with ``rel="next"`` (RFC 8288), or None."""
-    links = (match for header in headers for match in LINK.finditer(header))
-    return next((link["target"] for link in links if REL_NEXT.search(link["parameters"])), None)
-
-
-def _repository_url(repository: Repository) -> str:
-    return f"{base_url(repository.host)}/v2/{repository.path}"
-
-
-def _manifest_url(repository: Repository, reference: str) -> str:
-    if not DIGEST.fullmatch(reference) and not TAG.fullmatch(reference):
-        raise ValueError(f"{reference!r} is neither a tag nor a digest")
-    return f"{_repository_url(repository)}/manifests/{reference}"
-
-
-def _blob_url(repository: Repository, digest: str) -> str:
-    return f"{_repository_url(repository)}/blobs/{digest}"
-
-
-def _uploads_url(repository: Repository) -> str:
-    return f"{_repository_url(repository)}/blobs/uploads/"
-
-
-def _resolve(request: Request, host: str, location: str | None) -> str:
-    """The absolute URL that an answer points to, which must use TLS unless it is on this machine.
-
-    A registry behind a proxy that terminates TLS may answer ``http://`` and its own name; that becomes ``https://``.
+    A blob may go to another host (storage behind the registry), as what is sent there is public content and carries no
+    credentials; anything else would be written to a registry that nobody named.
     """
-    if not location:
-        raise RegistryAnswerWrong(f"{request}: the answer names no location")
-    try:
-        url = urljoin(request.url, location)
-        scheme, name, _ = origin(url)
-    except ValueError:
-        raise RegistryAnswerWrong(f"{request}: the answer's location is not a URL") from None
-    own = base_url(host)
-    if scheme == "http" and own.startswith("https:") and urlsplit(url).netloc.lower() == host.lower():
-        return f"https{url.removeprefix('http')}"
-    if scheme != "https" and not (scheme == "http" and is_loopback(urlsplit(url).netloc) and is_loopback(host)):
-        raise RegistryAnswerWrong(f"{request}: the answer's location is on {name} without TLS")
-    return url
-
-
-def _codes(answer: Answer) -> frozenset[str]:
-    return frozenset(code for code, _ in read_errors(answer.body))
+    request = answer.request
+    location = resolve(request, host, answer.headers.get("Location"))
+    moved = replace(request, url=location)
+    uploading = request.method in {"PUT", "PATCH"} and "/blobs/uploads/" in request.path
+    if not same_host(location, host) and not uploading:
+        raise RegistryFailed(
+            f"{said(answer)}: it sends the request to another host, {moved.host}",
+            remedy=f"Name the registry that is to be written to: {host} leaves it to {moved.host}.",
+        )
+    return moved
 
 
 def _is_refused(answer: Answer) -> bool:
     """Whether an answer refuses who asks: 401 and 403, and what says so of the credentials that were sent."""
-    return answer.status in REFUSED or (
-        AUTHORIZATION in answer.request.headers and refusal_of(answer.status, answer.body) is Refusal.CERTAIN
-    )
+    return answer.status in REFUSED or _is_certain(answer)
+
+
+def _is_certain(answer: Answer) -> bool:
+    """Whether an answer says of the credentials that came with its request that they are refused."""
+    return AUTHORIZATION in answer.request.headers and refusal_of(answer.status, answer.body) is Refusal.CERTAIN
 
 
 def _refusal(answer: Answer, host: str, *, has_login: bool) -> Exception:
@@ -429,41 +433,20 @@ def _refusal(answer: Answer, host: str, *, has_login: bool) -> Exception:
     request = answer.request
     if not same_host(request.url, host):
         # Such an address is valid for a short time; the registry gives another when it is asked again.
-        return TransientFailure(request, f"HTTP {answer.status} from an address that {host} gave")
-    said = f"{request.method} {request.path}: {describe_status(answer.status, answer.body)}"
+        return TransientFailure(request, f"HTTP {answer.status} from an address that {host} gave", attempts=4)
+    failure = failure_of(answer)
+    if not isinstance(failure, CredentialsRefused) and not _is_certain(answer):
+        return failure
+    words = f"{request.method} {request.path}: {describe_status(answer.status, answer.body)}"
     if AUTHORIZATION not in request.headers:
-        return CredentialsRefused(f"{host} refused a request without credentials: {said}")
+        return CredentialsRefused(f"{host} refused a request without credentials: {words}")
     if not has_login:
         missing = no_credentials(host)
-        return CredentialsRefused(f"{missing.cause}: {said}", remedy=missing.remedy)
-    return CredentialsRefused(f"{host} refused the configured credentials: {said}")
+        return CredentialsRefused(f"{missing.cause}: {words}", remedy=missing.remedy)
+    return CredentialsRefused(f"{host} refused the configured credentials: {words}")
 
 
-def _expect(answer: Answer, statuses: Iterable[int]) -> Answer:
-    """Return the answer; raise RegistryFailed when its status is not one of these."""
-    if answer.status in statuses:
-        return answer
-    writing = answer.request.method not in {"GET", "HEAD"}
-    remedy = None
-    if writing and "NAME_UNKNOWN" in _codes(answer):
-        remedy = "Create the repository in the registry, then rerun the job."
-    raise RegistryFailed(f"{answer.request}: {describe_status(answer.status, answer.body)}", remedy=remedy)
-
-
-def _refuse_immutable(answer: Answer, name: str) -> None:
-    """Raise TagImmutable when a registry refuses to change a tag that is there.
-
-    ECR answers 400 and TAG_INVALID, Harbor 412 and PRECONDITION; both say it in the message. TAG_INVALID alone is
-    something else, a tag that does not match its URL (distribution-spec 1.0).
-    """
-    if answer.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED} and any(
-        "immutable" in message.lower() for _, message in read_errors(answer.body)
-    ):
-        raise TagImmutable(f"{name} cannot be written: {describe_status(answer.status, answer.body)}")
-
-
-def _expect_digest(answer: Answer, digest: str) -> None:
-    """Raise RegistryAnswerWrong when the registry states another digest for what it stored."""
-    stated = answer.headers.get("Docker-Content-Digest", "")
-    if DIGEST.fullmatch(stated) and stated != digest:
-        raise RegistryAnswerWrong(f"{answer.request}: the registry says it stored {stated}, not {digest}")
+def exhaust(pieces: Iterable[bytes]) -> None:
+    """Read all that is left, and keep nothing: whoever gives the pieces verifies them at their end."""
+    for _ in pieces:
+        pass

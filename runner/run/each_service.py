@@ -76,7 +76,7 @@ def each_service(
     for outcome in outcomes:
         if isinstance(outcome, tuple):
             results.append(outcome[0])
-        elif isinstance(outcome, ReleaseError) and outcome.exit_code in STOPS_THE_RUN:
+        elif isinstance(outcome, ReleaseError) and outcome.exit_code in STOPS_THE_RUN and not outcome.is_of_service:
             stopping = stopping or outcome
     if stopping is not None:
         raise stopping

@@ -11,11 +11,13 @@ from runner.errors import RegistryAnswerWrong, RegistryFailed, TagChanged
 from runner.oci.artifact import RemoteSource, read_file, verified
 from runner.oci.messages import Request, TransientFailure
 from runner.oci.name import DIGEST, TAG
+from runner.oci.outcomes import shown
+from runner.oci.patience import Patience
 from runner.oci.registry import Registry, Sent
 from runner.oci.retries import RetryPolicy, repeat
 from runner.oci.transport import ANSWER_LIMIT
-from runner.runtime.lifetime import Lifetime
 from testbed.memory.calls import Call, Calls
+from testbed.memory.lifetime import MemoryLifetime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -45,7 +47,8 @@ class MemoryRegistry(Registry):
     """All registries, as one client sees them; every method is as in the real one.
 
     ``calls`` are this client's, about ``HOST/REPOSITORY``, ``…:TAG`` or ``…@DIGEST``; each attempt of a call that is
-    repeated is one. ``writes`` are those that changed what is there, in the order in which they did.
+    repeated is one. ``writes`` are those that changed what is there, in the order in which they did. ``lifetime``
+    notes the pauses between reads of a tag that does not show yet; they take no time.
 
     Args:
         held: what is there at the beginning, as ``contents`` gave it; nothing when left out.
@@ -54,6 +57,8 @@ class MemoryRegistry(Registry):
     def __init__(self, held: Mapping[Repository, Content] | None = None) -> None:
         self.calls = Calls()
         self.writes: list[Call] = []
+        self.lifetime = MemoryLifetime()
+        self._patience = Patience(self.lifetime, clock=self.lifetime.now, chance=lambda: 0.0)
         self._contents: dict[Repository, Content] = defaultdict(Content, _copied(held or {}))
         self._lock = threading.RLock()
 
@@ -167,6 +172,18 @@ class MemoryRegistry(Registry):
 
         self._repeated("put_manifest", about, step)
 
+    def await_tag(
+        self, repository: Repository, tag: str, digest: str, *, before: str | None, attempts: int | None = None
+    ) -> str:
+        """Read a tag until it shows what was written; no time passes meanwhile."""
+        about, request = _about(repository, tag), _request("GET", repository, f"manifests/{tag}")
+
+        def step(_: int) -> str:
+            found = self.calls.carry_out("manifest", about, lambda: self._found(repository, tag))
+            return shown(found, digest, before, request, attempts)
+
+        return repeat(step, RetryPolicy(), self._patience)
+
     def _repeated(self, method: str, about: str, step: Callable[[int], Result]) -> Result:
         """Carry a call out as often as the real client would."""
 
@@ -174,7 +191,9 @@ class MemoryRegistry(Registry):
             with self._lock:
                 return step(attempt)
 
-        return repeat(lambda attempt: self.calls.carry_out(method, about, lambda: locked(attempt)), RETRIES, Lifetime())
+        return repeat(
+            lambda attempt: self.calls.carry_out(method, about, lambda: locked(attempt)), RETRIES, self._patience
+        )
 
     def _found(self, repository: Repository, reference: str) -> Manifest | None:
         content = self._contents[repository]

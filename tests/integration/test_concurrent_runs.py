@@ -93,9 +93,11 @@ class Rig:
         world = World(folder, inputs) if now is None else World(folder, inputs, now=now)
         with Transport(Lifetime(), {}) as transport:
             registry = Registry(transport, Anonymous())
-            destination = RegistryDestination(
-                registry, world.lifetime, world.session.log.info, written=lambda name: world.record.written(str(name))
-            )
+
+            def written(name: Name, digest: str | None) -> None:
+                world.record.written(str(name), digest)
+
+            destination = RegistryDestination(registry, world.lifetime, world.session.log.info, written=written)
             world.tools = replace(world.tools, registry=registry, destination=destination)
             self.worlds[id(world.session)] = world
             yield world

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runner.annotations import RELEASE_PLATFORMS
-from runner.errors import RegistryAnswerWrong, RegistryFailed, TagChanged
+from runner.errors import NotVisibleYet, RegistryFailed, TagChanged, TagImmutable
+from runner.oci.credentials import Anonymous
 from runner.oci.manifest import OCI_LAYER, Platform
 from runner.oci.name import Name
+from runner.oci.registry import Registry
+from runner.oci.transport import Transport
 from runner.published.observed import ABSENT, Observation, Published, PublishedImage, observe, unanswered
 from runner.run.publish.copy import published_artifact
 from runner.run.publish.layout import LayoutDestination
@@ -24,7 +27,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runner.oci.artifact import Artifact
-    from runner.oci.registry import Registry
 
 
 @pytest.fixture
@@ -157,9 +159,51 @@ def test_a_registry_that_lags_is_waited_for(proxy: FaultProxy, registry: Registr
 def test_content_that_does_not_answer_gets_no_name(proxy: FaultProxy, registry: Registry, tmp_path: Path) -> None:
     """A root that was sent and is not there ends the run before any name is written."""
     proxy.fail(404, method="GET", path=r"/manifests/sha256:", code="MANIFEST_UNKNOWN")
-    with pytest.raises(RegistryAnswerWrong, match="was sent but cannot be read back"):
+    with pytest.raises(NotVisibleYet, match="pushed, but not yet visible"):
         destination(registry).publish(make_layout(tmp_path / "image"), [(name(proxy), ABSENT)])
     assert proxy.count("PUT", r"/manifests/s3-v1") == 0
+
+
+IMMUTABLE = b'{"errors": [{"code": "TAG_INVALID", "message": "the tag is immutable"}]}'
+
+
+@pytest.mark.parametrize("moving", [False, True], ids=["release", "stable"])
+def test_a_registry_that_keeps_tags_immutable(
+    proxy: FaultProxy, registry: Registry, tmp_path: Path, *, moving: bool
+) -> None:
+    """A name that may not be written is a conflict in the registry's words; the remedy tells a release from stable."""
+    old, new = make_layout(tmp_path / "old", "old"), make_layout(tmp_path / "new", "new")
+    before: Observation = ABSENT
+    if moving:
+        destination(registry).publish(old, [(name(proxy), ABSENT)])
+        before = observe((name(proxy),), registry)[name(proxy)]
+    proxy.clear()
+    proxy.answer(400, method="PUT", path=r"/manifests/s3-v1", body=IMMUTABLE)
+    with pytest.raises(TagImmutable, match="the tag is immutable") as raised:
+        destination(registry).publish(new, [(name(proxy), before)])
+    assert ("Exempt" in raised.value.remedy) is moving
+    assert proxy.count("PUT", r"/manifests/s3-v1") == 1
+
+
+def test_a_tag_that_an_equal_run_wrote_on_an_immutable_registry(
+    proxy: FaultProxy, registry: Registry, tmp_path: Path
+) -> None:
+    """When an equal run writes the tag first and the registry refuses ours as immutable, the release is done."""
+    layout = make_layout(tmp_path / "image")
+    direct = Name.parse(f"{proxy.upstream}/ns/controller:s3-v1.2.3")
+    tag = r"/manifests/s3-v1\.2\.3"
+    proxy.intervene(lambda: destination(registry).publish(layout, [(direct, ABSENT)]), method="GET", path=tag, skip=1)
+    proxy.fail(404, method="GET", path=tag, times=1, code="MANIFEST_UNKNOWN")
+    proxy.answer(400, method="PUT", path=tag, body=IMMUTABLE)
+    destination(registry).publish(layout, [(name(proxy), ABSENT)])
+    assert proxy.count("PUT", tag) == 1
+
+
+def test_content_that_shows_late_gets_its_name(proxy: FaultProxy, registry: Registry, tmp_path: Path) -> None:
+    """Manifests that answer 404 by digest for a while after they were written are waited for, and then named."""
+    proxy.fail(404, method="GET", path=r"/manifests/sha256:", times=3, code="MANIFEST_UNKNOWN")
+    destination(registry).publish(make_layout(tmp_path / "image"), [(name(proxy), ABSENT)])
+    assert proxy.count("PUT", r"/manifests/s3-v1") == 1
 
 
 def test_a_blob_that_cannot_be_sent_leaves_no_manifest(proxy: FaultProxy, registry: Registry, tmp_path: Path) -> None:
@@ -183,13 +227,14 @@ def test_what_is_published_is_copied_as_it_is(proxy: FaultProxy, registry: Regis
 
 
 def test_an_image_with_a_missing_child_does_not_answer(proxy: FaultProxy, registry: Registry, tmp_path: Path) -> None:
-    """An index whose child is gone is said to be missing that child."""
+    """An index whose child is gone is said to be missing that child, by whoever did not just send it."""
     layout = make_layout(tmp_path / "image")
     destination(registry).publish(layout, [(name(proxy), ABSENT)])
     proxy.fail(404, method="GET", path=layout.children[0].digest, code="MANIFEST_UNKNOWN")
-    assert destination(registry).missing(name(proxy), layout.root) == (
-        f"{name(proxy).repository}@{layout.children[0].digest}",
-    )
+    with Transport(Lifetime(), {}) as transport:
+        assert destination(Registry(transport, Anonymous())).missing(name(proxy), layout.root) == (
+            f"{name(proxy).repository}@{layout.children[0].digest}",
+        )
 
 
 def test_observing_reads_platforms_and_what_it_was_released_for(

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from runner import session as session_module
 from runner.builders.table import BUILDERS
 from runner.errors import RunEnded
-from runner.oci.messages import Exchange
+from runner.oci.messages import Exchange, Wait
 from runner.oci.name import Name
+from runner.oci.patience import Waiting
 from runner.report.console import Outlet, open_log
 from runner.report.record import Record
 from runner.runtime.lifetime import Lifetime
@@ -127,3 +128,14 @@ def test_exchanges(made: list[tuple[str, str | None]]) -> None:
     assert [event["host"] for event in events(file) if event["event"] == "request"] == [host for host, _ in made]
     warned = [line.partition(" host=")[2].split()[0] for line in out.getvalue().splitlines()]
     assert warned == list(dict.fromkeys(host for host, problem in made if problem is not None))
+
+
+def test_what_is_waited_for() -> None:
+    """People read what the run waits for, until when, and how long it will go on waiting for such things."""
+    out = io.StringIO()
+    exchanges = Exchanges(open_log(Outlet(out), io.StringIO()))
+    exchanges.waiting(Waiting(Wait.RATE_LIMITED, "registry.example", "HTTP 429 (TOOMANYREQUESTS: wait)", 29.6, 270.4))
+    line = out.getvalue()
+    assert "waiting for a registry" in line
+    for part in ("host=registry.example", '"too many requests"', "TOOMANYREQUESTS", "seconds=30", "seconds_left=270"):
+        assert part in line

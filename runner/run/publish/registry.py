@@ -13,7 +13,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from runner.errors import RegistryAnswerWrong, TagChanged
+from runner.errors import NotVisibleYet, RegistryAnswerWrong, TagChanged
 from runner.published.observed import Observation, Published, unanswered
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from runner.runtime.lifetime import Lifetime
 
 PARALLEL_BLOBS = 4
-READ_BACK_SECONDS = 60.0
-"""How long a registry may go on serving what was under a tag before: ECR Public's reads lag behind its writes."""
+READS_AT_THE_END = 8
+"""How often a tag that was seen with what this run wrote is read before something else under it counts."""
 
 
 class RegistryDestination:
@@ -60,13 +60,16 @@ class RegistryDestination:
         self._tell_written = written
         self._anonymous = anonymous
         self._clock = clock
-        self._written: list[tuple[Name, str]] = []
+        self._written: list[tuple[Name, str, str | None]] = []
 
     def publish(self, artifact: Artifact, names: Sequence[tuple[Name, Observation]]) -> None:
         """Make the artifact answer by digest in every repository, then write the names in order.
 
         Raises:
-            RegistryFailed, RegistryAnswerWrong, CredentialsRefused: not all of it is there; no name holds a part.
+            RegistryFailed, RegistryForbids, RegistryAnswerWrong, CredentialsRefused: not all of it is there; no name
+                holds a part.
+            NotVisibleYet: the registry has accepted it, but does not show it in time.
+            TagImmutable: the registry's rules do not let a name be written.
             TagChanged: a name holds neither what was observed nor this artifact.
         """
         for repository in dict.fromkeys(name.repository for name, _ in names):
@@ -85,11 +88,18 @@ class RegistryDestination:
             TagChanged: one holds something else now.
             NotPublic, NotVisible: one cannot be read without credentials.
         """
-        for name, digest in self._written:
-            found = self._digest_of(name)
+        for name, digest, before in self._written:
+            found: str | None
+            try:
+                found = self._registry.await_tag(
+                    name.repository, name.tag, digest, before=before, attempts=READS_AT_THE_END
+                )
+            except NotVisibleYet:
+                found = self._digest_of(name)
             if found != digest:
                 raise TagChanged(f"{name} was written as {digest} but holds {found or 'nothing'} at the end of the run")
-        read = () if self._anonymous is None else self._anonymous.check(self._written)
+        written = [(name, digest) for name, digest, _ in self._written]
+        read = () if self._anonymous is None else self._anonymous.check(written)
         if read:
             self._report("read without credentials", names=", ".join(map(str, read)))
 
@@ -132,21 +142,13 @@ class RegistryDestination:
         except TagChanged:
             self._tell_written(name, None)
             raise
-        self._written.append((name, manifest.digest))
+        self._written.append((name, manifest.digest, expected))
         self._report("tag written", name=str(name), digest=manifest.digest)
 
     def _read_back(self, name: Name, digest: str, before: str | None) -> None:
-        pause, deadline = 0.1, self._clock() + READ_BACK_SECONDS
-        while (found := self._digest_of(name)) != digest:
-            if found not in {before, None}:
-                raise TagChanged(f"{name} was written as {digest} and holds {found} directly after")
-            if self._clock() >= deadline:
-                raise RegistryAnswerWrong(
-                    f"{name} was written as {digest} but still returns {found or 'nothing'}"
-                    f" after {READ_BACK_SECONDS:.0f} s"
-                )
-            self._lifetime.wait(pause)
-            pause = min(pause * 2, 5.0)
+        found = self._registry.await_tag(name.repository, name.tag, digest, before=before)
+        if found != digest:
+            raise TagChanged(f"{name} was written as {digest} and holds {found} directly after")
 
     def _digest_of(self, name: Name) -> str | None:
         manifest = self._registry.manifest(name.repository, name.tag)

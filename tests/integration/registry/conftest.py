@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.integration.registry.sample import Connect
 
 SERVERS = {"crane": crane_registry, "docker": docker_registry}
-QUICK = RetryPolicy(attempts=4, seconds=20.0, first_pause=0.01, longest_pause=0.02, longest_retry_after=0.05)
+QUICK = RetryPolicy(attempts=4, first_pause=0.01, longest_pause=0.02, longest_retry_after=0.05)
 
 
 @pytest.fixture(params=["crane", "docker"])

@@ -146,14 +146,19 @@ def test_other_answers_end_the_operation(
 
 
 def test_nobody_there_is_a_failure_that_says_so(connect: Connect) -> None:
-    """A host on which nothing listens is tried again and then named, with the reason."""
+    """A port of this machine on which nothing listens is not waited for, and named with the reason."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         host = f"127.0.0.1:{unused.getsockname()[1]}"
         with pytest.raises(RegistryFailed) as raised:
             connect().manifest(at(host), "v1")
-    assert raised.value.cause.startswith(f"GET {host}/v2/team/image/manifests/v1 failed 4 times")
-    assert raised.value.cause.endswith("connection refused")
+    assert raised.value.cause == f"GET {host}/v2/team/image/manifests/v1 failed once: connection refused"
+
+
+def test_unknown_host_is_looked_for_twice(connect: Connect) -> None:
+    """A host whose name does not resolve is a failure that says so, after a second look."""
+    with pytest.raises(RegistryFailed, match=r"failed (2|4) times.*: the host's name does not resolve"):
+        connect().manifest(at("registry.invalid"), "v1")
 
 
 def test_a_registry_that_does_not_answer_times_out(faulty: FaultProxy, connect: Connect) -> None:

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from runner.errors import UsageInvalid
-from runner.oci.connections import Connections, base_url, is_loopback, proxy_for, same_host
+from runner.errors import ProxyUnusable, UsageInvalid
+from runner.oci.connections import Connections, base_url, is_loopback, same_host
 
 
 @pytest.mark.parametrize(
@@ -55,30 +55,13 @@ def test_urls_of_a_host(url: str, host: str, *, expected: bool) -> None:
     assert same_host(url, host) is expected
 
 
-@pytest.mark.parametrize(
-    ("environment", "host", "expected"),
-    [
-        ({}, "a.example", None),
-        ({"HTTPS_PROXY": "http://p:3128"}, "a.example", "http://p:3128"),
-        ({"https_proxy": "p:3128"}, "a.example", "http://p:3128"),
-        ({"HTTPS_PROXY": "http://upper", "https_proxy": "http://lower"}, "a.example", "http://lower"),
-        ({"ALL_PROXY": "http://all"}, "a.example", "http://all"),
-        ({"HTTPS_PROXY": "http://p", "HTTP_PROXY": "http://q"}, "127.0.0.1:5000", None),
-        ({"HTTP_PROXY": "http://q"}, "a.example", None),
-        ({"HTTPS_PROXY": "http://p", "NO_PROXY": "b.example, .example"}, "a.example:5000", None),
-        ({"HTTPS_PROXY": "http://p", "NO_PROXY": "a.example"}, "a.example:5000", None),
-        ({"HTTPS_PROXY": "http://p", "NO_PROXY": "a.example:5000"}, "a.example:5000", None),
-        ({"HTTPS_PROXY": "http://p", "NO_PROXY": "a.example:5001"}, "a.example:5000", "http://p"),
-        ({"HTTPS_PROXY": "http://p", "NO_PROXY": "*.Example"}, "a.EXAMPLE", None),
-        ({"HTTPS_PROXY": "http://p", "NO_PROXY": "*"}, "a.example", None),
-        ({"HTTPS_PROXY": "http://p", "NO_PROXY": ",, "}, "a.example", "http://p"),
-        ({"HTTPS_PROXY": "http://p", "NO_PROXY": "ample"}, "a.example", "http://p"),
-        ({"HTTPS_PROXY": ""}, "a.example", None),
-    ],
-)
-def test_the_environment_names_the_proxy(environment: dict[str, str], host: str, expected: str | None) -> None:
-    """HTTPS_PROXY, else ALL_PROXY, counts for hosts that are neither this machine nor in NO_PROXY."""
-    assert proxy_for(host, environment) == expected
+def test_proxy_of_this_machine() -> None:
+    """No setting sends what goes to this machine through a proxy, nor keeps it from being reached."""
+    connections = Connections({"HTTPS_PROXY": "htp://nonsense"})
+    assert connections.proxy("127.0.0.1:5000") is None
+    connections.pool("localhost:5000")
+    with pytest.raises(ProxyUnusable, match="HTTPS_PROXY"):
+        connections.pool("registry.example")
 
 
 def test_certificates_that_cannot_be_read_are_a_usage_error(tmp_path: object) -> None:

@@ -10,7 +10,17 @@ import urllib3
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.oci.problem import SAID_LIMIT, describe, describe_status, is_untrusted, read_errors
+from runner.oci.problem import (
+    SAID_LIMIT,
+    describe,
+    describe_status,
+    hopeless_after,
+    is_untrusted,
+    read_errors,
+    sentence,
+)
+
+KEYS = st.sampled_from(["errors", "code", "message", "detail", "error"]) | st.text(max_size=3)
 
 
 @pytest.mark.parametrize(
@@ -19,12 +29,34 @@ from runner.oci.problem import SAID_LIMIT, describe, describe_status, is_untrust
         ({"errors": [{"code": "TAG_INVALID", "message": "immutable"}]}, "HTTP 400 (TAG_INVALID: immutable)"),
         ({"errors": [{"code": "A"}, {"message": "b\nc"}]}, "HTTP 400 (A; b c)"),
         ({"errors": [{"code": "A", "message": "x" * 1000}]}, f"HTTP 400 (A: {'x' * (SAID_LIMIT - 3)})"),
+        (
+            {"errors": [{"code": "DENIED", "message": "no", "detail": "project quota"}]},
+            "HTTP 400 (DENIED: no (project quota))",
+        ),
+        (
+            {"errors": [{"code": "DENIED", "message": "no", "detail": {"message": "project quota"}}]},
+            "HTTP 400 (DENIED: no (project quota))",
+        ),
+        (
+            {"errors": [{"code": "X", "message": "no", "detail": {"Digest": "sha256:1"}}]},
+            'HTTP 400 (X: no ({"Digest": "sha256:1"}))',
+        ),
+        ({"errors": [{"code": "X", "message": "no", "detail": None}]}, "HTTP 400 (X: no)"),
+        ({"errors": [{"code": "X", "message": None, "detail": "why"}]}, "HTTP 400 (X: why)"),
+        ({"errors": [{"message": "a\u202eb\u200bc\x1b[31md\re"}]}, "HTTP 400 (a b c [31md e)"),
+        ({"message": "storage is full"}, "HTTP 400 (storage is full)"),
+        ({"detail": "storage is full"}, "HTTP 400 (storage is full)"),
+        ({"error": "invalid_token", "error_description": "it is old"}, "HTTP 400 (it is old)"),
         ({"errors": []}, "HTTP 400"),
         ({"errors": "text"}, "HTTP 400"),
         ([], "HTTP 400"),
         ("text", "HTTP 400"),
     ],
-    ids=["one", "two", "long", "none", "no list", "no object", "a text"],
+    ids=[
+        *("one", "two", "long", "detail", "detail's message", "detail's values", "no detail", "detail alone"),
+        *("control characters", "gateway", "gateway's detail", "token service"),
+        *("none", "no list", "no object", "a text"),
+    ],
 )
 def test_errors_of_a_registry_become_one_line(body: object, expected: str) -> None:
     """Code and message of an error body follow the status, in one line of bounded length."""
@@ -42,6 +74,11 @@ CONNECTION = urllib3.connection.HTTPConnection("registry.example", 1)
 POOL = urllib3.HTTPConnectionPool("registry.example", 1)
 UNTRUSTED = ssl.SSLCertVerificationError(1, "certificate verify failed")
 UNTRUSTED.verify_message = "self-signed certificate"
+
+PLAIN = ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)")
+PLAIN.reason = "WRONG_VERSION_NUMBER"
+ALERT = ssl.SSLError(1, "[SSL: SSLV3_ALERT_HANDSHAKE_FAILURE] (_ssl.c:1006)")
+ALERT.reason = "SSLV3_ALERT_HANDSHAKE_FAILURE"
 
 
 def refused() -> urllib3.exceptions.HTTPError:
@@ -68,7 +105,18 @@ def refused() -> urllib3.exceptions.HTTPError:
         ),
         (urllib3.exceptions.SSLError(UNTRUSTED), "the certificate is not trusted: self-signed certificate"),
         (urllib3.exceptions.ProxyError("x", refused()), "at the proxy: connection refused"),
-        (urllib3.exceptions.DecodeError("hunter2"), "DecodeError"),
+        (urllib3.exceptions.DecodeError("hunter2"), "the answer cannot be decoded"),
+        (urllib3.exceptions.ProtocolError("hunter2"), "the connection broke"),
+        (urllib3.exceptions.ProtocolError("x", http.client.BadStatusLine("hunter2")), "the answer is not valid HTTP"),
+        (urllib3.exceptions.LocationParseError("hunter2"), "the address is not valid"),
+        (urllib3.exceptions.HTTPError("hunter2"), "the connection failed without a reason given"),
+        (urllib3.exceptions.SSLError(PLAIN), "what answers does not speak TLS"),
+        (urllib3.exceptions.SSLError(ALERT), "TLS failed: sslv3 alert handshake failure"),
+        (
+            urllib3.exceptions.ProxyError("x", OSError("Tunnel connection failed: 502 Bad\x1b[1m Gateway")),
+            "at the proxy: HTTP 502 Bad [1m Gateway",
+        ),
+        (urllib3.exceptions.ProxyError("x", OSError("Tunnel connection failed: 403")), "at the proxy: HTTP 403"),
     ],
     ids=[
         "refused",
@@ -80,7 +128,15 @@ def refused() -> urllib3.exceptions.HTTPError:
         "reset",
         "untrusted",
         "proxy",
+        "decode",
+        "broken",
+        "no HTTP",
+        "address",
         "other",
+        "plain",
+        "alert",
+        "tunnel",
+        "tunnel without a reason",
     ],
 )
 def test_connection_errors_are_said_in_words(error: urllib3.exceptions.HTTPError, expected: str) -> None:
@@ -119,7 +175,7 @@ def test_errors_that_come_from_each_other() -> None:
     """Errors that name each other as their causes are each visited once."""
     first, second = ValueError("x"), KeyError("y")
     first.__cause__, second.__cause__ = second, first
-    assert describe(first) == "KeyError"
+    assert describe(first) == "the connection failed without a reason given"
     assert not is_untrusted(first)
 
 
@@ -129,3 +185,41 @@ def test_error_that_was_being_handled() -> None:
     outer.__context__ = ssl.SSLError(UNTRUSTED)
     assert is_untrusted(outer)
     assert describe(outer) == "the certificate is not trusted: self-signed certificate"
+
+
+def unknown(number: int) -> urllib3.exceptions.HTTPError:
+    error = urllib3.exceptions.NameResolutionError("registry.example", CONNECTION, socket.gaierror(number, "x"))
+    error.__cause__ = socket.gaierror(number, "x")
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "here", "expected"),
+    [
+        (refused(), True, 1),
+        (refused(), False, None),
+        (urllib3.exceptions.ProxyError("x", refused()), True, 1),
+        (unknown(socket.EAI_NONAME), False, 2),
+        (unknown(socket.EAI_AGAIN), False, None),
+        (urllib3.exceptions.ProxyError("x", unknown(socket.EAI_NONAME)), False, 2),
+        (urllib3.exceptions.SSLError(PLAIN), False, 2),
+        (urllib3.exceptions.SSLError(ALERT), False, None),
+        (urllib3.exceptions.ProtocolError("x", ConnectionResetError(104, "reset")), True, None),
+        (urllib3.exceptions.ReadTimeoutError(POOL, "/", "x"), True, None),
+    ],
+    ids=[
+        *("refused here", "refused elsewhere", "refused proxy", "unknown host", "DNS is away", "unknown proxy"),
+        *("no TLS", "alert", "reset", "time-out"),
+    ],
+)
+def test_what_is_hopeless(error: urllib3.exceptions.HTTPError, *, here: bool, expected: int | None) -> None:
+    """Nothing that listens on this machine is hopeless at once, an unknown host or no TLS the second time."""
+    assert hopeless_after(error, on_this_machine=here) == expected
+
+
+@given(st.recursive(st.none() | st.text() | st.integers(), lambda c: st.lists(c) | st.dictionaries(KEYS, c)))
+def test_any_document_is_one_printable_line(document: object) -> None:
+    """Whatever JSON a registry answers, what is said of it is one printable line of bounded length."""
+    said = sentence(json.dumps(document).encode())
+    assert len(said) <= SAID_LIMIT
+    assert said.isprintable()

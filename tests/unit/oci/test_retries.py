@@ -1,12 +1,22 @@
 from __future__ import annotations
 
 import email.utils
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.oci.retries import RetryPolicy, read_retry_after
+from runner.errors import ExitCode, NotVisibleYet, ProxyUnusable, RegistryFailed
+from runner.oci.messages import Request, TransientFailure, Wait
+from runner.oci.patience import BUDGETS, Patience
+from runner.oci.retries import RetryPolicy, read_retry_after, repeat
+from testbed.memory.lifetime import MemoryLifetime
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runner.errors import ReleaseError
 
 NOW = 1_800_000_000.0
 
@@ -57,10 +67,130 @@ def test_pauses_double() -> None:
     assert [policy.pause(n, None, 0.0) for n in range(1, 6)] == [0.5, 1.0, 2.0, 3.0, 3.0]
 
 
-@pytest.mark.parametrize(
-    ("failures", "elapsed", "pause", "expected"),
-    [(1, 0.0, 1.0, False), (7, 0.0, 1.0, False), (8, 0.0, 1.0, True), (2, 59.0, 1.0, False), (2, 59.5, 1.0, True)],
-)
-def test_budgets_end_the_retries(failures: int, elapsed: float, pause: float, *, expected: bool) -> None:
-    """A step is given up after its attempts, or when the next pause would go beyond its seconds."""
-    assert RetryPolicy(attempts=8, seconds=60.0).gives_up(failures, elapsed, pause) is expected
+REQUEST = Request("GET", "https://registry.example/v2/a/manifests/t?_state=hunter2")
+
+
+def failing(*failures: TransientFailure) -> Callable[[int], str]:
+    """A step whose attempts fail so, the last of these for ever."""
+
+    def step(attempt: int) -> str:
+        raise failures[min(attempt, len(failures)) - 1]
+
+    return step
+
+
+def ended_by(
+    step: Callable[[int], str], lifetime: MemoryLifetime, error: type[ReleaseError] = RegistryFailed
+) -> ReleaseError:
+    """Repeat a step as a run does by default; what it ends with."""
+    with pytest.raises(error) as raised:
+        repeat(step, RetryPolicy(), Patience(lifetime, clock=lifetime.now, chance=lambda: 0.0))
+    return raised.value
+
+
+@pytest.mark.parametrize("wait", Wait)
+def test_budget_of_each_kind(wait: Wait) -> None:
+    """A fault that lasts is waited for until its kind's budget is used up, and no longer."""
+    lifetime = MemoryLifetime()
+    error = ended_by(failing(TransientFailure(REQUEST, "HTTP 503", wait=wait)), lifetime)
+    assert lifetime.now() == pytest.approx(BUDGETS[wait])
+    assert f"{BUDGETS[wait]:.0f} s" in error.cause
+    assert "hunter2" not in error.cause
+
+
+def test_budget_is_the_runs() -> None:
+    """What one step has waited is not there for the next."""
+    lifetime = MemoryLifetime()
+    patience = Patience(lifetime, clock=lifetime.now, chance=lambda: 0.0)
+    for _ in range(2):
+        with pytest.raises(RegistryFailed):
+            repeat(failing(TransientFailure(REQUEST, "HTTP 503")), RetryPolicy(), patience)
+    assert lifetime.now() == BUDGETS[Wait.SERVER_ERROR]
+
+
+def test_kinds_that_come_together() -> None:
+    """Faults of different kinds each use up their own budget; the one that is used up first ends the step."""
+    lifetime = MemoryLifetime()
+    reset, busy = (TransientFailure(REQUEST, wait.name, wait=wait) for wait in (Wait.CONNECTION, Wait.SERVER_ERROR))
+
+    def step(attempt: int) -> str:
+        raise busy if attempt % 3 else reset
+
+    assert ended_by(step, lifetime).cause.endswith("SERVER_ERROR")
+    assert lifetime.now() > BUDGETS[Wait.SERVER_ERROR]
+
+
+@pytest.mark.parametrize(("attempts", "words"), [(1, "failed once: "), (2, "failed 2 times, the last 0 s after ")])
+def test_hopeless_failure(attempts: int, words: str) -> None:
+    """What cannot get better is tried only as often as it takes to be sure."""
+    calls: list[int] = []
+
+    def step(attempt: int) -> str:
+        calls.append(attempt)
+        raise TransientFailure(REQUEST, "refused", attempts=attempts, remedy="Start it.", error=ProxyUnusable)
+
+    error = ended_by(step, MemoryLifetime(), ProxyUnusable)
+    assert calls == list(range(1, attempts + 1))
+    assert words in error.cause
+    assert error.remedy == "Start it."
+
+
+def test_other_failures_before_a_hopeless_one() -> None:
+    """Failures of another sort do not count among the hopeless ones."""
+    calls: list[int] = []
+    busy = TransientFailure(REQUEST, "HTTP 503")
+
+    def step(attempt: int) -> str:
+        calls.append(attempt)
+        raise busy if attempt < 4 else TransientFailure(REQUEST, "unknown host", attempts=2)
+
+    ended_by(step, MemoryLifetime())
+    assert calls == [1, 2, 3, 4, 5]
+
+
+def test_wish_for_a_pause_beyond_the_budget() -> None:
+    """Where a registry wishes a longer pause than the run has left, there is no attempt before that: it gives up."""
+    lifetime = MemoryLifetime()
+    ended_by(failing(TransientFailure(REQUEST, "HTTP 503", retry_after=45.0)), lifetime)
+    assert lifetime.now() == 45.0
+
+
+def test_rate_limit_pauses_the_host() -> None:
+    """A host that says it gets too many requests is left alone by every other step, too."""
+    lifetime = MemoryLifetime()
+    patience = Patience(lifetime, clock=lifetime.now, chance=lambda: 0.0)
+    seen: list[float] = []
+
+    def step(attempt: int) -> str:
+        if attempt == 1:
+            raise TransientFailure(REQUEST, "HTTP 429", retry_after=9.0, wait=Wait.RATE_LIMITED)
+        patience.pause_host("registry.example", 4.0, "HTTP 429")
+        patience.await_host("registry.example")
+        seen.append(lifetime.now())
+        return "done"
+
+    assert repeat(step, RetryPolicy(), patience) == "done"
+    assert seen == [13.0]
+
+
+def test_pushed_but_not_visible() -> None:
+    """What does not show in time is told apart from what failed, and a rerun is the remedy."""
+    failure = TransientFailure(REQUEST, "HTTP 404", wait=Wait.NOT_VISIBLE, error=NotVisibleYet)
+    error = ended_by(failing(failure), MemoryLifetime(), NotVisibleYet)
+    assert error.cause == ("GET registry.example/v2/a/manifests/t: pushed, but not yet visible after 300 s: HTTP 404")
+    assert error.exit_code is ExitCode.REGISTRY_FAILED
+
+
+def test_time_outs_count() -> None:
+    """A host that never answers is given up after as many time-outs as the run has time for."""
+    lifetime = MemoryLifetime()
+    calls: list[int] = []
+
+    def step(attempt: int) -> str:
+        calls.append(attempt)
+        lifetime.wait(30.0)
+        raise TransientFailure(REQUEST, "no answer", wait=Wait.CONNECTION, waited=30.0)
+
+    ended_by(step, lifetime)
+    assert len(calls) == 3
+    assert lifetime.now() < BUDGETS[Wait.CONNECTION] + 30.0

@@ -8,7 +8,7 @@ import urllib3
 from runner.errors import RegistryFailed, RunEnded
 from runner.oci.messages import Request, TransientFailure
 from runner.oci.retries import RetryPolicy
-from runner.oci.transport import Response, Transport
+from runner.oci.transport import Response, Timeouts, Transport
 from runner.runtime.lifetime import Lifetime
 
 NOW = 1_800_000_000.0
@@ -93,7 +93,7 @@ def test_no_request_is_made_once_the_run_has_ended() -> None:
 def test_an_error_is_read_again(content: bytes) -> None:
     """The body of an error can be read once more, by whoever decides about it after the first reader."""
     raw = urllib3.HTTPResponse(io.BytesIO(content), status=400, preload_content=False)
-    response = Response(GET, raw, lambda: None)
+    response = Response(GET, raw, lambda: None, Timeouts())
     read = response.read_error()
     assert content.startswith(read)
     assert response.read(1 << 20) == read

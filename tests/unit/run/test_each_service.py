@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runner.config.load import Service, parse_config
-from runner.errors import BuildFailed, ReleaseError, RunEnded, ToolUnusable
+from runner.errors import BuildFailed, RegistryForbids, ReleaseError, RunEnded, ToolUnusable
 from runner.report.record import Record
 from runner.run.each_service import each_service
 
@@ -75,6 +75,19 @@ def test_what_is_wrong_with_the_whole_run_is_raised(error: ReleaseError) -> None
     record.fail(error)
     services = [one.service for one in record.document.errors]
     assert services == ([None] if isinstance(error, RunEnded) else ["a"])
+
+
+def test_rule_of_a_registry_stops_its_service_only() -> None:
+    """A quota of one repository is exit 2, and yet the other services go on."""
+    record = new_record()
+
+    def work(item: Item, _: OpenStep) -> str:
+        if item.service.name == "a":
+            raise RegistryForbids("the quota is reached")
+        return item.service.name
+
+    assert each_service(items("ab"), work, record, at_once=1) == ("b",)
+    assert [(error.service, error.exit) for error in record.document.errors] == [("a", 2)]
 
 
 def test_services_are_worked_on_side_by_side_up_to_the_limit() -> None:
