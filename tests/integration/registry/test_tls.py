@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import json
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from runner.errors import RegistryFailed
+from runner.errors import CredentialsRefused, RegistryFailed
+from runner.oci.credentials import Login
 from runner.oci.manifest import OCI_LAYER
 from testbed.base_images import write_blob
 from testbed.faults.proxy import FaultProxy
@@ -19,6 +21,20 @@ if TYPE_CHECKING:
 
     from testbed.registries import LocalRegistry
     from tests.integration.registry.sample import Connect
+
+
+LOGIN = Login("me", "s3cret")
+
+
+class Static:
+    """One login for every host."""
+
+    def __init__(self, login: Login) -> None:
+        self.given = login
+
+    def login(self, host: str, repository: str = "") -> Login | None:  # noqa: ARG002 - the protocol's
+        """The login."""
+        return self.given
 
 
 @pytest.fixture
@@ -35,7 +51,14 @@ def certificate(tmp_path: Path) -> tuple[Path, Path]:
             "ec_paramgen_curve:prime256v1",
             "-nodes",
         ),
-        *("-days", "2", "-subj", "/CN=registry.example", "-addext", "subjectAltName=DNS:registry.example"),
+        *(
+            "-days",
+            "2",
+            "-subj",
+            "/CN=registry.example",
+            "-addext",
+            "subjectAltName=DNS:registry.example,DNS:tokens.example",
+        ),
         *("-keyout", key, "-out", certificate),
     ]
     subprocess.run(command, check=True, capture_output=True)
@@ -87,3 +110,41 @@ def test_a_plain_location_of_the_same_registry_is_made_secure(
     assert connect(environment=environment).send_blob(at("registry.example", "team/tls"), blob) == "uploaded"
     assert all(target == "registry.example:443" for target, _ in tunnel.requests)
     assert secured.count("PUT", "team/tls") == 1
+
+
+@pytest.fixture
+def issued(secured: FaultProxy) -> str:
+    """A token that the host tokens.example gives, which is reached like every other; the registry wants one."""
+    token = "token-of-tokens.example"  # noqa: S105 - what is looked for
+    challenge = 'Bearer realm="https://tokens.example/token",service="registry.example"'
+    secured.answer(200, path=r"^/token\?", body=json.dumps({"token": token}).encode())
+    secured.answer(401, path="^/v2/", times=1, headers={"WWW-Authenticate": challenge})
+    return token
+
+
+def test_a_token_service_on_another_host(
+    secured: FaultProxy, tunnel: TunnelProxy, connect: Connect, certificate: tuple[Path, Path], issued: str
+) -> None:
+    """The login goes to the token service that the registry names, over TLS, and the token to the registry."""
+    environment = {"HTTPS_PROXY": tunnel.host, "SSL_CERT_FILE": str(certificate[0])}
+    registry = connect(Static(LOGIN), environment=environment)
+    assert registry.manifest(at("registry.example"), "v1") == MANIFEST
+    sent = [(seen.headers["host"], seen.headers.get("authorization")) for seen in secured.requests]
+    assert sent == [
+        ("registry.example", None),
+        ("tokens.example", LOGIN.basic),
+        ("registry.example", f"Bearer {issued}"),
+    ]
+    assert {target for target, _ in tunnel.requests} == {"registry.example:443", "tokens.example:443"}
+
+
+@pytest.mark.parametrize("realm", ["http://tokens.example/token", "http://registry.example/token", "http://127.0.0.1/"])
+def test_a_token_service_without_tls(
+    secured: FaultProxy, tunnel: TunnelProxy, connect: Connect, certificate: tuple[Path, Path], realm: str
+) -> None:
+    """A registry in TLS cannot have a login sent anywhere without it, not even to itself or to this machine."""
+    secured.answer(401, headers={"WWW-Authenticate": f'Bearer realm="{realm}"'})
+    environment = {"HTTPS_PROXY": tunnel.host, "SSL_CERT_FILE": str(certificate[0])}
+    with pytest.raises(CredentialsRefused, match="which is spoken to without TLS: nothing is sent there"):
+        connect(Static(LOGIN), environment=environment).tags(at("registry.example"))
+    assert len(secured.requests) == 1
