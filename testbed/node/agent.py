@@ -13,6 +13,7 @@ from kubernetes.client.exceptions import ApiException
 from testbed.node.api import GONE, Cluster
 from testbed.node.engine import Engine, NoContainer
 from testbed.node.logs import LogRequest, NoLog, log_server, make_certificate
+from testbed.node.status import no_log
 from testbed.node.volumes import remove_volumes
 from testbed.node.worker import Site, Worker, now
 
@@ -59,7 +60,7 @@ class Agent:
         """
         self._engine.remove_all()
         certificate = make_certificate(self._data / "certificate", address[0])
-        site = Site(self._cluster, self._engine, self._data, address[0], self._tell)
+        site = Site(self._cluster, self._engine, self._data, self._name, address[0], self._tell)
         with log_server(address, certificate, self._open_log) as port:
             self._cluster.register(self._node(address[0], port))
             heart = threading.Thread(target=self._beat, args=(address[0], port), name="heartbeat", daemon=True)
@@ -152,9 +153,9 @@ class Agent:
             with self._engine.logs(document["metadata"]["uid"], request.container, follow=request.follow) as chunks:
                 yield chunks
         except NoContainer as error:
-            raise NoLog(
-                f'container "{request.container}" in pod "{request.pod}" is waiting to start: PodInitializing'
-            ) from error
+            worker = self._workers.get(document["metadata"]["uid"])
+            state = None if worker is None else worker.waits_for(request.container)
+            raise NoLog(no_log(request.pod, request.container, state)) from error
 
     def _node(self, address: str, port: int) -> dict[str, Any]:
         resources = {"cpu": str(os.cpu_count()), "memory": f"{_memory()}", "pods": str(PODS)}

@@ -136,6 +136,16 @@ class Cluster:
             if error.status not in (NOT_FOUND, CONFLICT):
                 raise
 
+    def tell(self, namespace: str, event: Mapping[str, Any]) -> None:
+        """Create an event.
+
+        Raises:
+            ApiException: the apiserver refuses.
+        """
+        self.core.create_namespaced_event(
+            namespace, dict(event), _preload_content=False, _request_timeout=REQUEST_SECONDS
+        )
+
     def annotate(self, namespace: str, name: str, annotations: Mapping[str, str]) -> None:
         """Add annotations to a pod.
 

@@ -11,8 +11,6 @@ import docker
 from docker.errors import APIError, ImageNotFound, NotFound
 from docker.types import Mount
 
-from testbed.node.plan import NotConfigured
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -28,7 +26,7 @@ NEVER = "0001-01-01T00:00:00Z"
 
 
 class ImageMissing(Exception):
-    """The engine has no image of this name, and nothing is pulled."""
+    """The engine has no image of this name."""
 
 
 class NoContainer(Exception):
@@ -83,11 +81,8 @@ class Engine:
 
         Raises:
             ImageMissing: its image is not here.
-            NotConfigured: it would run as root and must not.
             NotStarted: the engine does not take it.
         """
-        if launch.must_not_be_root:
-            self._check_not_root(launch)
         mounts = [
             Mount(target=bind.target, source=str(bind.source), type="bind", read_only=bind.read_only)
             for bind in launch.binds
@@ -97,7 +92,7 @@ class Engine:
                 self._configuration(pod, launch, mounts), name=_name(pod, launch.name)
             )
         except ImageNotFound as error:
-            raise ImageMissing(f'image "{launch.image}" is not present, and this node pulls none') from error
+            raise ImageMissing(launch.image) from error
         except APIError as error:
             if error.status_code != HTTPStatus.CONFLICT:  # it is there already
                 raise NotStarted(str(error.explanation or error)) from error
@@ -127,19 +122,16 @@ class Engine:
         )
         return configuration
 
-    def _check_not_root(self, launch: Launch) -> None:
-        user = launch.user or self._image_user(launch.image)
-        name = user.partition(":")[0]
-        if not name.isdigit() and name:
-            raise NotConfigured(f"container has runAsNonRoot and image has non-numeric user ({name})")
-        if not name or int(name) == 0:
-            raise NotConfigured("container has runAsNonRoot and image will run as root")
+    def image_user(self, image: str) -> str:
+        """The user that an image's containers run as by its own configuration; empty for root.
 
-    def _image_user(self, image: str) -> str:
+        Raises:
+            ImageMissing: there is no such image.
+        """
         try:
             found: Mapping[str, Any] = self._client.api.inspect_image(image)
         except ImageNotFound as error:
-            raise ImageMissing(f'image "{image}" is not present, and this node pulls none') from error
+            raise ImageMissing(image) from error
         return str(found["Config"].get("User") or "")
 
     def start(self, pod: str, container: str) -> None:

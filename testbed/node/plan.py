@@ -56,6 +56,7 @@ class Launch:
     user: str
     groups: tuple[str, ...]
     must_not_be_root: bool
+    """Whether the image's own user, where it counts, must be checked with ``check_not_root``."""
     binds: tuple[Bind, ...]
     read_only_root: bool
     capabilities_added: tuple[str, ...]
@@ -87,6 +88,8 @@ def plan_container(
     if user is None and group is not None:
         raise NotConfigured("runAsGroup is specified without a runAsUser")
     non_root = own.run_as_non_root if own.run_as_non_root is not None else whole.run_as_non_root
+    if non_root and user == 0:
+        raise NotConfigured(f"container's runAsUser breaks non-root policy ({_which(pod, container.name)})")
     groups = [*whole.supplemental_groups, *([] if whole.fs_group is None else [whole.fs_group])]
     environment = _environment(pod, container, secrets=secrets, config_maps=config_maps)
     return Launch(
@@ -98,8 +101,8 @@ def plan_container(
         working_dir=container.working_dir,
         user="" if user is None else f"{user}" if group is None else f"{user}:{group}",
         groups=tuple(str(one) for one in dict.fromkeys(groups)),
-        must_not_be_root=bool(non_root),
-        binds=_binds(container, volumes, message),
+        must_not_be_root=bool(non_root) and user is None,
+        binds=_binds(pod, container, volumes, message),
         read_only_root=own.read_only_root_filesystem,
         capabilities_added=own.capabilities.add,
         capabilities_dropped=own.capabilities.drop,
@@ -111,15 +114,36 @@ def plan_container(
     )
 
 
-def _binds(container: Container, volumes: Mapping[str, Path], message: Path) -> tuple[Bind, ...]:
+def check_not_root(pod: Pod, container: str, image_user: str) -> None:
+    """Check the user of an image whose container must not run as root (kubelet, verifyRunAsNonRoot).
+
+    Raises:
+        NotConfigured: it is root, or a name, of which nobody knows who it is.
+    """
+    user = image_user.partition(":")[0]
+    if user and not user.isdigit():
+        raise NotConfigured(
+            f"container has runAsNonRoot and image has non-numeric user ({user}), cannot verify user is non-root"
+            f" ({_which(pod, container)})"
+        )
+    if not user or int(user) == 0:
+        raise NotConfigured(f"container has runAsNonRoot and image will run as root ({_which(pod, container)})")
+
+
+def _which(pod: Pod, container: str) -> str:
+    return f'pod: "{pod.name}_{pod.namespace}({pod.uid})", container: {container}'
+
+
+def _binds(pod: Pod, container: Container, volumes: Mapping[str, Path], message: Path) -> tuple[Bind, ...]:
     binds = [Bind(message, container.termination_message_path, read_only=False)]
+    only_read = {volume.name for volume in pod.spec.volumes if volume.only_read}
     for mount in container.volume_mounts:
         if mount.name not in volumes:
             raise NotConfigured(f"no volume is called {mount.name!r}")
         below = posixpath.normpath(mount.sub_path) if mount.sub_path else "."
         if below.startswith(("/", "..")):
             raise NotHonoured(f"subPath {mount.sub_path!r} leaves its volume")
-        binds.append(Bind(volumes[mount.name] / below, mount.mount_path, mount.read_only))
+        binds.append(Bind(volumes[mount.name] / below, mount.mount_path, mount.read_only or mount.name in only_read))
     return tuple(binds)
 
 
@@ -151,21 +175,21 @@ def _look_up(pod: Pod, variable: Variable, origin: ValueFrom, *, secrets: Keys, 
     if origin.field_ref is not None:
         return _field(pod, origin.field_ref.field_path)
     if origin.secret_key_ref is not None:
-        return _key("secret", origin.secret_key_ref, secrets)
+        return _key(pod, "Secret", origin.secret_key_ref, secrets)
     if origin.config_map_key_ref is not None:
-        return _key("configmap", origin.config_map_key_ref, config_maps)
+        return _key(pod, "ConfigMap", origin.config_map_key_ref, config_maps)
     raise NotHonoured(f"variable {variable.name}: valueFrom names nothing that this node honours")
 
 
-def _key(kind: str, selector: KeySelector, keys: Keys) -> str | None:
+def _key(pod: Pod, kind: str, selector: KeySelector, keys: Keys) -> str | None:
     found = keys(selector.name)
     if found is not None and selector.key in found:
         return found[selector.key].decode("utf-8", errors="replace")
     if selector.optional:
         return None
     if found is None:
-        raise NotConfigured(f'{kind} "{selector.name}" not found')
-    raise NotConfigured(f"couldn't find key {selector.key} in {kind} {selector.name}")
+        raise NotConfigured(f'{kind.lower()} "{selector.name}" not found')
+    raise NotConfigured(f"couldn't find key {selector.key} in {kind} {pod.namespace}/{selector.name}")
 
 
 def _field(pod: Pod, path: str) -> str:

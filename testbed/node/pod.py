@@ -33,6 +33,15 @@ class Part(BaseModel):
 Quantity = Annotated[Decimal, BeforeValidator(parse_quantity)]
 
 
+def _written_quantity(text: object) -> str:
+    parse_quantity(text)
+    return str(text)
+
+
+WrittenQuantity = Annotated[str, BeforeValidator(_written_quantity)]
+"""A quantity as it was written, which a kubelet repeats in its messages."""
+
+
 class KeySelector(Part):
     """One key of a secret or config map."""
 
@@ -141,7 +150,12 @@ class EmptyDir(Part):
     """A folder that lives as long as the pod. Memory gives a folder on disk all the same."""
 
     medium: Literal["", "Memory"] = ""
-    size_limit: Quantity | None = None
+    size_limit: WrittenQuantity | None = None
+
+    @property
+    def limit(self) -> Decimal | None:
+        """The limit in bytes."""
+        return None if self.size_limit is None else parse_quantity(self.size_limit)
 
 
 class Item(Part):
@@ -193,6 +207,11 @@ class Volume(Part):
             raise ValueError("a volume is one of emptyDir, secret, configMap, hostPath")
         return self
 
+    @property
+    def only_read(self) -> bool:
+        """Whether no container can write into it, whatever it asks for."""
+        return self.secret is not None or self.config_map is not None
+
 
 class Spec(Part):
     """What shall run."""
@@ -229,6 +248,12 @@ class Pod(BaseModel):
     labels: dict[str, str]
     annotations: dict[str, str]
     spec: Spec
+
+    @property
+    def mounted(self) -> tuple[Volume, ...]:
+        """The volumes that a container mounts; a kubelet makes no others."""
+        names = {mount.name for container in self.containers for mount in container.volume_mounts}
+        return tuple(volume for volume in self.spec.volumes if volume.name in names)
 
     @property
     def containers(self) -> tuple[Container, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from testbed.node.pod import Container, Pod
 
@@ -14,6 +14,8 @@ Phase: TypeAlias = Literal["Pending", "Running", "Succeeded", "Failed"]
 
 MESSAGE_BYTES = 4096
 """Longest termination message of a container (kubelet, MaxPodTerminationMessageLogLength is for all of a pod)."""
+NEVER_STARTED = "1970-01-01T00:00:00Z"
+"""When a container was started that could not be, as a kubelet says it."""
 FALLBACK_BYTES = 2048
 FALLBACK_LINES = 80
 """Most of a log that stands in for a message (kubelet, MaxContainerTerminationMessageLogLength and -Lines)."""
@@ -103,7 +105,7 @@ def _succeeded(states: Mapping[str, State], container: Container) -> bool:
 
 
 def pod_status(
-    pod: Pod, states: Mapping[str, State], ending: Ending | None, *, address: str, started: str
+    pod: Pod, states: Mapping[str, State], ending: Ending | None, *, address: str, started: str, mounted: bool
 ) -> dict[str, Any]:
     """The whole status of a pod, as the apiserver takes it.
 
@@ -113,11 +115,9 @@ def pod_status(
         ending: why it is being ended, if it is.
         address: the node's.
         started: when the node took the pod, RFC 3339.
+        mounted: whether its volumes are there, so that containers can be made.
     """
     now = phase(pod, states, ending)
-    initialized = all(_succeeded(states, one) for one in pod.spec.init_containers)
-    ready = now == "Running" and all(isinstance(states.get(one.name), Running) for one in pod.spec.containers)
-    why = {"Succeeded": "PodCompleted", "Failed": "PodFailed"}.get(now, "")
     status: dict[str, Any] = {
         "phase": now,
         "startTime": started,
@@ -125,16 +125,12 @@ def pod_status(
         "hostIPs": [{"ip": address}],
         "podIP": address,
         "podIPs": [{"ip": address}],
-        "conditions": [
-            _condition("PodScheduled", True, ""),
-            _condition("Initialized", initialized, "" if initialized else "ContainersNotInitialized"),
-            _condition("ContainersReady", ready, "" if ready else why or "ContainersNotReady"),
-            _condition("Ready", ready, "" if ready else why or "ContainersNotReady"),
-        ],
-        "initContainerStatuses": [_container(one, states, first=True, waits="PodInitializing") for one in _first(pod)],
+        "conditions": _conditions(pod, states, now, mounted=mounted),
+        "initContainerStatuses": [_container(one, waiting(pod, states, one.name), first=True) for one in _first(pod)],
         "containerStatuses": [
-            _container(one, states, first=False, waits="ContainerCreating" if initialized else "PodInitializing")
-            for one in pod.spec.containers
+            _container(one, waiting(pod, states, one.name), first=False)
+            # A kubelet sorts them.
+            for one in sorted(pod.spec.containers, key=lambda one: one.name)
         ],
     }
     if ending is not None and ending.reason:
@@ -147,12 +143,75 @@ def refused(message: str, *, started: str) -> dict[str, Any]:
     return {"phase": "Failed", "reason": "NotHonoured", "message": message, "startTime": started}
 
 
-def _condition(kind: str, holds: bool, reason: str) -> dict[str, Any]:  # noqa: FBT001  # called in one place
-    return {"type": kind, "status": str(holds), **({"reason": reason} if reason else {})}
+def with_times(status: Mapping[str, Any], before: Sequence[Mapping[str, Any]], now: str) -> dict[str, Any]:
+    """Add to a status since when each of its conditions is as it is.
+
+    Args:
+        status: as ``pod_status`` gives it.
+        before: the conditions as they were said last.
+        now: the time, RFC 3339.
+    """
+    known = {(one["type"], one["status"]): one.get("lastTransitionTime") or now for one in before}
+    conditions = [
+        {**one, "lastTransitionTime": known.get((one["type"], one["status"]), now)} for one in status["conditions"]
+    ]
+    return {**status, "conditions": conditions}
 
 
-def _container(container: Container, states: Mapping[str, State], *, first: bool, waits: str) -> dict[str, Any]:
-    state = states.get(container.name, Waiting(waits))
+def no_log(pod: str, container: str, state: State | None) -> str:
+    """Say why there is no log of a container that was never made (kubelet, validateContainerLogStatus)."""
+    match state:
+        case Waiting(reason="ErrImagePull"):
+            why = "waiting to start: image can't be pulled"
+        case Waiting(reason="ImagePullBackOff"):
+            why = "waiting to start: trying and failing to pull image"
+        case Waiting(reason=reason):
+            why = f"waiting to start: {reason}"
+        case Terminated():
+            why = "terminated"
+        case _:
+            why = "not available"
+    return f'container "{container}" in pod "{pod}" is {why}'
+
+
+def waiting(pod: Pod, states: Mapping[str, State], container: str) -> State:
+    """The state of a container; of one that nothing is known of yet, what it waits for."""
+    first = any(one.name == container for one in _first(pod))
+    initialized = all(_succeeded(states, one) for one in _first(pod))
+    return states.get(container, Waiting("ContainerCreating" if initialized and not first else "PodInitializing"))
+
+
+def _conditions(pod: Pod, states: Mapping[str, State], now: Phase, *, mounted: bool) -> list[dict[str, Any]]:
+    incomplete = [one.name for one in _first(pod) if not _succeeded(states, one)]
+    unready = [one.name for one in pod.spec.containers if not isinstance(states.get(one.name), Running)]
+    over = {"Succeeded": "PodCompleted", "Failed": "PodFailed"}.get(now, "")
+    ready: tuple[bool, str, str]
+    if over:
+        ready = (False, over, "")
+    elif unready:
+        ready = (False, "ContainersNotReady", f"containers with unready status: [{' '.join(unready)}]")
+    else:
+        ready = (True, "", "")
+    initialized = (
+        (False, "ContainersNotInitialized", f"containers with incomplete status: [{' '.join(incomplete)}]")
+        if incomplete
+        else (True, "PodCompleted" if now == "Succeeded" else "", "")
+    )
+    said = {
+        "PodReadyToStartContainers": (mounted and not over, "", ""),
+        "Initialized": initialized,
+        "Ready": ready,
+        "ContainersReady": ready,
+        "PodScheduled": (True, "", ""),
+    }
+    # What is not said any more must be taken away: the apiserver merges conditions by their type.
+    return [
+        {"type": kind, "status": str(holds), "reason": reason or None, "message": message or None}
+        for kind, (holds, reason, message) in said.items()
+    ]
+
+
+def _container(container: Container, state: State, *, first: bool) -> dict[str, Any]:
     given: dict[str, Any] = {
         "name": container.name,
         "image": container.image,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import http.server
 import itertools
 import json
@@ -11,7 +10,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
@@ -26,6 +24,7 @@ from testbed.node.pod_documents import decorated_pod, pod, shell
 from testbed.node.worker import evict
 from testbed.paths import ROOT
 from testbed.prow.images import build_utility_images
+from testbed.served_repository import served_repository
 from tests.support.docker import DEBIAN_BASE
 from tests.support.nodes import running
 
@@ -74,6 +73,19 @@ class NodeHarness:
                 return status
             time.sleep(0.05)
         raise AssertionError(f"{name} is not as wanted after {LONG} s: {json.dumps(status, indent=1)}")
+
+    def told(self, name: str, reason: str) -> dict[str, Any]:
+        """Wait until an event tells of a pod for a reason, and return it."""
+        deadline = time.monotonic() + LONG
+        while time.monotonic() < deadline:
+            answer = self.core.list_namespaced_event(
+                "default", field_selector=f"involvedObject.name={name},reason={reason}", _preload_content=False
+            )
+            found: list[dict[str, Any]] = json.loads(answer.data)["items"]
+            if found:
+                return found[0]
+            time.sleep(0.05)
+        raise AssertionError(f"no event tells {reason} of {name} after {LONG} s")
 
     def ended(self, name: str) -> dict[str, Any]:
         """Wait until a pod has ended, and return its status."""
@@ -160,7 +172,7 @@ def test_init_containers_come_first_and_share_folders(harness: NodeHarness) -> N
 def test_folders_belong_to_the_group_of_the_pod(harness: NodeHarness) -> None:
     """With an fsGroup a volume belongs to that group, which may write it, and so does what is made in it."""
     script = (
-        "id -u; id -g; id -G; stat -c '%a %u %g' /shared; touch /shared/new; stat -c '%u %g' /shared/new; ls -ln /s"
+        "id -u; id -g; id -G; stat -c '%a %u %g' /shared; touch /shared/new; stat -c '%u %g' /shared/new; ls -lnL /s"
     )
     name = harness.create(
         in_shell(script, volumeMounts=[{"name": one, "mountPath": f"/{one}"} for one in ("shared", "s")]),
@@ -205,9 +217,12 @@ def test_root_is_refused_where_it_must_not_be(harness: NodeHarness) -> None:
     """A container that must not run as root, of an image that does, waits and says why."""
     name = harness.create(in_shell("true", securityContext={"runAsNonRoot": True}))
     status = harness.wait(name, lambda status: "message" in state(status).get("waiting", {}))
+    found = harness.cluster.pod("default", name)
+    assert found is not None
+    which = f'(pod: "{name}_default({found["metadata"]["uid"]})", container: test)'
     assert state(status)["waiting"] == {
         "reason": "CreateContainerConfigError",
-        "message": "container has runAsNonRoot and image will run as root",
+        "message": f"container has runAsNonRoot and image will run as root {which}",
     }
 
 
@@ -221,9 +236,9 @@ def test_secrets_and_config_maps_come_in_both_ways(harness: NodeHarness) -> None
     sources["FROM_MAP"] = {"configMapKeyRef": {"name": "c", "key": "k"}}
     name = harness.create(
         in_shell(
-            "echo $FROM_SECRET $FROM_MAP; cd /s; find . -type f -printf '%P %m\\n'; cat a/b; cat /c/k; touch x 2>&1",
+            "echo $FROM_SECRET $FROM_MAP; cd /s; stat -Lc '%n %a' * */*; cat a/b; cat /c/k; touch x 2>&1",
             env=[{"name": key, "valueFrom": value} for key, value in sources.items()],
-            volumeMounts=[{"name": "s", "mountPath": "/s", "readOnly": True}, {"name": "c", "mountPath": "/c"}],
+            volumeMounts=[{"name": "s", "mountPath": "/s"}, {"name": "c", "mountPath": "/c"}],
         ),
         volumes=[
             {"name": "s", "secret": {"secretName": "s", "items": [{"key": "k", "path": "a/b", "mode": 0o400}]}},
@@ -232,7 +247,8 @@ def test_secrets_and_config_maps_come_in_both_ways(harness: NodeHarness) -> None
     )
     status = harness.ended(name)
     lines = harness.log(name).splitlines()
-    assert lines[:3] == ["hidden open", "a/b 400", "hiddenopentouch: cannot touch 'x': Read-only file system"]
+    assert lines[:3] == ["hidden open", "a 755", "a/b 400"]
+    assert lines[3:] == ["hiddenopentouch: cannot touch 'x': Read-only file system"]
     assert status["phase"] == "Failed"
 
 
@@ -242,20 +258,33 @@ def test_a_pod_waits_for_what_it_needs(harness: NodeHarness) -> None:
         in_shell("cat /late/k", volumeMounts=[{"name": "late", "mountPath": "/late"}]),
         volumes=[{"name": "late", "secret": {"secretName": "late"}}],
     )
-    status = harness.wait(name, lambda status: "message" in state(status).get("waiting", {}))
-    assert state(status)["waiting"] == {"reason": "CreateContainerConfigError", "message": 'secret "late" not found'}
+    told = harness.told(name, "FailedMount")
+    assert told["message"] == 'MountVolume.SetUp failed for volume "late" : secret "late" not found'
+    assert told["involvedObject"]["name"] == name
+    assert state(harness.wait(name, bool)) == {"waiting": {"reason": "ContainerCreating"}}
     harness.core.create_namespaced_secret("default", {"metadata": {"name": "late"}, "stringData": {"k": "here"}})
     assert harness.ended(name)["phase"] == "Succeeded"
     assert harness.log(name) == "here"
 
 
 def test_an_image_that_is_not_there_is_named(harness: NodeHarness) -> None:
-    """A container of an image that the daemon does not have waits, and names the image."""
+    """A container of an image that the daemon does not have waits as if it could not be pulled, and names the image."""
     name = harness.create(shell("test", "true", "nobody/has:this"))
+    status = harness.wait(name, lambda status: state(status).get("waiting", {}).get("reason") == "ImagePullBackOff")
+    assert '"nobody/has:this"' in state(status)["waiting"]["message"]
+    assert harness.told(name, "Pulling")["message"] == 'Pulling image "nobody/has:this"'
+    harness.delete(name)
+    harness.gone(name)
+
+
+def test_what_the_engine_refuses_to_make(harness: NodeHarness) -> None:
+    """A container that the daemon refuses to make waits, with the daemon's reason in its status and in an event."""
+    name = harness.create(in_shell("true", workingDir="not/absolute"))
     status = harness.wait(name, lambda status: "message" in state(status).get("waiting", {}))
     waiting = state(status)["waiting"]
-    assert waiting["reason"] == "ErrImageNeverPull"
-    assert '"nobody/has:this" is not present' in waiting["message"]
+    assert waiting["reason"] == "CreateContainerError"
+    assert "not/absolute" in waiting["message"]
+    assert harness.told(name, "Failed")["message"] == f"Error: {waiting['message']}"
     harness.delete(name)
     harness.gone(name)
 
@@ -411,7 +440,7 @@ def test_a_folder_over_its_limit(harness: NodeHarness) -> None:
     )
     status = harness.ended(name)
     assert status["reason"] == "Evicted"
-    assert status["message"] == 'Usage of EmptyDir volume "full" exceeds the limit of 1048576 bytes.'
+    assert status["message"] == 'Usage of EmptyDir volume "full" exceeds the limit "1Mi". '
 
 
 def test_a_deadline(harness: NodeHarness) -> None:
@@ -424,32 +453,8 @@ def test_a_deadline(harness: NodeHarness) -> None:
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """A repository that is served, and its commit."""
-    folder = tmp_path_factory.mktemp("repository")
-
-    def git(*arguments: str) -> str:
-        identity = ("-c", "user.name=a", "-c", "user.email=a@example.com")
-        return subprocess.run(
-            ["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True, timeout=60
-        ).stdout.strip()
-
-    git("init", "--quiet", "--initial-branch", "main")
-    (folder / "hello").write_text("hello\n")
-    git("add", ".")
-    git("commit", "--quiet", "--message", "one")
-    git("update-server-info")
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            """Nothing."""
-
-    with http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), functools.partial(Handler, directory=str(folder / ".git"))
-    ) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/", git("rev-parse", "HEAD")
-        server.shutdown()
-        thread.join()
+    with served_repository(tmp_path_factory.mktemp("repository")) as served:
+        yield served
 
 
 @pytest.fixture

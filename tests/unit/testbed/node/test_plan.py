@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from testbed.node.plan import Bind, Launch, NotConfigured, plan_container
+from testbed.node.plan import Bind, Launch, NotConfigured, check_not_root, plan_container
 from testbed.node.pod import NotHonoured, Pod, read_pod
 from testbed.node.pod_documents import pod, shell
 
@@ -71,7 +72,7 @@ def test_values_come_from_where_they_are_said_to() -> None:
     ("origin", "why"),
     [
         ({"secretKeyRef": {"name": "none", "key": "k"}}, 'secret "none" not found'),
-        ({"secretKeyRef": {"name": "token", "key": "k"}}, "couldn't find key k in secret token"),
+        ({"secretKeyRef": {"name": "token", "key": "k"}}, "couldn't find key k in Secret default/token"),
         ({"configMapKeyRef": {"name": "none", "key": "k"}}, 'configmap "none" not found'),
     ],
 )
@@ -104,13 +105,50 @@ def test_the_containers_own_security_wins() -> None:
         "seccompProfile": {"type": "RuntimeDefault"},
     }
     launch = planned(shell("test", "true", "i", securityContext=own), securityContext=whole)
-    assert (launch.user, launch.groups, launch.must_not_be_root) == ("7:2", ("4", "3"), True)
+    assert (launch.user, launch.groups, launch.must_not_be_root) == ("7:2", ("4", "3"), False)
     assert (launch.read_only_root, launch.capabilities_dropped) == (True, ("ALL",))
     assert launch.security_options == ("no-new-privileges",)
     launch = planned(shell("test", "true", "i"))
     assert (launch.user, launch.security_options) == ("", ("seccomp=unconfined",))
     with pytest.raises(NotConfigured, match="runAsGroup is specified without a runAsUser"):
         planned(shell("test", "true", "i"), securityContext={"runAsGroup": 2})
+
+
+def test_root_is_named_where_it_must_not_be() -> None:
+    """A container that must not be root and says it is, is refused; where the image says who it is, that is checked."""
+    with pytest.raises(
+        NotConfigured, match=r"container's runAsUser breaks .*\(pod: \"one_default\(u-1\)\", container: t"
+    ):
+        planned(shell("test", "true", "i", securityContext={"runAsNonRoot": True, "runAsUser": 0}))
+    assert planned(shell("test", "true", "i", securityContext={"runAsNonRoot": True})).must_not_be_root
+    assert not planned(shell("test", "true", "i")).must_not_be_root
+
+
+@pytest.mark.parametrize(
+    ("user", "why"),
+    [
+        ("", "image will run as root"),
+        ("0", "image will run as root"),
+        ("0:5", "image will run as root"),
+        ("prow:prow", r"image has non-numeric user \(prow\), cannot verify user is non-root"),
+        ("7:7", None),
+    ],
+)
+def test_the_users_of_images(user: str, why: str | None) -> None:
+    """An image's user that is root, or a name, is refused with a kubelet's words."""
+    document = pod("one", shell("test", "true", "i"))
+    document["metadata"]["uid"] = "u-1"
+    expected = contextlib.nullcontext() if why is None else pytest.raises(NotConfigured, match=why)
+    with expected:
+        check_not_root(read_pod(document), "test", user)
+
+
+@pytest.mark.parametrize("kind", [{"secret": {"secretName": "s"}}, {"configMap": {"name": "c"}}])
+def test_what_can_only_be_read(kind: dict[str, Any]) -> None:
+    """Secrets and config maps are mounted read-only, whatever a container asks for."""
+    mounts = [{"name": "logs", "mountPath": "/logs"}]
+    launch = planned(shell("test", "true", "i", volumeMounts=mounts), volumes=[{"name": "logs", **kind}])
+    assert launch.binds[1].read_only
 
 
 def test_mounts_and_limits() -> None:

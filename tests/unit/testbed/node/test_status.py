@@ -15,9 +15,12 @@ from testbed.node.status import (
     Terminated,
     Waiting,
     ended_reason,
+    no_log,
     phase,
     pod_status,
     termination_message,
+    waiting,
+    with_times,
 )
 from testbed.node.sync import Signal, Start, Step, is_over, next_steps
 
@@ -43,6 +46,14 @@ def job() -> Pod:
 def steps(states: Mapping[str, State], ending: Ending | None = None, **more: Any) -> list[str | Signal]:
     found: tuple[Step, ...] = next_steps(job(), states, ending, **{"told": frozenset(), "late": False, **more})
     return [step.container.name if isinstance(step, Start) else step for step in found]
+
+
+def conditions(status: Mapping[str, Any]) -> dict[str, tuple[str | None, ...]]:
+    return {one["type"]: (one["status"], one["reason"], one["message"]) for one in status["conditions"]}
+
+
+def unready(*names: str) -> tuple[str, str, str]:
+    return ("False", "ContainersNotReady", f"containers with unready status: [{' '.join(names)}]")
 
 
 def test_init_containers_run_one_after_the_other() -> None:
@@ -96,25 +107,98 @@ def test_phases(regular: dict[str, State], ending: Ending | None, expected: str)
 
 def test_a_pod_is_pending_while_it_is_made_ready() -> None:
     """While an init container runs, the pod is pending and its containers say what they wait for."""
-    status = pod_status(job(), {"clonerefs": RUNS}, None, address="127.0.0.1", started=TIME)
+    status = pod_status(job(), {"clonerefs": RUNS}, None, address="127.0.0.1", started=TIME, mounted=True)
     assert status["phase"] == "Pending"
     assert [one["state"] for one in status["containerStatuses"]] == [{"waiting": {"reason": "PodInitializing"}}] * 2
     assert status["initContainerStatuses"][0]["state"] == {"running": {"startedAt": RUNS.started}}
-    assert {one["type"]: one["status"] for one in status["conditions"]} == {
-        "PodScheduled": "True",
-        "Initialized": "False",
-        "ContainersReady": "False",
-        "Ready": "False",
+    incomplete = "containers with incomplete status: [clonerefs initupload]"
+    assert conditions(status) == {
+        "PodReadyToStartContainers": ("True", None, None),
+        "Initialized": ("False", "ContainersNotInitialized", incomplete),
+        "Ready": unready("test", "sidecar"),
+        "ContainersReady": unready("test", "sidecar"),
+        "PodScheduled": ("True", None, None),
     }
+
+
+@pytest.mark.parametrize(
+    ("regular", "mounted", "expected"),
+    [
+        ({"test": RUNS, "sidecar": RUNS}, True, {"Ready": ("True", None, None), "Initialized": ("True", None, None)}),
+        ({"test": DONE, "sidecar": DONE}, True, {"Initialized": ("True", "PodCompleted", None)}),
+        ({"test": DONE, "sidecar": DONE}, True, {"Ready": ("False", "PodCompleted", None)}),
+        ({"test": FAILED, "sidecar": DONE}, True, {"Ready": ("False", "PodFailed", None)}),
+        ({"test": FAILED, "sidecar": DONE}, True, {"PodReadyToStartContainers": ("False", None, None)}),
+        ({}, False, {"PodReadyToStartContainers": ("False", None, None)}),
+        ({"test": DONE, "sidecar": RUNS}, True, {"Ready": unready("test")}),
+    ],
+)
+def test_conditions(
+    regular: dict[str, State], expected: Mapping[str, tuple[str | None, ...]], *, mounted: bool
+) -> None:
+    """Each condition says whether it holds, and why; what is said no more is taken away from what the apiserver has."""
+    states = {"clonerefs": DONE, "initupload": DONE, **regular}
+    status = pod_status(job(), states, None, address="127.0.0.1", started=TIME, mounted=mounted)
+    assert conditions(status).items() >= expected.items()
+
+
+def test_times_of_conditions() -> None:
+    """A condition keeps its time while it holds, or does not, whatever its reason; one that changes gets a new one."""
+    runs: dict[str, State] = {"clonerefs": DONE, "initupload": DONE, "test": RUNS, "sidecar": RUNS}
+    early, late = "2026-01-01T00:00:00Z", "2026-01-01T00:01:00Z"
+    first = with_times(pod_status(job(), runs, None, address="a", started=TIME, mounted=True), (), early)
+    assert {one["lastTransitionTime"] for one in first["conditions"]} == {early}
+    over: dict[str, State] = {**runs, "test": DONE, "sidecar": DONE}
+    second = with_times(
+        pod_status(job(), over, None, address="a", started=TIME, mounted=True), first["conditions"], late
+    )
+    assert {one["type"]: one["lastTransitionTime"] for one in second["conditions"]} == {
+        "PodReadyToStartContainers": late,
+        "Initialized": early,
+        "Ready": late,
+        "ContainersReady": late,
+        "PodScheduled": early,
+    }
+
+
+def test_containers_are_sorted() -> None:
+    """As a kubelet sorts them: init containers as they run, all others by name."""
+    status = pod_status(job(), {}, None, address="a", started=TIME, mounted=True)
+    assert [one["name"] for one in status["initContainerStatuses"]] == ["clonerefs", "initupload"]
+    assert [one["name"] for one in status["containerStatuses"]] == ["sidecar", "test"]
+
+
+@pytest.mark.parametrize(
+    ("state", "why"),
+    [
+        (Waiting("PodInitializing"), "waiting to start: PodInitializing"),
+        (Waiting("CreateContainerConfigError", "no key"), "waiting to start: CreateContainerConfigError"),
+        (Waiting("ErrImagePull"), "waiting to start: image can't be pulled"),
+        (Waiting("ImagePullBackOff"), "waiting to start: trying and failing to pull image"),
+        (FAILED, "terminated"),
+        (None, "not available"),
+    ],
+)
+def test_why_there_is_no_log(state: State | None, why: str) -> None:
+    """Who asks for the log of a container that was never made is told what it waits for."""
+    assert no_log("job", "test", state) == f'container "test" in pod "job" is {why}'
+
+
+def test_what_a_container_waits_for() -> None:
+    """Without more to say, a container waits for init containers, and once they are done, for being made."""
+    assert waiting(job(), {}, "clonerefs") == Waiting("PodInitializing")
+    assert waiting(job(), {"clonerefs": DONE}, "test") == Waiting("PodInitializing")
+    assert waiting(job(), {"clonerefs": DONE, "initupload": DONE}, "test") == Waiting("ContainerCreating")
+    assert waiting(job(), {"clonerefs": DONE, "initupload": DONE, "test": FAILED}, "test") == FAILED
 
 
 def test_a_container_that_failed_says_how() -> None:
     """Exit code, reason, message and times of a container stand in its status."""
     ended = Terminated(3, "Error", "it broke", TIME, TIME, "docker://1", "docker-pullable://i@sha256:1")
     states: dict[str, State] = {"clonerefs": DONE, "initupload": DONE, "test": ended, "sidecar": DONE}
-    status = pod_status(job(), states, None, address="127.0.0.1", started=TIME)
+    status = pod_status(job(), states, None, address="127.0.0.1", started=TIME, mounted=True)
     assert status["phase"] == "Failed"
-    assert status["containerStatuses"][0]["state"]["terminated"] == {
+    assert status["containerStatuses"][1]["state"]["terminated"] == {
         "exitCode": 3,
         "reason": "Error",
         "message": "it broke",
@@ -127,7 +211,7 @@ def test_a_container_that_failed_says_how() -> None:
 def test_an_evicted_pod_says_so() -> None:
     """An evicted pod has failed for the reason that Prow looks for."""
     states: dict[str, State] = {"clonerefs": DONE, "initupload": DONE, "test": FAILED, "sidecar": DONE}
-    status = pod_status(job(), states, EVICTED, address="127.0.0.1", started=TIME)
+    status = pod_status(job(), states, EVICTED, address="127.0.0.1", started=TIME, mounted=True)
     assert (status["phase"], status["reason"], status["message"]) == ("Failed", "Evicted", "low on memory")
 
 
