@@ -149,6 +149,7 @@ RULES: tuple[Rule, ...] = (
             r"insufficient.scope",
             r"credential",
             r"\btoken\b",
+            r"\bexpired\b",
             r"log ?in\b",
         ),
     ),

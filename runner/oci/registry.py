@@ -381,9 +381,8 @@ def _refusal(answer: Answer, host: str) -> Exception:
     if not same_host(request.url, host):
         # Such an address is valid for a short time; the registry gives another when it is asked again.
         return TransientFailure(request, f"HTTP {answer.status} from an address that {host} gave", attempts=4)
-    failure = failure_of(answer)
-    if not isinstance(failure, CredentialsRefused):
-        return failure
+    if answer.status == HTTPStatus.FORBIDDEN and meaning(answer) is not Meaning.CREDENTIALS:
+        return failure_of(answer)
     words = describe_status(answer.status, answer.body)
     sent = "the configured credentials" if AUTHORIZATION in request.headers else "a request without credentials"
     return CredentialsRefused(f"{host} refused {sent}: {request.method} {request.path}: {words}")

@@ -55,7 +55,8 @@ class RegistryDestination:
         self._report = report
         self._tell_written = written
         self._clock = clock
-        self._written: list[tuple[Name, str, str | None]] = []
+        self._written: list[tuple[Name, str]] = []
+        self._replaced: dict[Name, str | None] = {}
 
     def publish(self, artifact: Artifact, names: Sequence[tuple[Name, Observation]]) -> None:
         """Make the artifact answer by digest in every repository, then write the names in order.
@@ -82,11 +83,11 @@ class RegistryDestination:
         Raises:
             TagChanged: one holds something else now.
         """
-        for name, digest, before in self._written:
+        for name, digest in self._written:
             found: str | None
             try:
                 found = self._registry.await_tag(
-                    name.repository, name.tag, digest, before=before, attempts=READS_AT_THE_END
+                    name.repository, name.tag, digest, before=self._replaced[name], attempts=READS_AT_THE_END
                 )
             except NotVisibleYet:
                 found = self._digest_of(name)
@@ -126,7 +127,8 @@ class RegistryDestination:
         self._lifetime.check()
         self._registry.put_manifest(name.repository, name.tag, manifest, replacing=expected)
         self._read_back(name, manifest.digest, expected)
-        self._written.append((name, manifest.digest, expected))
+        self._replaced[name] = expected
+        self._written.append((name, manifest.digest))
         self._tell_written(name)
         self._report("tag written", name=str(name), digest=manifest.digest)
 

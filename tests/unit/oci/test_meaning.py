@@ -98,6 +98,7 @@ ECR_CHILDREN = "Images with digests '[sha256:1]' required for pushing image into
             body("DENIED", "Your authorization token has expired. Reauthenticate and try again."),
             CREDENTIALS,
         ),
+        (TAG, 403, {}, body("DENIED", "it has expired by our policy"), CREDENTIALS),
         (READ, 404, {}, body("UNAUTHORIZED", ""), REFUSED),
         (READ, 400, {}, body("UNAUTHORIZED", ""), CREDENTIALS),
         (READ, 403, {}, body("DENIED", "tag is immutable"), CREDENTIALS),
