@@ -129,13 +129,6 @@ class ServiceUnknown(ReleaseError):
     remedy = "Add the service under services: in jobs.yaml, or correct the name."
 
 
-class ToolUnusable(ReleaseError):
-    """helm, go or git is missing or older than the runner's minimum."""
-
-    exit_code = ExitCode.USAGE
-    remedy = "Install the version named here, or point build.helm or build.go in jobs.yaml at it."
-
-
 class StorageUnusable(ReleaseError):
     """A folder that the run writes to is full, over its quota, read-only, broken, or not the user's to write."""
 
@@ -159,6 +152,13 @@ class RegistryForbids(ReleaseError):
     exit_code = ExitCode.USAGE
     is_of_service = True
     remedy = "Change the registry's rule named here, or what it applies to; a rerun changes nothing before that."
+
+
+class ToolUnusable(ReleaseError):
+    """helm, go or git is missing or older than the runner's minimum."""
+
+    exit_code = ExitCode.USAGE
+    remedy = "Install the version named here, or point build.helm or build.go in jobs.yaml at it."
 
 
 # --- 3: not a release ------------------------------------------------------------------------------------------------
@@ -284,10 +284,13 @@ class TagChanged(ReleaseError):
 
 
 class TagImmutable(ReleaseError):
-    """The registry holds other content under the tag, and its rules do not let anyone write the tag again."""
+    """The registry changes no tag that is there, and this run was to write one."""
 
     exit_code = ExitCode.CONFLICT
-    remedy = "Release the next version; the registry never lets this tag change."
+    remedy = (
+        "Release the next version. Where a stable chart was to move: let the registry change tags that end in -stable,"
+        " then rerun."
+    )
 
 
 # --- 6: build --------------------------------------------------------------------------------------------------------

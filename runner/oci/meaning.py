@@ -14,7 +14,7 @@ from enum import Enum
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from runner.oci.problem import read_errors, sentence
+from runner.oci.problem import plain_text, read_errors, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -132,7 +132,7 @@ RULES: tuple[Rule, ...] = (
             r"too (large|big|long|many)",
             r"(storage|size|usage|tag|image|upload)s? limit",
             r"limit (has been |is |was )?reached",
-            r"(no|not enough|insufficient) (storage |disk )?space",
+            r"(no|not enough|insufficient) (storage|disk|space)",
         ),
     ),
     Rule(Meaning.LIMIT, frozenset({413}), WRITES),
@@ -149,6 +149,7 @@ RULES: tuple[Rule, ...] = (
             r"insufficient.scope",
             r"credential",
             r"\btoken\b",
+            r"\bexpired\b",
             r"log ?in\b",
         ),
     ),
@@ -216,7 +217,8 @@ def meaning_of(request: Request, status: int, headers: Mapping[str, str], body: 
         headers: the answer's; their names in any case.
         body: the answer's.
     """
-    codes, words = codes_of(body), f"{sentence(body)} {' '.join(message for _, message in read_errors(body))}"
+    codes = codes_of(body)
+    words = " ".join((sentence(body), plain_text(body), *(message for _, message in read_errors(body))))
     if NOT_IMMUTABLE.search(words):
         codes -= {"TAGINVALID"}
     retry_after = "Retry-After" in headers

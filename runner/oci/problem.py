@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SAID_LIMIT = 300
+ERROR_LIMIT = 64 * 1024
+"""The most bytes of an error's body that are read."""
+MARKUP = re.compile(r"<(style|script)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 SENTENCES = ("message", "error_description", "error", "details", "title")
 """The keys under which registries and gateways put a sentence; the first that holds one counts."""
 TUNNEL = re.compile(r"Tunnel connection failed: (?P<status>\d{3})(?: (?P<reason>.*))?", re.DOTALL)
@@ -53,16 +56,29 @@ def sentence(body: bytes) -> str:
 
     Read are the distribution-spec's errors with their details, and the JSON objects with a message, detail or error
     that gateways and token services answer. Control characters and those that change how text is shown (Unicode's
-    categories C and Z) become spaces.
+    categories C and Z) become spaces. Of another body, plain text is taken, but no page.
     """
     try:
         document = json.loads(body)
-    except (ValueError, RecursionError):
+    except ValueError:
+        return "" if b"<" in body else plain_text(body)
+    except RecursionError:
         return ""
     errors = document.get("errors") if isinstance(document, dict) else None
     found = errors if isinstance(errors, list) else [document]
     said = "; ".join(filter(None, (_said(one) for one in found if isinstance(one, dict))))
     return "".join(c if c.isprintable() else " " for c in said)[:SAID_LIMIT]
+
+
+def plain_text(body: bytes) -> str:
+    """The text of a body that is no JSON, without the tags of a page, in one line of at most 300 characters."""
+    try:
+        text = MARKUP.sub(" ", body[:ERROR_LIMIT].decode().strip())
+    except UnicodeDecodeError:
+        return ""
+    if text[:1] in {"{", "[", '"'}:
+        return ""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:SAID_LIMIT]
 
 
 def _said(entry: dict[str, object]) -> str:

@@ -22,6 +22,7 @@ from runner.oci.meaning import Meaning, meaning_of, told_by_proxy
 from runner.oci.messages import Answer, Exchange, Request, TransientFailure, Wait
 from runner.oci.patience import Patience
 from runner.oci.problem import (
+    ERROR_LIMIT,
     describe,
     describe_status,
     hopeless_after,
@@ -44,7 +45,6 @@ Result = TypeVar("Result")
 
 ANSWER_LIMIT = 4 * 1024 * 1024
 """The most bytes that are read into memory; the size of manifest that registries must accept (distribution-spec)."""
-ERROR_LIMIT = 64 * 1024
 WRONG_CONTENT_ATTEMPTS = 8
 """How often content that is cut short or wrong is asked for: storage that is broken does not mend itself."""
 WAITS = {Meaning.RATE_LIMITED: Wait.RATE_LIMITED, Meaning.SERVER_ERROR: Wait.SERVER_ERROR}

@@ -12,10 +12,11 @@ from urllib.parse import quote, urlsplit
 
 from runner.oci.addresses import resolve, uploads_url
 from runner.oci.artifact import RemoteSource
+from runner.oci.meaning import Meaning
 from runner.oci.messages import Body, Request, TransientFailure, Wait
-from runner.oci.outcomes import FORBIDDEN, expect, expect_digest, has_code, said
+from runner.oci.outcomes import FORBIDDEN, expect, expect_digest, has_code, meaning
 from runner.oci.scope import Scope
-from runner.oci.transport import wrong_content
+from runner.oci.transport import describe_answer, wrong_content
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -130,9 +131,11 @@ class Uploads:
         body = Body(blob.descriptor.size, lambda: self._content(blob))
         self._completions.take_turn()
         answer = self._exchange(Request("PUT", url, headers, body), Scope.push(repository))
-        if answer.status >= HTTPStatus.BAD_REQUEST and has_code(answer, UPLOAD_LOST):
-            raise TransientFailure(answer.request, said(answer), attempts=LOST_ATTEMPTS)
-        if answer.status >= HTTPStatus.BAD_REQUEST and has_code(answer, DAMAGED):
-            raise wrong_content(answer.request, said(answer))
+        if answer.status >= HTTPStatus.BAD_REQUEST and meaning(answer) in {Meaning.UNKNOWN, Meaning.REFUSED}:
+            described = describe_answer(answer.status, answer.headers, answer.body)
+            if has_code(answer, UPLOAD_LOST):
+                raise TransientFailure(answer.request, described, attempts=LOST_ATTEMPTS)
+            if has_code(answer, DAMAGED):
+                raise wrong_content(answer.request, described)
         expect(answer, BLOB_WRITTEN)
         expect_digest(answer, blob.descriptor.digest)

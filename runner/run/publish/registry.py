@@ -60,7 +60,8 @@ class RegistryDestination:
         self._tell_written = written
         self._anonymous = anonymous
         self._clock = clock
-        self._written: list[tuple[Name, str, str | None]] = []
+        self._written: list[tuple[Name, str]] = []
+        self._replaced: dict[Name, str | None] = {}
 
     def publish(self, artifact: Artifact, names: Sequence[tuple[Name, Observation]]) -> None:
         """Make the artifact answer by digest in every repository, then write the names in order.
@@ -88,18 +89,17 @@ class RegistryDestination:
             TagChanged: one holds something else now.
             NotPublic, NotVisible: one cannot be read without credentials.
         """
-        for name, digest, before in self._written:
+        for name, digest in self._written:
             found: str | None
             try:
                 found = self._registry.await_tag(
-                    name.repository, name.tag, digest, before=before, attempts=READS_AT_THE_END
+                    name.repository, name.tag, digest, before=self._replaced[name], attempts=READS_AT_THE_END
                 )
             except NotVisibleYet:
                 found = self._digest_of(name)
             if found != digest:
                 raise TagChanged(f"{name} was written as {digest} but holds {found or 'nothing'} at the end of the run")
-        written = [(name, digest) for name, digest, _ in self._written]
-        read = () if self._anonymous is None else self._anonymous.check(written)
+        read = () if self._anonymous is None else self._anonymous.check(self._written)
         if read:
             self._report("read without credentials", names=", ".join(map(str, read)))
 
@@ -142,7 +142,8 @@ class RegistryDestination:
         except TagChanged:
             self._tell_written(name, None)
             raise
-        self._written.append((name, manifest.digest, expected))
+        self._replaced[name] = expected
+        self._written.append((name, manifest.digest))
         self._report("tag written", name=str(name), digest=manifest.digest)
 
     def _read_back(self, name: Name, digest: str, before: str | None) -> None:

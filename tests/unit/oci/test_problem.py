@@ -16,6 +16,7 @@ from runner.oci.problem import (
     describe_status,
     hopeless_after,
     is_untrusted,
+    plain_text,
     read_errors,
     sentence,
 )
@@ -223,3 +224,21 @@ def test_any_document_is_one_printable_line(document: object) -> None:
     said = sentence(json.dumps(document).encode())
     assert len(said) <= SAID_LIMIT
     assert said.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("body", "said", "plain"),
+    [
+        (b"quota\nexceeded\x1b[31m", "quota exceeded [31m", "quota exceeded [31m"),
+        (b"<html><style>a { b: c }</style><h1>Too  large</h1></html>", "", "Too large"),
+        (b"x" * 900, "x" * SAID_LIMIT, "x" * SAID_LIMIT),
+        (b'{"broken', "", ""),
+        (b"\xff\xfe", "", ""),
+        (b"", "", ""),
+    ],
+    ids=["text", "page", "long", "broken JSON", "binary", "nothing"],
+)
+def test_bodies_that_are_no_json(body: bytes, said: str, plain: str) -> None:
+    """A plain text is what a gateway says, in one line; of a page only the words count, and none are shown."""
+    assert sentence(body) == said
+    assert plain_text(body) == plain

@@ -194,10 +194,11 @@ def test_upload_that_was_damaged(code: str) -> None:
         ([(413, "", {})], RegistryForbids, "HTTP 413"),
         ([(404, "NAME_UNKNOWN", {})], RegistryFailed, "NAME_UNKNOWN"),
         ([(202, "", {})], RegistryAnswerWrong, "names no location"),
+        ([BEGUN, (400, "BLOB_UPLOAD_INVALID: too large", {})], RegistryForbids, "too large"),
         ([BEGUN, (403, "QUOTA_EXCEEDED", {})], RegistryForbids, "QUOTA_EXCEEDED"),
         ([BEGUN, (201, "", {"Docker-Content-Digest": digest_of(b"x")})], RegistryAnswerWrong, "it stored"),
     ],
-    ids=["size", "no repository", "no location", "quota", "other digest"],
+    ids=["size", "no repository", "no location", "size of an upload", "quota", "other digest"],
 )
 def test_upload_that_is_refused(
     script: list[tuple[int, str, dict[str, str]]], error: type[Exception], words: str
