@@ -14,6 +14,7 @@ from runner.chart.facts import ChartFacts, chart_files, read_chart_facts
 from runner.chart.manifest import chart_artifact
 from runner.chart.packaging import has_same_files, package_chart
 from runner.chart.references import alias_warnings, reference_warnings
+from runner.config.naming import Scheme
 from runner.errors import AlreadyPublished, RegistryAnswerWrong, ReleaseError
 from runner.published.former import has_platform, inspect_image
 from runner.published.observed import ABSENT, Observation, Published, PublishedChart, observe
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
     from runner.chart.archive import PackagedChart
     from runner.config.load import Service
-    from runner.config.naming import Scheme
     from runner.oci.artifact import Artifact
     from runner.oci.manifest import Manifest
     from runner.oci.name import Name
@@ -47,7 +47,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Desired:
-    """What this service's release should be: from the chart's files and the naming."""
+    """What this service's release should be: from the chart's files and the naming.
+
+    ``others`` are the names that further accepted schemes would give this version, each with its scheme.
+    """
 
     inputs: Inputs
     service: Service
@@ -57,6 +60,7 @@ class Desired:
     image: DesiredArtifact
     chart: DesiredArtifact
     warnings: tuple[str, ...]
+    others: Mapping[Name, str] = field(default_factory=dict)
 
     @property
     def artifacts(self) -> tuple[DesiredArtifact, ...]:
@@ -72,16 +76,16 @@ class Desired:
         """Read every name and plan; with a layout folder as the destination nothing is read and all is built."""
         names = [name for artifact in self.artifacts for name in artifact.names]
         if self.inputs.settings.to_layout is not None:
-            observed: dict[Name, Observation] = dict.fromkeys(names, ABSENT)
+            observed: dict[Name, Observation] = dict.fromkeys((*names, *self.others), ABSENT)
             return Observed(self, observed, for_folder(self.plan(observed)))
-        observed = observe(names, tools.registry)
+        observed = observe((*names, *self.others), tools.registry)
         adoptions = self._inspect(observed, tools)
         plan = None if _without_revision(self, observed) else self.plan(observed, adoptions=adoptions)
         return Observed(self, observed, plan, adoptions)
 
     def _inspect(self, observed: Mapping[Name, Observation], tools: Tools) -> Mapping[Name, Adoption]:
         """Look into the images that are to be adopted, each once, however many names it has."""
-        if not self.inputs.settings.adopts(self.service.name, self.version):
+        if not self._adopts:
             return NOTHING_INSPECTED
         found: dict[str, Adoption] = {}
         images = without_commit(self.image, observed, adopted_before(self.artifacts, observed))
@@ -104,7 +108,13 @@ class Desired:
             observed=observed,
             same_files=same_files,
             adoptions=adoptions,
+            others=self.others,
+            adopts=self._adopts,
         )
+
+    @property
+    def _adopts(self) -> bool:
+        return self.inputs.settings.adopts(self.service.name, self.version)
 
 
 @dataclass(frozen=True)
@@ -318,6 +328,16 @@ def describe(inputs: Inputs, selected: Selected, files: Mapping[str, bytes | Non
     images = scheme.image_names(settings.registry, service.name, version)
     images = (settings.image_for(images[0]), *images[1:])
     charts = scheme.chart_names(settings.registry, service.name, version)
+    images_of, charts_of = (
+        {
+            name: other.label
+            for other in service.naming
+            for name in names(other, settings.registry, service.name, version)
+        }
+        for names in (Scheme.image_names, Scheme.chart_names)
+    )
+    own = {*images, *charts}
+    others = {name: label for name, label in {**images_of, **charts_of}.items() if name not in own}
     return Desired(
         inputs=inputs,
         service=service,
@@ -330,6 +350,7 @@ def describe(inputs: Inputs, selected: Selected, files: Mapping[str, bytes | Non
             *reference_warnings(facts, settings.production, notes, kustomization),
             *alias_warnings(facts, charts),
         ),
+        others=others,
     )
 
 

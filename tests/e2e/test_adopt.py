@@ -7,35 +7,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runner.oci.credentials import Anonymous
-from runner.oci.name import Name
-from runner.oci.registry import Registry
-from runner.oci.transport import Transport
-from runner.runtime.lifetime import Lifetime
-from testbed.base_images import AMD64, ARM64, push
+from testbed.base_images import AMD64, ARM64
 from testbed.former_images import controller, former_image
 from testbed.registry_clients import crane, rendered_images
 from testbed.release_harness import ALIAS, CHART, IMAGE, ReleaseHarness
+from tests.support.former import publish_former
 from tests.support.refusals import check_refusal
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from runner.oci.artifact import Artifact
-
-
-def publish(harness: ReleaseHarness, image: Artifact) -> None:
-    """Let the release's image name hold this, as the former job left it."""
-    name = Name.parse(f"{harness.host}/{IMAGE}")
-    with Transport(Lifetime(), {}) as transport:
-        push(Registry(transport, Anonymous()), name.repository, name.tag, image)
-    harness.proxy.clear()
-
 
 def test_a_release_of_the_former_job_is_adopted(harness: ReleaseHarness, helm: Path) -> None:
     """Refused with the way out; then taken by the option, its chart published; then complete without being asked."""
     image = former_image(harness.folder / "former", stated={ARM64: AMD64})
-    publish(harness, image)
+    publish_former(harness, image)
     refused = harness.run("v1.2.3")
     check_refusal(refused, 5, "already-published", "published without a revision")
     assert "adopt:" in refused.errors[0]
@@ -71,7 +57,7 @@ def test_a_release_of_the_former_job_is_adopted(harness: ReleaseHarness, helm: P
 @pytest.mark.parametrize("adopts", [True, False])
 def test_jobs_yaml_says_what_is_adopted(harness: ReleaseHarness, *, adopts: bool) -> None:
     """A rule that takes the version adopts it; one that does not leaves the refusal as it was."""
-    publish(harness, former_image(harness.folder / "former"))
+    publish_former(harness, former_image(harness.folder / "former"))
     versions = "<=1.2.3" if adopts else "<1.2.3"
     config = harness.folder / "adopting.yaml"
     config.write_text(f'{harness.config.read_text("utf-8")}adopt: {{services: [widget], versions: ["{versions}"]}}\n')
@@ -80,7 +66,7 @@ def test_jobs_yaml_says_what_is_adopted(harness: ReleaseHarness, *, adopts: bool
 
 def test_a_program_for_another_platform_is_not_adopted(harness: ReleaseHarness) -> None:
     """An image whose arm64 program is one for amd64 is exit 5, says so, and nothing is written."""
-    publish(harness, former_image(harness.folder / "former", programs={ARM64: controller("amd64")}))
+    publish_former(harness, former_image(harness.folder / "former", programs={ARM64: controller("amd64")}))
     ended = harness.run("v1.2.3", "--adopt-existing")
     check_refusal(ended, 5, "already-published", "its program for linux/arm64 is for amd64")
     assert harness.proxy.writes == ()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from runner.errors import AlreadyPublished
 from runner.oci.name import Name
 from runner.published.observed import Observation, Published, PublishedChart, PublishedImage
-from runner.run.plan.model import Action, DesiredArtifact, Entry, Kind, Plan, held_back
+from runner.run.plan.model import Action, DesiredArtifact, Entry, Identity, Kind, Plan, held_back
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 NOTHING_COMPARED: Mapping[Name, bool] = MappingProxyType({})
 NOTHING_INSPECTED: Mapping[Name, Adoption] = MappingProxyType({})
+NOWHERE_ELSE: Mapping[Name, str] = MappingProxyType({})
 
 
 def plan_release(
@@ -29,6 +30,8 @@ def plan_release(
     observed: Mapping[Name, Observation],
     same_files: Mapping[Name, bool] = NOTHING_COMPARED,
     adoptions: Mapping[Name, Adoption] = NOTHING_INSPECTED,
+    others: Mapping[Name, str] = NOWHERE_ELSE,
+    adopts: bool = False,
 ) -> Plan:
     """Decide for a release.
 
@@ -39,12 +42,17 @@ def plan_release(
         observed: what is under each name.
         same_files: of the charts without a revision that were compared, whether they hold the same files.
         adoptions: of the images without a revision that are to be adopted, what was found in them.
+        others: names of the same version under further accepted schemes, each with its scheme: one version has one
+            commit, so what they hold must be this one's.
+        adopts: whether what says no commit may be this release's.
     """
     found_same = _Same(same_files, adoptions, adopted_before(artifacts, observed))
     entries = tuple(entry for artifact in artifacts for entry in _plan_artifact(artifact, observed, found_same))
+    elsewhere = _plan_others(artifacts[0].identity, observed, others, adopts=adopts)
+    entries += tuple(one for one in elsewhere if isinstance(one, Entry))
     refused = tuple(entry for entry in entries if entry.action is Action.REFUSE)
     if refused:
-        return Plan(service, held_back(entries), error=_refusal(service, refused, observed, adoptions))
+        return Plan(service, held_back(entries), error=_refusal(service, artifacts, refused, observed, adoptions))
     published = [artifact.published(observed) for artifact in artifacts]
     image = next((found for found in published if isinstance(found, PublishedImage)), None)
     chart = next((found for found in published if isinstance(found, PublishedChart)), None)
@@ -56,7 +64,11 @@ def plan_release(
             *_other_image(image, chart),
             *(warning for adoption in adoptions.values() for warning in adoption.warnings),
         ),
-        notes=(*_missing_platforms(image, platforms), *_chart_before_image(image, chart)),
+        notes=(
+            *_missing_platforms(image, platforms),
+            *_chart_before_image(image, chart),
+            *(one for one in elsewhere if isinstance(one, str)),
+        ),
     )
 
 
@@ -140,16 +152,36 @@ def _plan_artifact(artifact: DesiredArtifact, observed: Mapping[Name, Observatio
     return tuple(plan_name(name) for name in artifact.names)
 
 
+def _plan_others(
+    identity: Identity, observed: Mapping[Name, Observation], others: Mapping[Name, str], *, adopts: bool
+) -> tuple[Entry | str, ...]:
+    """What is there under other schemes: an entry that refuses the release, or a note in words."""
+    found = ((name, scheme, one) for name, scheme in others.items() if isinstance(one := observed[name], Published))
+    decided: list[Entry | str] = []
+    for name, scheme, one in found:
+        difference = None if adopts and not one.revision else identity.differs_from(one)
+        if difference is None:
+            decided.append(f"{name} holds this version, too, as the naming scheme {scheme} has it")
+        else:
+            kind = Kind.CHART if isinstance(one, PublishedChart) else Kind.IMAGE
+            reason = f"{difference}; it is the same version as the naming scheme {scheme} has it"
+            decided.append(Entry(kind, name, Action.REFUSE, reason, one.digest))
+    return tuple(decided)
+
+
 def _refusal(
     service: str,
+    artifacts: Sequence[DesiredArtifact],
     refused: Sequence[Entry],
     observed: Mapping[Name, Observation],
     adoptions: Mapping[Name, Adoption],
 ) -> AlreadyPublished:
     first = refused[0]
+    charts = {name for artifact in artifacts if artifact.kind is Kind.CHART for name in artifact.names}
     found = {entry.target: observed[entry.target] for entry in refused if isinstance(entry.target, Name)}
     adoptable = all(
-        isinstance(one, PublishedImage) and not one.revision and name not in adoptions for name, one in found.items()
+        isinstance(one, Published) and not one.revision and name not in adoptions and name not in charts
+        for name, one in found.items()
     )
     return AlreadyPublished(
         f"{first.target} is {first.reason}",

@@ -194,11 +194,12 @@ def test_what_wants_a_look_in_a_chart(tmp_path: Path) -> None:
 
 @every_scheme
 def test_what_is_read_of_a_release(tmp_path: Path, scheme: str) -> None:
-    """Every name is read once, and nothing else; where nothing is there, all is published, in the order of names."""
+    """Every name of every accepted scheme is read once; where nothing is there, all of its own names are published."""
     world = World(tmp_path, Asked(scheme).release())
     found = observed(world)
     names = SCHEMES[scheme].release_names()
-    assert sorted(world.registry.calls.made) == sorted(Call("manifest", str(name)) for name in names)
+    read = {name for one in SCHEMES.values() for name in one.release_names()}
+    assert sorted(world.registry.calls.made) == sorted(Call("manifest", str(name)) for name in read)
     assert list(actions(found.plan).items()) == [(str(name), "publish") for name in names]
     assert found.builds
     assert (world.helm.calls.made, world.builder.calls.made) == ([], [])
@@ -273,6 +274,69 @@ def test_image_under_one_of_its_names(tmp_path: Path, there: Name) -> None:
     assert found.plan is not None
     [publication] = found.plan.to_publish(Kind.IMAGE)
     assert (publication.name, publication.copy_of) == (gone, there)
+
+
+# --- one version from two commits -------------------------------------------------------------------------------------
+
+
+def under(folder: Path, scheme: str, commit: str) -> MemoryRegistry:
+    """A registry in which this version is complete, as a scheme names it, from a commit."""
+    world = World(folder / "first", Asked(scheme).release(commit=commit))
+    assert world.run().exit == 0
+    return world.registry
+
+
+@pytest.mark.parametrize("only_plan", [True, False], ids=["plan", "run"])
+def test_version_from_another_commit_under_another_scheme(tmp_path: Path, *, only_plan: bool) -> None:
+    """A version that is out under another accepted scheme from another commit is refused, whatever the values say."""
+    registry = under(tmp_path, "repo-per-service", "d" * 40)
+    world = World(tmp_path / "run", Asked("repo-per-service-v").release(), registry)
+    document = world.run(only_plan=only_plan)
+    assert document.exit == 5
+    assert document.error is not None
+    there = SCHEMES["repo-per-service"].image_name()
+    assert document.error.cause.startswith(f"{there} is published from commit dddddddddddd, but this run is at commit")
+    assert "as the naming scheme repo-per-service has it" in document.error.cause
+    assert "adopt" not in document.error.remedy
+    assert world.registry.writes == []
+
+
+def test_version_from_this_commit_under_another_scheme(tmp_path: Path) -> None:
+    """From the same commit it is a note, and the release is published."""
+    registry = under(tmp_path, "repo-per-service", COMMIT)
+    document = World(tmp_path / "run", Asked("repo-per-service-v").release(), registry).run()
+    assert document.exit == 0
+    there = SCHEMES["repo-per-service"].release_names()
+    assert document.notes == tuple(
+        f"{name} holds this version, too, as the naming scheme repo-per-service has it" for name in there
+    )
+    assert all(entry.written for entry in document.entries)
+
+
+@pytest.mark.parametrize("adopts", [True, False])
+def test_version_from_no_commit_under_another_scheme(tmp_path: Path, *, adopts: bool) -> None:
+    """What the former job left under another scheme is refused with the way out; where it may be adopted, a note."""
+    registry = MemoryRegistry()
+    there = SCHEMES["repo-per-service"].image_name()
+    push(registry, there.repository, there.tag, former_image(tmp_path / "image"))
+    asked = Asked("repo-per-service-v", options=Options(adopt_existing=adopts))
+    document = World(tmp_path / "run", asked.release(), registry).run()
+    assert document.exit == (0 if adopts else 5)
+    if adopts:
+        assert [note for note in document.notes if str(there) in note]
+    else:
+        assert document.error is not None
+        assert "adopt:" in document.error.remedy
+
+
+def test_scheme_that_is_not_accepted(tmp_path: Path) -> None:
+    """What is there under a scheme that jobs.yaml does not accept is nobody's business here."""
+    registry = under(tmp_path, "repo-per-service", "d" * 40)
+    asked = Asked("repo-per-service-v", naming="[seed, repo-per-service-v]")
+    # The second chart name of seed is the one of repo-per-service.
+    assert World(tmp_path / "seed", asked.release(), registry).run().exit == 5
+    asked = Asked("repo-per-service-v", naming="[repo-per-service-v]")
+    assert World(tmp_path / "run", asked.release(), registry).run().exit == 0
 
 
 # --- adopt ------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,109 @@
+"""The commands of docs/cutover.md, as they are printed there."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from runner.config.load import parse_config
+from testbed.former_images import former_image
+from testbed.job_inputs import checkout_folder
+from testbed.paths import ROOT
+from testbed.registry_clients import crane
+from testbed.release_harness import IMAGE, PROGRAM, ReleaseHarness, go_environment
+from tests.support.former import publish_former
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PAGE = (ROOT / "docs" / "cutover.md").read_text("utf-8")
+BLOCKS = [
+    re.sub(r"^ {4}", "", block, flags=re.MULTILINE).rstrip()
+    for block in re.findall(r"(?<=\n\n)((?: {4}.*\n|\n(?= {4}))+)", PAGE)
+]
+PLANS, STAGING, JOBS = (next(one for one in BLOCKS if text in one) for text in ("for repo", "run --config", "prowjobs"))
+RULES = [block for block in BLOCKS if block.startswith("adopt:")]
+
+
+def shell(script: str, cwd: Path, harness: ReleaseHarness, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run a block with the project's programs on PATH, and ``$CLONE`` where jobs.yaml is the harness's."""
+    clone = harness.folder / "clone"
+    if not clone.exists():
+        (clone / "config").mkdir(parents=True)
+        shutil.copy(harness.config, clone / "config" / "jobs.yaml")
+    path = f"{PROGRAM.parent}:{os.environ['PATH']}"
+    known = {"CLONE": str(clone), "CONFIG": str(clone / "config" / "jobs.yaml"), "HOME": str(harness.folder)}
+    environment: Mapping[str, str] = {**go_environment(), **known, "PATH": path, **more}
+    return subprocess.run(
+        ["bash", "-uc", script], cwd=cwd, env=environment, capture_output=True, text=True, timeout=240, check=False
+    )
+
+
+def clone_into(harness: ReleaseHarness, folder: Path) -> Path:
+    """A clone of the harness's repository, as an administrator has it."""
+    subprocess.run(
+        ["git", "clone", "--quiet", harness.repository.folder, folder], check=True, capture_output=True, timeout=60
+    )
+    return folder
+
+
+@pytest.mark.parametrize("former", [True, False], ids=["published by the shell job", "not published"])
+def test_plans_beside_the_shell_job(harness: ReleaseHarness, *, former: bool) -> None:
+    """The loop prints the exit code of each controller's plan, and leaves each plan in a file; nothing is changed."""
+    below = harness.folder / "below"
+    clone_into(harness, below / "controllers" / "widget-controller")
+    clone_into(harness, below / "controllers" / "gadget-controller")
+    if former:
+        publish_former(harness, former_image(harness.folder / "former"))
+    ended = shell(PLANS, below, harness)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.splitlines() == [
+        *([] if former else ["0 widget-controller v1.2.3"]),
+        "2 gadget-controller v1.2.3",
+        *(["5 widget-controller v1.2.3"] if former else []),
+    ]
+    plan = json.loads((below / "widget-controller.json").read_text("utf-8"))
+    assert (plan["error"] or {}).get("code") == ("already-published" if former else None)
+    assert harness.proxy.writes == ()
+
+
+def test_rules_of_adoption() -> None:
+    """Every rule that the page shows can stand in jobs.yaml."""
+    assert len(RULES) == 2
+    for block in RULES:
+        body = f"registry: registry.example/ack\nservices: {{s3: , ec2: , rds: }}\n{block}\n"
+        assert parse_config(body.encode(), Path("jobs.yaml")).adopt
+
+
+def test_staging_release_of_one_service(harness: ReleaseHarness) -> None:
+    """The command releases to a registry of one's own, with Prow's variables set."""
+    workspace, sha = harness.clone("v1.2.3")
+    variables = {
+        "REPO_OWNER": "aws-controllers-k8s",
+        "REPO_NAME": harness.repository.name,
+        "PULL_BASE_REF": "v1.2.3",
+        "PULL_BASE_SHA": sha,
+    }
+    script = STAGING.replace("HOST/NAMESPACE", f"{harness.host}/mine")
+    ended = shell(script, checkout_folder(workspace, harness.repository), harness, **variables)
+    assert ended.returncode == 0, ended.stdout
+    assert crane("digest", "--insecure", f"{harness.host}/{IMAGE.replace('ack/', 'mine/')}").startswith("sha256:")
+
+
+def test_jobs_of_one_service(harness: ReleaseHarness) -> None:
+    """The jobs are written and found to be up to date, and there is one file for the one service."""
+    config = harness.config.read_text("utf-8")
+    project = (ROOT / "config" / "jobs.yaml").read_text("utf-8")
+    prow = project[project.index("\nprow:") : project.index("\nservices:")]
+    harness.config.write_text(config + prow)
+    ended = shell(JOBS, harness.folder, harness)
+    assert ended.returncode == 0, ended.stderr
+    written = harness.folder / "clone" / "prowjobs" / "jobs"
+    assert [file.name for file in written.iterdir()] == ["widget-controller.yaml"]
