@@ -111,7 +111,7 @@ class Observed:
         chart = package_chart(prerequisites.source, desired.facts, desired.image_name, tools.helm, folder)
         warn(tools, service.name, *chart.warnings)
         if self.builds:
-            tools.builder.inspect(prerequisites.source, service.main_folder)
+            tools.builder.inspect(prerequisites.source, service.main_folder, desired.inputs.config.platforms)
         same_files = {
             name: has_same_files(chart, name, found.manifest, tools.registry, folder)
             for name, found in _without_revision(desired, self.observed).items()
