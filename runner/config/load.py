@@ -94,7 +94,8 @@ class Config:
     """All that ``jobs.yaml`` says, defaults filled in.
 
     ``digest`` is that of the file's bytes. ``given`` are the keys that stand in the file (``registry``, ``build.helm``
-    …), so that the plan can tell a setting from a default.
+    …), so that the plan can tell a setting from a default. ``kube_versions`` are those of Kubernetes that charts are
+    rendered for, MAJOR.MINOR.PATCH; empty where the file has none.
     """
 
     registry: RegistryAddress
@@ -107,6 +108,7 @@ class Config:
     digest: str
     given: frozenset[str] = frozenset()
     prow: ProwSection | None = None
+    kube_versions: tuple[str, ...] = ()
 
 
 def load_config(path: Path) -> Config:
@@ -221,6 +223,7 @@ def _config(jobs: JobsFile, schemes: _Schemes, path: Path, digest: str) -> Confi
         digest=digest,
         given=frozenset({*jobs.model_fields_set, *(f"build.{key}" for key in build.model_fields_set)}),
         prow=jobs.prow,
+        kube_versions=(jobs.chart and jobs.chart.kube_versions) or (),
     )
 
 

@@ -16,10 +16,11 @@ from runner.chart.packaging import has_same_files, package_chart
 from runner.chart.references import alias_warnings, reference_warnings
 from runner.errors import AlreadyPublished, RegistryAnswerWrong, ReleaseError
 from runner.published.observed import ABSENT, Observation, Published, PublishedChart, observe
+from runner.run.clusters import clusters_of
 from runner.run.plan.model import DesiredArtifact, Kind, Plan, for_folder
 from runner.run.plan.release import NOTHING_COMPARED, plan_release
 from runner.run.publish.copy import published_artifact
-from runner.run.reporting import warn
+from runner.run.reporting import note, warn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -102,14 +103,18 @@ class Observed:
         """Lint, render and package the chart, check for what would make the build fail, and finish the plan.
 
         Raises:
-            ChartUnusable, ChartDisagrees: the chart may not be published.
+            ChartUnusable, ChartDisagrees, CrdsDiffer: the chart may not be published.
             BuildFailed, GoTooOld: the image cannot be built, which is seen without compiling.
         """
         desired, service = self.desired, self.service
         folder = tools.folder / service.name / "chart"
         folder.mkdir(parents=True)
-        chart = package_chart(prerequisites.source, desired.facts, desired.image_name, tools.helm, folder)
+        clusters = clusters_of(desired.inputs, service, prerequisites.source)
+        chart = package_chart(
+            prerequisites.source, desired.facts, desired.image_name, tools.helm, folder, clusters=clusters
+        )
         warn(tools, service.name, *chart.warnings)
+        note(tools, service.name, *chart.notes)
         if self.builds:
             tools.builder.inspect(prerequisites.source, service.main_folder, desired.inputs.config.platforms)
         same_files = {
