@@ -220,10 +220,20 @@ class ChartDisagrees(ReleaseError):
 
 
 class ChartUnusable(ReleaseError):
-    """helm refuses to lint, render or package the chart."""
+    """helm refuses to lint, render or package the chart, it is not whole, or no cluster could install it."""
 
     exit_code = ExitCode.INVALID_RELEASE
     remedy = "Repair the chart where helm points, commit, and tag that commit with the next version."
+
+
+class CrdsDiffer(ReleaseError):
+    """A custom resource definition of config/crd is missing in the chart, or differs there in its spec."""
+
+    exit_code = ExitCode.INVALID_RELEASE
+    remedy = (
+        "Regenerate the release artifacts, so that the chart's crds folder holds what config/crd does, commit, and tag"
+        " that commit with the next version."
+    )
 
 
 class NothingInTag(ReleaseError):

@@ -28,10 +28,14 @@ RELEASE_TAGS: Final = f"^v{_NUMBERS}$"
 It does not limit numbers, so that whoever pushes a tag with one that is too large reads why it is not released.
 """
 
+KUBERNETES_VERSIONS: Final = rf"^v?{_NUMBER}\.{_NUMBER}(?:\.{_NUMBER})?$"
+"""The regular expression of versions of Kubernetes, as people write them, for a JSON Schema."""
+
 # ASCII: to Python, \d is a digit of any script, to RE2 one of ten. Everything here is matched as a whole text: Python's
 # $ matches before a final line end, too, and RE2's does not.
 _RELEASE: Final = re.compile(_NUMBERS, re.ASCII)
 _CHANNEL: Final = re.compile(rf"v?{_NUMBER}-stable", re.ASCII)
+_KUBERNETES: Final = re.compile(rf"v?{_NUMBER}\.{_NUMBER}(?:\.{_NUMBER})?", re.ASCII)
 _LABELS: Final = r"[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*"
 _READ_BY_HELM: Final = re.compile(rf"v?(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:-{_LABELS})?(?:\+{_LABELS})?", re.ASCII)
 
@@ -260,6 +264,18 @@ def is_read_by_helm(text: str) -> bool:
     """
     match = _READ_BY_HELM.fullmatch(text)
     return match is not None and _are_readable(number.lstrip("0") for number in match.groups("0"))
+
+
+def kubernetes_version(text: str) -> str:
+    """Return a version of Kubernetes, with ``v`` or without, with its patch or without, as MAJOR.MINOR.PATCH.
+
+    Raises:
+        ValueError: it is none, or has a number that Helm cannot read.
+    """
+    match = _KUBERNETES.fullmatch(text)
+    if match is None or not _are_readable(match.groups("0")):
+        raise ValueError(f"{text!r} is not a version of Kubernetes (as 1.36 or 1.36.2, in quotes)")
+    return ".".join(match.groups("0"))
 
 
 def _are_readable(numbers: Iterable[str]) -> bool:

@@ -7,7 +7,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -78,12 +78,13 @@ class Builder(Protocol):
         """The builder's name in settings and records."""
         ...
 
-    def inspect(self, source: Path, main: str) -> None:
+    def inspect(self, source: Path, main: str, platforms: Sequence[Platform]) -> None:
         """Check the source, without building, for what would make the build fail.
 
         Args:
             source: the exported tree, the repository's root.
             main: the folder of the main package, relative to ``source``.
+            platforms: what will be built.
 
         Raises:
             BuildFailed, GoTooOld: it cannot be built.

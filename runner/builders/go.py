@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 from runner.builders.archive import COMPRESSION_LEVEL, COMPRESSOR, PROGRAM_MODE, Layer, Member, write_layer
 from runner.builders.base import ca_bundle, write_scratch_layer
 from runner.builders.builder import BuiltImage
+from runner.builders.contents import LISTED_FIELDS, check_held, check_main, read_listed
 from runner.builders.elf import MACHINES, Elf
 from runner.builders.goerrors import why_go_failed
 from runner.builders.gomodule import (
@@ -18,7 +19,9 @@ from runner.builders.gomodule import (
     VERSION_PACKAGE,
     GoModule,
     GoPackage,
+    Reach,
     find_module,
+    find_workspace,
     go_order,
     string_variables,
     version_packages,
@@ -26,9 +29,10 @@ from runner.builders.gomodule import (
 from runner.builders.image import LICENCE_FILES, LICENCE_FOLDER, PROGRAM, base_inputs, image_artifact
 from runner.errors import BinaryWrong, BuildFailed, GoTooOld, ToolUnusable
 from runner.oci.manifest import Platform, digest_of
+from runner.pointers import find_pointers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from runner.builders.builder import BuildRequest, Pause
     from runner.runtime.process import Finished, Run
@@ -69,7 +73,11 @@ DEFAULT_LEVELS: Mapping[str, tuple[str, str]] = {
 """For each architecture the variable that says what the processor must have, and its value without a variant."""
 
 BUILD_FLAGS = ("-trimpath", "-buildvcs=false")
-LISTED = "{{with .Module}}{{if .Main}}{{.Path}}\t{{$.Name}}\t{{$.ImportPath}}\t{{$.Dir}}{{end}}{{end}}"
+LISTED = (
+    "{{if not .Standard}}"
+    "{{with .Module}}{{.Path}}\t{{with .Replace}}{{.Version}}{{else}}{{.Version}}{{end}}{{else}}\t{{end}}"
+    "\t{{.Name}}\t{{.ImportPath}}\t{{.Dir}}{{end}}"
+)
 SCRATCH_WARNING = "the image is built on scratch: only the next release updates its CA certificates"
 
 PAUSES = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
@@ -129,17 +137,28 @@ class GoBuilder:
             raise ToolUnusable(f"{wanted}; {place} is {said}")
         return said
 
-    def inspect(self, source: Path, main: str) -> None:
-        """Find the module, the Go that it asks for, and the licences.
+    def inspect(self, source: Path, main: str, platforms: Sequence[Platform]) -> None:
+        """Find the module, the Go that it asks for, the licences, and what the commit only points to.
 
         Raises:
             ToolUnusable: go is missing or too old for the runner.
             GoTooOld: go is too old for the module.
-            BuildFailed: the module or a file that belongs into the image is missing.
+            BuildFailed: the module or a file that belongs into the image is missing, or a pointer stands in its place.
         """
-        _refuse_newer(find_module(source, main), self.check())
+        pointers = find_pointers(source)
+        check_main(pointers, main, LICENCE_FILES)
+        module = find_module(source, main)
+        _refuse_newer(module, self.check())
         for name in LICENCE_FILES:
             _licence(source, name)
+        if not pointers:
+            return
+        workspace = find_workspace(source, module)
+        for one in (module,) if workspace is None else (module, workspace):
+            for platform in platforms:
+                options = ("-e", "-deps", "-buildvcs=false", one.mode, LISTED_FIELDS)
+                listed = self._go(one, platform, "list", *options, one.main)
+                check_held(source, pointers, one, read_listed(source, one, listed.stdout), listed.stderr)
 
     def build(self, request: BuildRequest) -> BuiltImage:
         """Compile for all platforms at once, check each program, and lay the image out.
@@ -156,8 +175,8 @@ class GoBuilder:
         _refuse_newer(module, version)
         licences = tuple(_licence(request.source, name) for name in LICENCE_FILES)
         request.folder.mkdir(parents=True, exist_ok=True)
-        packages = self._version_packages(module, request.platforms[0])
-        flags = (*BUILD_FLAGS, _mode(module))
+        module, packages = self._version_packages(request.source, module, request.platforms[0])
+        flags = (*BUILD_FLAGS, module.mode)
         linked = linker_flags(packages, request)
 
         def program_layer(platform: Platform) -> Layer:
@@ -193,41 +212,63 @@ class GoBuilder:
             "compression_level": str(COMPRESSION_LEVEL),
             **base_inputs(request.base),
         }
+        if module.work is not None:
+            inputs["workspace"] = module.work.relative_to(request.source.resolve()).as_posix()
         if request.base.is_scratch:
             inputs["ca_bundle"] = digest_of(ca_bundle())
         warnings = (SCRATCH_WARNING,) if request.base.is_scratch else ()
         return BuiltImage(image_artifact(request, layers, inputs), inputs, warnings)
 
-    def _version_packages(self, module: GoModule, platform: Platform) -> tuple[GoPackage, ...]:
-        """The packages to set version, commit and date in; this also downloads the modules that are needed."""
-        options = ("-deps", "-buildvcs=false", _mode(module), "-f", LISTED)
-        finished = self._go(module, platform, "list", *options, module.main)
+    def _version_packages(
+        self, source: Path, module: GoModule, platform: Platform
+    ) -> tuple[GoModule, tuple[GoPackage, ...]]:
+        """The packages to set version, commit and date in; this also downloads the modules that are needed.
+
+        The module comes back with the workspace that it needs: one that go.mod describes whole is built without.
+        """
+        finished = self._list(module, platform)
+        workspace = None if finished.ok else find_workspace(source, module)
+        if workspace is not None:
+            module = workspace
+            finished = self._list(module, platform)
         if not finished.ok:
             _fail(f"the packages that {module.main} needs cannot be loaded", finished)
-        rows = [line.split("\t", 3) for line in finished.stdout.splitlines()]
-        path = rows[-1][0]
-        packages = tuple(GoPackage(package, name, _variables(Path(folder))) for _, name, package, folder in rows)
+        root = source.resolve()
+        packages = [_package(root, line) for line in finished.stdout.splitlines() if line]
         if packages[-1].name != "main":
             raise BuildFailed(
                 f"{packages[-1].path} is package {packages[-1].name}, not a main package",
                 remedy="Correct main: of the service in jobs.yaml, then rerun.",
             )
-        found = version_packages(path, packages)
-        if not found:
-            wanted = " and ".join((", ".join(VARIABLES[:-1]), VARIABLES[-1]))
-            near = [
-                f"{package.path} has no {', '.join(name for name in VARIABLES if name not in package.variables)}"
+        _refuse_outside(packages)
+        for reach in Reach:
+            found = version_packages(
+                package.with_variables(_variables(package.folder))
                 for package in packages
-                if package.variables.intersection(VARIABLES) or package.path == f"{path}/{VERSION_PACKAGE}"
-            ]
-            raise BinaryWrong(
-                f"no package that {packages[-1].path} uses declares the string variables {wanted}", detail=near
+                if package.reach(module.path) is reach
             )
-        return found
+            if found:
+                return module, found
+        wanted = " and ".join((", ".join(VARIABLES[:-1]), VARIABLES[-1]))
+        near = [
+            f"{package.path} has no {', '.join(name for name in VARIABLES if name not in variables)}"
+            for package in packages
+            if (variables := _variables(package.folder)).intersection(VARIABLES)
+            or package.path == f"{module.path}/{VERSION_PACKAGE}"
+        ]
+        raise BinaryWrong(
+            f"no package that {packages[-1].path} uses declares the string variables {wanted}", detail=near
+        )
+
+    def _list(self, module: GoModule, platform: Platform) -> Finished:
+        options = ("-deps", "-buildvcs=false", module.mode, "-f", LISTED)
+        return self._go(module, platform, "list", *options, module.main)
 
     def _go(self, module: GoModule, platform: Platform, *arguments: str) -> Finished:
         """Run Go; where modules could not be fetched, again after each of ``PAUSES``."""
         environment = go_environment(self._environment, platform)
+        if module.work is not None:
+            environment["GOWORK"] = str(module.work)
         pauses = iter(PAUSES)
         while True:
             finished = self._run((self._executable, *arguments), env=environment, cwd=module.folder, log=self._log)
@@ -322,13 +363,33 @@ def _refuse_newer(module: GoModule, installed: str) -> None:
         raise GoTooOld(f"go.mod asks for Go {module.go}, and Go {installed} is installed")
 
 
-def _mode(module: GoModule) -> str:
-    return "-mod=vendor" if module.vendored else "-mod=readonly"
+def _package(root: Path, line: str) -> GoPackage:
+    """Read a line that LISTED gives."""
+    module, version, name, path, folder = line.split("\t", 4)
+    return GoPackage(path, name, module, version, Path(folder), held=Path(folder).resolve().is_relative_to(root))
+
+
+def _refuse_outside(packages: Iterable[GoPackage]) -> None:
+    """Refuse packages of folders beside the repository: this machine has them, and the commit does not."""
+    outside = [
+        f"{package.path} lies in {package.folder}, outside of the repository: the commit does not hold it"
+        for package in packages
+        if not package.version and not package.held
+    ]
+    if outside:
+        raise BuildFailed(
+            outside[0],
+            remedy="Commit that folder, or require a published version of its module; then tag with the next version.",
+            detail=outside,
+        )
 
 
 def _variables(folder: Path) -> frozenset[str]:
     files = (path for path in sorted(folder.glob("*.go")) if not path.name.endswith("_test.go"))
-    return frozenset().union(*(string_variables(path.read_text(encoding="utf-8", errors="replace")) for path in files))
+    bodies = (path.read_bytes() for path in files if path.is_file())
+    # Most files of a program have none of the names, and to look for them is faster than to read the file as Go.
+    near = (body for body in bodies if any(name.encode() in body for name in VARIABLES))
+    return frozenset().union(*(string_variables(body.decode("utf-8", "replace")) for body in near))
 
 
 def _licence(source: Path, name: str) -> Member:

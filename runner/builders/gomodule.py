@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.errors import BuildFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
 GO_MOD = "go.mod"
+GO_WORK = "go.work"
 VERSION_PACKAGE = "pkg/version"
 VARIABLES = ("GitVersion", "GitCommit", "BuildDate")
 """What the linker sets: the release's version, its commit, the commit's time."""
 
 _GO_DIRECTIVE = re.compile(r"^[ \t]*go[ \t]+([^\s/]+)[ \t]*(?://.*)?$", re.MULTILINE)
+_MODULE_DIRECTIVE = re.compile(r"^[ \t]*module[ \t]+([^\s(]+)", re.MULTILINE)
+_LINE_COMMENT = re.compile(r"//[^\n]*")
+_USE_BLOCK = re.compile(r"^[ \t]*use[ \t]*\(([^)]*)\)", re.MULTILINE)
+_USE_LINE = re.compile(r"^[ \t]*use[ \t]+([^\s(][^\n]*)$", re.MULTILINE)
 _GO_VERSION = re.compile(r"(\d+)\.(\d+)(?:\.(\d+)|(rc|beta)(\d+))?")
 _COMMENT_OR_TEXT = re.compile(
     r"""(?P<comment>//[^\n]*|/\*.*?\*/)|"(?:\\.|[^"\\\n])*"|`[^`]*`|(?P<rune>'(?:\\.|[^'\\\n])+')""", re.DOTALL
@@ -34,22 +40,62 @@ class GoModule:
     """A module in the exported tree.
 
     ``main`` is the main package's folder relative to ``folder``, as Go wants it (``./cmd/controller``); ``go`` is what
-    go.mod asks for, None where it does not say; ``vendored`` is whether the modules it needs lie beside it.
+    go.mod asks for, None where it does not say; ``vendored`` is whether the modules it needs lie beside it; ``path`` is
+    its own, and ``work`` the go.work that it is built by, None where go.mod alone says what it is made of.
     """
 
     folder: Path
     main: str
     go: str | None
     vendored: bool
+    path: str = ""
+    work: Path | None = None
+
+    @property
+    def mode(self) -> str:
+        """The option that says where Go takes modules from; go.mod is never changed."""
+        return "-mod=vendor" if self.vendored else "-mod=readonly"
+
+
+class Reach(Enum):
+    """How near a package is to the main package: what says which release a program is, is looked for in this order."""
+
+    OWN = "in the module of the main package"
+    HELD = "in another module of the repository"
+    REQUIRED = "in a module that is required, vendored or not"
 
 
 @dataclass(frozen=True)
 class GoPackage:
-    """A package of the module: its import path, its name, and the string variables that the linker can set in it."""
+    """A package that a program is made of.
+
+    Attributes:
+        path: its import path.
+        name: its name.
+        module: the path of its module.
+        version: of its module; empty where the module is a folder that go.mod or go.work names.
+        folder: where it is.
+        held: whether that is in the exported tree.
+        variables: the string variables that the linker can set in it, as far as they are known.
+    """
 
     path: str
     name: str
-    variables: frozenset[str]
+    module: str
+    version: str = ""
+    folder: Path = Path()
+    held: bool = True
+    variables: frozenset[str] = frozenset()
+
+    def with_variables(self, variables: frozenset[str]) -> GoPackage:
+        """The same package, with what the linker can set in it."""
+        return replace(self, variables=variables)
+
+    def reach(self, own: str) -> Reach:
+        """How near it is to a module of this path."""
+        if self.version or not self.held:
+            return Reach.REQUIRED
+        return Reach.OWN if self.module == own else Reach.HELD
 
     @property
     def linked_as(self) -> str:
@@ -88,7 +134,37 @@ def find_module(source: Path, main: str) -> GoModule:
         main=f"./{package.relative_to(folder).as_posix()}",
         go=go_directive(text),
         vendored=(folder / "vendor" / "modules.txt").is_file(),
+        path=module_path(text),
     )
+
+
+def find_workspace(source: Path, module: GoModule) -> GoModule | None:
+    """Return the module as the nearest go.work above it builds it; None where there is none that names it.
+
+    With a workspace, Go takes vendored modules from beside go.work (https://go.dev/ref/mod#workspaces).
+    """
+    root = source.resolve()
+    folders = (folder for folder in (module.folder, *module.folder.parents) if folder.is_relative_to(root))
+    work = next((folder / GO_WORK for folder in folders if (folder / GO_WORK).is_file()), None)
+    if work is None:
+        return None
+    used = {(work.parent / name).resolve() for name in used_modules(work.read_text("utf-8", "replace"))}
+    if module.folder not in used:
+        return None
+    return replace(module, work=work, vendored=(work.parent / "vendor" / "modules.txt").is_file())
+
+
+def module_path(text: str) -> str:
+    """The path that a go.mod gives its module; empty where it gives none."""
+    found = _MODULE_DIRECTIVE.search(text)
+    return found[1].strip('"`') if found else ""
+
+
+def used_modules(text: str) -> tuple[str, ...]:
+    """The folders that a go.work names, relative to its own."""
+    bare = _LINE_COMMENT.sub("", text)
+    blocks = [line for block in _USE_BLOCK.findall(bare) for line in block.splitlines()]
+    return tuple(name.strip().strip('"`') for name in (*blocks, *_USE_LINE.findall(bare)) if name.strip())
 
 
 def go_directive(text: str) -> str | None:
@@ -146,16 +222,15 @@ def _settable(spec: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in found["names"].split(","))
 
 
-def version_packages(module: str, packages: Iterable[GoPackage]) -> tuple[GoPackage, ...]:
+def version_packages(packages: Iterable[GoPackage]) -> tuple[GoPackage, ...]:
     """The packages whose variables say which release the program is; none where no package has all of them.
 
-    ``pkg/version`` is the one, as in every controller that ACK's generator writes; else every package that declares
-    all of VARIABLES.
+    ``pkg/version`` of a module is the one, as in every controller that ACK's generator writes; else every package that
+    declares all of VARIABLES.
 
     Args:
-        module: the module's path.
-        packages: those of the module that the program is made of.
+        packages: those among which they are looked for, all as near to the main package.
     """
     found = tuple(package for package in packages if package.variables.issuperset(VARIABLES))
-    usual = tuple(package for package in found if package.path == f"{module}/{VERSION_PACKAGE}")
+    usual = tuple(package for package in found if package.path == f"{package.module}/{VERSION_PACKAGE}")
     return usual or found

@@ -34,7 +34,7 @@ class PackagedChart:
     """A chart ready to be published.
 
     ``archive`` is the .tgz, ``digest`` and ``size`` (bytes) are its own, ``metadata`` is what its Chart.yaml says with
-    every scalar as text, ``warnings`` are helm's.
+    every scalar as text, ``warnings`` are helm's; ``notes`` need nothing done.
     """
 
     archive: Path
@@ -42,6 +42,7 @@ class PackagedChart:
     size: int
     metadata: Mapping[str, Any]
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def repack(packaged: Path, destination: Path, warnings: tuple[str, ...] = ()) -> PackagedChart:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 from runner.chart.yaml_text import Mapped, YamlInvalid
 from runner.errors import ChartDisagrees, ChartMissing, ReleaseError
+from runner.pointers import REMEDY as POINTER_REMEDY
+from runner.pointers import pointer_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,7 +77,7 @@ def read_chart_facts(folder: str, chart_yaml: bytes | None, values_yaml: bytes |
         values_yaml: values.yaml, likewise.
 
     Raises:
-        ChartMissing: a file is not there, is not UTF-8, is no YAML mapping, or gives one of the facts twice.
+        ChartMissing: a file is not there or only pointed to, is not UTF-8, is no YAML mapping, or gives a fact twice.
         ChartDisagrees: a fact is missing, empty, or not text. A version written 1.10 without quotes is a number, and a
             template renders it as 1.1, so nothing but text is taken.
     """
@@ -87,6 +89,11 @@ def read_chart_facts(folder: str, chart_yaml: bytes | None, values_yaml: bytes |
     lines: dict[str, int] = {}
     problems: list[str] = []
     for file, body in bodies.items():
+        pointer = pointer_in(body or b"")
+        if pointer is not None:
+            raise ChartMissing(
+                f"{folder}/{file} is {pointer}: the commit does not hold its content", remedy=POINTER_REMEDY
+            )
         try:
             document = Mapped.read(body or b"")
             scalars = {fact: document.scalar(*path) for fact, (its_file, path) in PLACES.items() if its_file == file}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import tempfile
@@ -12,7 +13,7 @@ from runner.chart.yaml_text import YamlInvalid, parse
 from runner.errors import ChartUnusable, ToolUnusable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from runner.runtime.process import Finished, Run
 
@@ -21,6 +22,20 @@ RELEASE = "ack-release"
 NAMESPACE = "ack-system"
 KUBERNETES = "1.34.0"
 """The cluster's version that charts are rendered for: each build of helm has another one of its own."""
+
+_PROBE = """\
+apiVersion: v2
+name: probe
+version: 1.0.0
+"""
+_JUDGED = """\
+allowed:
+{{- range .Values.versions }}
+{{- if semverCompare $.Values.constraint . }}
+- {{ . | quote }}
+{{- end }}
+{{- end }}
+"""
 
 
 class Helm:
@@ -59,29 +74,29 @@ class Helm:
             raise ToolUnusable(f"{wanted}; {place} is {found[1]}")
         return found[1]
 
-    def lint(self, chart: Path) -> tuple[str, ...]:
-        """Return helm's warnings about a chart, each on one line.
+    def lint(self, chart: Path, kubernetes: str = KUBERNETES) -> tuple[str, ...]:
+        """Return helm's warnings about a chart on a cluster of this version, each on one line.
 
         Raises:
             ChartUnusable: helm finds an error, or a link in the chart leads out of it (helm would package what it
                 points at).
         """
         _refuse_links_outwards(chart)
-        finished = self._on(chart, "lint", "--kube-version", KUBERNETES)
+        finished = self._on(chart, "lint", "--kube-version", kubernetes)
         messages = _messages(finished.stdout)
         if not finished.ok:
             errors = [text for severity, text in messages if severity == "ERROR"]
             raise _refused(chart, finished, *errors)
         return tuple(text for severity, text in messages if severity == "WARNING")
 
-    def render(self, chart: Path) -> tuple[Any, ...]:
+    def render(self, chart: Path, kubernetes: str = KUBERNETES) -> tuple[Any, ...]:
         """Return the documents that the chart renders with its own values, without its CRDs and notes.
 
         Raises:
-            ChartUnusable: helm cannot render the chart, or what it renders is not YAML.
+            ChartUnusable: helm cannot render the chart for this version of Kubernetes, or what it renders is not YAML.
         """
         finished = self._on(
-            chart, "template", "--namespace", NAMESPACE, "--kube-version", KUBERNETES, before_chart=RELEASE
+            chart, "template", "--namespace", NAMESPACE, "--kube-version", kubernetes, before_chart=RELEASE
         )
         if not finished.ok:
             raise _refused(chart, finished)
@@ -89,6 +104,24 @@ class Helm:
             return parse(finished.stdout)
         except YamlInvalid as error:
             raise ChartUnusable(f"what helm template renders from {chart.name} is not YAML: {error}") from error
+
+    def allowed(self, constraint: str, versions: Sequence[str], destination: Path) -> tuple[str, ...]:
+        """Return those of some versions that a constraint allows, in their order; none where helm cannot read it.
+
+        Helm judges all of them at once, by the function for templates that compares as it does itself
+        (Masterminds/semver). Below ``destination`` a chart is made for that.
+        """
+        probe = Path(tempfile.mkdtemp(prefix="probe-", dir=destination))
+        (probe / "templates").mkdir()
+        (probe / "Chart.yaml").write_text(_PROBE)
+        (probe / "templates" / "judged.yaml").write_text(_JUDGED)
+        (probe / "values.yaml").write_text(json.dumps({"constraint": constraint, "versions": list(versions)}))
+        finished = self._on(probe, "template", before_chart=RELEASE)
+        try:
+            judged = parse(finished.stdout) if finished.ok else ()
+        except YamlInvalid:
+            judged = ()
+        return tuple(version for document in judged for version in document["allowed"] or ())
 
     def package(self, chart: Path, destination: Path) -> Path:
         """Package a chart into a new folder below ``destination`` and return the archive.
@@ -114,6 +147,7 @@ class Helm:
 
 def _refused(chart: Path, finished: Finished, *errors: str) -> ChartUnusable:
     tail = tuple(line.replace(f"{chart.parent}/", "") for line in finished.tail())
+    errors = tuple(error.replace(f"{chart.parent}/", "") for error in errors)
     said = [line.removeprefix("Error: ") for line in tail if line.startswith("Error: ")]
     reason = (*errors, *said, *reversed(tail), f"it exits with {finished.returncode}")[0]
     return ChartUnusable(f"helm {finished.argv[1]} refuses the chart {chart.name}: {reason}", detail=tail)

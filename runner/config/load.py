@@ -107,7 +107,8 @@ class Config:
     """All that ``jobs.yaml`` says, defaults filled in.
 
     ``digest`` is that of the file's bytes. ``given`` are the keys that stand in the file (``registry``, ``build.helm``
-    …), so that the plan can tell a setting from a default. ``catalog`` is what ``aws.catalog`` names.
+    …), so that the plan can tell a setting from a default. ``catalog`` is what ``aws.catalog`` names. ``kube_versions``
+    are those of Kubernetes that charts are rendered for, MAJOR.MINOR.PATCH; empty where the file has none.
     """
 
     registry: RegistryAddress
@@ -124,6 +125,7 @@ class Config:
     aws: AwsSection = field(default_factory=AwsSection)
     catalog: Catalog | None = None
     verify: VerifySection = field(default_factory=VerifySection)
+    kube_versions: tuple[str, ...] = ()
 
 
 def load_config(path: Path) -> Config:
@@ -264,6 +266,7 @@ def _config(jobs: JobsFile, schemes: _Schemes, path: Path, digest: str) -> Confi
         aws=jobs.aws or AwsSection(),
         verify=jobs.verify or VerifySection(),
         adopt=tuple(_adopt_rule(section) for _, section in _adopt_sections(jobs) if section != AdoptSection()),
+        kube_versions=(jobs.chart and jobs.chart.kube_versions) or (),
     )
 
 

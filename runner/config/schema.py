@@ -16,7 +16,7 @@ from runner.config.section import Listed, Section, nearest
 from runner.config.yamlfile import Document, Foreign, Problem
 from runner.oci.manifest import Platform
 from runner.oci.name import DIGEST, HOST, REPOSITORY_PATH, TAG
-from runner.versions import VersionRange
+from runner.versions import KUBERNETES_VERSIONS, VersionRange, kubernetes_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -141,6 +141,10 @@ class SchemeSection(Section):
     )
 
 
+_KubeVersion = Annotated[
+    str, AfterValidator(kubernetes_version), Field(json_schema_extra={"pattern": KUBERNETES_VERSIONS})
+]
+
 _PRESET, _LISTS, _ONE, _SEVERAL = "<preset>", "<lists>", "<one>", "<several>"
 _Preset = Annotated[str, AfterValidator(_preset), Field(json_schema_extra={"enum": list(PRESETS)})]
 _Scheme = Annotated[
@@ -172,6 +176,17 @@ class BuildSection(Section):
     go: _Program = Field("go", description="The Go program: a name on PATH, or a path.", examples=["/opt/go/bin/go"])
     helm: _Program = Field("helm", description="The helm program: a name on PATH, or a path.", examples=["helm3"])
     parallel: int = Field(2, ge=1, le=64, description="How many services are built and published at once.")
+
+
+class ChartSection(Section):
+    """What charts are checked for."""
+
+    kube_versions: Listed[_KubeVersion] | None = Field(
+        None,
+        description="The versions of Kubernetes that every chart is linted and rendered for, but for those that its "
+        "kubeVersion does not allow; if unset: one version, or the newest that kubeVersion allows.",
+        examples=[["1.33", "1.36.2"]],
+    )
 
 
 class ServiceSection(Section):
@@ -278,6 +293,7 @@ class JobsFile(Section):
         examples=[["linux/amd64", "linux/arm64"]],
     )
     build: BuildSection | None = Field(None, description="How images are built.")
+    chart: ChartSection | None = Field(None, description="What charts are checked for.")
     services: _Services | None = Field(
         None,
         description="Every service that is released, by name; nothing after the colon means all defaults.",

@@ -18,6 +18,7 @@ from runner.config.naming import Scheme
 from runner.errors import AlreadyPublished, RegistryAnswerWrong, ReleaseError
 from runner.published.former import has_platform, inspect_image
 from runner.published.observed import ABSENT, Observation, Published, PublishedChart, observe
+from runner.run.clusters import clusters_of
 from runner.run.plan.model import DesiredArtifact, Kind, Plan, for_folder
 from runner.run.plan.release import (
     NOTHING_COMPARED,
@@ -27,7 +28,7 @@ from runner.run.plan.release import (
     without_commit,
 )
 from runner.run.publish.copy import published_artifact
-from runner.run.reporting import warn
+from runner.run.reporting import note, warn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -143,16 +144,20 @@ class Observed:
         """Lint, render and package the chart, check for what would make the build fail, and finish the plan.
 
         Raises:
-            ChartUnusable, ChartDisagrees: the chart may not be published.
+            ChartUnusable, ChartDisagrees, CrdsDiffer: the chart may not be published.
             BuildFailed, GoTooOld: the image cannot be built, which is seen without compiling.
         """
         desired, service = self.desired, self.service
         folder = tools.folder / service.name / "chart"
         folder.mkdir(parents=True)
-        chart = package_chart(prerequisites.source, desired.facts, desired.image_name, tools.helm, folder)
+        clusters = clusters_of(desired.inputs, service, prerequisites.source)
+        chart = package_chart(
+            prerequisites.source, desired.facts, desired.image_name, tools.helm, folder, clusters=clusters
+        )
         warn(tools, service.name, *chart.warnings)
+        note(tools, service.name, *chart.notes)
         if self.builds:
-            tools.builder.inspect(prerequisites.source, service.main_folder)
+            tools.builder.inspect(prerequisites.source, service.main_folder, desired.inputs.config.platforms)
         same_files = {
             name: has_same_files(chart, name, found.manifest, tools.registry, folder)
             for name, found in _without_revision(desired, self.observed).items()

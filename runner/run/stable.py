@@ -23,6 +23,7 @@ from runner.published.observed import (
     observe_name,
     unanswered,
 )
+from runner.run.clusters import clusters_of
 from runner.run.plan.model import DesiredArtifact, Kind, Plan, for_folder
 from runner.run.plan.stable import (
     Candidate,
@@ -34,7 +35,7 @@ from runner.run.plan.stable import (
     position_of,
 )
 from runner.run.publish.copy import published_artifact
-from runner.run.reporting import warn
+from runner.run.reporting import note, warn
 from runner.source.route import StablePath
 from runner.versions import semantic_version
 
@@ -128,13 +129,19 @@ class Observed:
         """Package the chart, take the image version's own chart where it is the same, and plan the move.
 
         Raises:
-            ChartUnusable, ChartDisagrees: the chart may not be published.
+            ChartUnusable, ChartDisagrees, CrdsDiffer: the chart may not be published.
         """
         desired, inputs = self.desired, self.desired.inputs
         folder = tools.folder / self.service.name / "chart"
         folder.mkdir(parents=True)
-        packaged = package_chart(prerequisites.source, desired.facts, desired.image_name, tools.helm, folder)
+        # A chart of an older image comes with that image's definitions, which this commit does not have beside it.
+        newest = desired.image_version == desired.version
+        clusters = clusters_of(inputs, self.service, prerequisites.source, with_crds=newest)
+        packaged = package_chart(
+            prerequisites.source, desired.facts, desired.image_name, tools.helm, folder, clusters=clusters
+        )
         warn(tools, self.service.name, *packaged.warnings)
+        note(tools, self.service.name, *packaged.notes)
         moves = inputs.settings.to_layout is None
         holder = self._holder(packaged, tools)
         chart = self._copy(holder, tools) if holder is not None else self._made(packaged, tools)

@@ -11,9 +11,11 @@ from runner.errors import BuildFailed
 from testbed.memory.calls import Calls
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from runner.builders.builder import BuildRequest
+    from runner.oci.manifest import Platform
 
 
 class MemoryBuilder:
@@ -37,7 +39,7 @@ class MemoryBuilder:
         """As a builder does."""
         return self.calls.carry_out("check", "", lambda: self._version)
 
-    def inspect(self, source: Path, main: str) -> None:
+    def inspect(self, source: Path, main: str, platforms: Sequence[Platform]) -> None:  # noqa: ARG002 - the protocol
         """Check that the folder of the main package exists, and nothing else."""
         self.calls.carry_out("inspect", main, lambda: _refuse_missing(source, main))
 

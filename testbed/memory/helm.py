@@ -6,17 +6,20 @@ import io
 import tarfile
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from runner.chart.archive import read_metadata
 from runner.chart.facts import VALUES_FILE
-from runner.chart.helm import NAMESPACE, RELEASE, Helm
+from runner.chart.helm import KUBERNETES, NAMESPACE, RELEASE, Helm
 from runner.chart.manifest import METADATA_KEYS
 from runner.chart.yaml_text import Mapped, YamlInvalid
 from runner.errors import ChartUnusable
 from testbed.memory.calls import Calls
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class MemoryHelm(Helm):
@@ -38,7 +41,7 @@ class MemoryHelm(Helm):
         """Return the configured version."""
         return self.calls.carry_out("version", "", lambda: self._version)
 
-    def lint(self, chart: Path) -> tuple[str, ...]:
+    def lint(self, chart: Path, kubernetes: str = KUBERNETES) -> tuple[str, ...]:  # noqa: ARG002 - as the real one
         """Return the configured warnings, where the chart has a name and a version."""
 
         def lint() -> tuple[str, ...]:
@@ -47,9 +50,14 @@ class MemoryHelm(Helm):
 
         return self.calls.carry_out("lint", chart.name, lint)
 
-    def render(self, chart: Path) -> tuple[Any, ...]:
+    def render(self, chart: Path, kubernetes: str = KUBERNETES) -> tuple[Any, ...]:  # noqa: ARG002 - as the real one
         """Return a Deployment that runs the image which the values name."""
         return self.calls.carry_out("render", chart.name, lambda: (_deployment(chart),))
+
+    def allowed(self, constraint: str, versions: Sequence[str], destination: Path) -> tuple[str, ...]:  # noqa: ARG002
+        """Return the versions of a constraint that is one version; a range means nothing to it."""
+        found = tuple(version for version in versions if version == constraint.removeprefix("="))
+        return self.calls.carry_out("allowed", constraint, lambda: found)
 
     def package(self, chart: Path, destination: Path) -> Path:
         """Package all files in a new folder, Chart.yaml written anew with its keys in the order of the alphabet."""

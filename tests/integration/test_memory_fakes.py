@@ -582,7 +582,7 @@ def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp("built")
     builder: Builder = MemoryBuilder() if request.param == "memory" else go_builder(folder)
     asked = request_in(folder)
-    builder.inspect(asked.source, asked.main)
+    builder.inspect(asked.source, asked.main, asked.platforms)
     return Built(builder, asked, builder.build(asked))
 
 
@@ -657,7 +657,7 @@ def test_image_stands_on_its_base(built: Built, tmp_path: Path) -> None:
 def test_main_that_is_not_there(built: Built, tmp_path: Path) -> None:
     """A main package whose folder is missing cannot be built, and is found to be missing without building."""
     with pytest.raises(BuildFailed, match=r"there is no folder \./cmd/other"):
-        built.builder.inspect(built.request.source, "./cmd/other")
+        built.builder.inspect(built.request.source, "./cmd/other", built.request.platforms)
     with pytest.raises(BuildFailed, match=r"there is no folder \./cmd/other"):
         built.builder.build(replace(built.request, main="./cmd/other", folder=tmp_path))
 

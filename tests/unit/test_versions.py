@@ -24,6 +24,7 @@ from runner.versions import (
     highest_release,
     is_read_by_helm,
     is_too_large,
+    kubernetes_version,
     plain_version,
     release_tag,
     semantic_version,
@@ -477,6 +478,26 @@ VERSIONS = {
     "v1-stable-20260101T000000Z-0123abc": "va-stable-aaaaaaaaTaaaaaaZ-aaaaaaa",
 }
 """Versions and tags, with the same with letters for digits: an expression that takes both is of something else."""
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [("1.36", "1.36.0"), ("v1.36.2", "1.36.2"), ("1.0", "1.0.0"), (f"1.{LARGEST_NUMBER}", f"1.{LARGEST_NUMBER}.0")],
+)
+def test_version_of_kubernetes(text: str, version: str) -> None:
+    """A patch that is left out is the first."""
+    assert kubernetes_version(text) == version
+    assert kubernetes_version(version) == version
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1", "1.36.2.1", "01.2", "1.36-eks", "latest", "1.3\u0663", f"1.{2**64}", "1.36\n"]
+)
+def test_no_version_of_kubernetes(text: str) -> None:
+    """A text that is none, or that Helm cannot read, is refused."""
+    with pytest.raises(ValueError, match="is not a version of Kubernetes"):
+        kubernetes_version(text)
+
 
 GRAMMARS_OF_OTHERS = {"runner.builders.gomodule": "of Go's own versions", "runner.chart.helm": "of Helm's own version"}
 

@@ -597,6 +597,176 @@ def test_the_nearest_module_is_compiled(tmp_path: Path) -> None:
     assert run_program(tmp_path, members(made.artifact, 0, 3)["bin/controller"][1]) == RELEASE
 
 
+OWN_MODULE = f"module {MODULE}/cmd/controller\n\ngo 1.24\n\n"
+ROOT_NEEDED = f"require {MODULE} v0.0.0-00010101000000-000000000000\n"
+"""What makes cmd/controller a module of its own that takes pkg/version from the root's."""
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"cmd/controller/go.mod": f"{OWN_MODULE}{ROOT_NEEDED}\nreplace {MODULE} => ../..\n"},
+        {
+            "cmd/controller/go.mod": OWN_MODULE,
+            "go.work": "go 1.24\n\nuse (\n\t. // the root\n\t./cmd/controller\n)\n",
+        },
+        {
+            "go.mod": "module example.com/none\n\ngo 1.24\n",
+            "pkg/version/go.mod": f"module {MODULE}/pkg/version\n\ngo 1.24\n",
+            "cmd/controller/go.mod": f"{OWN_MODULE}{ROOT_NEEDED}\nreplace {MODULE} => ../../replaced\n".replace(
+                ROOT_NEEDED, ROOT_NEEDED.replace(MODULE, f"{MODULE}/pkg/version")
+            ).replace(f"{MODULE} => ../../replaced", f"{MODULE}/pkg/version => ../../pkg/version"),
+        },
+        {
+            "cmd/controller/go.mod": f"{OWN_MODULE}{ROOT_NEEDED}\nreplace {MODULE} => ../..\n",
+            "cmd/controller/vendor/modules.txt": (
+                f"# {MODULE} v0.0.0-00010101000000-000000000000 => ../..\n## explicit; go 1.24\n{MODULE}/pkg/version\n"
+                f"# {MODULE} => ../..\n"
+            ),
+            f"cmd/controller/vendor/{MODULE}/pkg/version/version.go": VERSION,
+        },
+        {
+            "cmd/controller/go.mod": f"{OWN_MODULE}{ROOT_NEEDED.replace('v0.0.0-00010101000000-000000000000', 'v1.0.0')}",
+            "cmd/controller/vendor/modules.txt": f"# {MODULE} v1.0.0\n## explicit; go 1.24\n{MODULE}/pkg/version\n",
+            f"cmd/controller/vendor/{MODULE}/pkg/version/version.go": VERSION,
+        },
+    ],
+    ids=["replaced", "workspace", "module-of-its-own", "vendored-and-replaced", "vendored"],
+)
+def test_the_version_package_may_be_in_another_module(tmp_path: Path, changes: Mapping[str, str | None]) -> None:
+    """It is stamped wherever it lies in what the program is made of: replaced, in a workspace, or vendored."""
+    made = build(tmp_path, changes)
+    assert run_program(tmp_path, members(made.artifact, 0, 3)["bin/controller"][1]) == RELEASE
+    assert made.inputs.get("workspace") == ("go.work" if "go.work" in changes else None)
+
+
+def test_the_nearest_version_package_is_stamped(tmp_path: Path) -> None:
+    """Where the main package's module has one, that of another module is left as it is."""
+    root = VERSION.replace('= "unknown"', '= "of the root"')
+    both = MAIN.replace('"fmt"\n', f'"fmt"\n\n\tother "{MODULE}/pkg/version"\n').replace(
+        f'"{MODULE}/pkg/version"\n)', f'"{MODULE}/cmd/controller/pkg/version"\n)'
+    )
+    made = build(
+        tmp_path,
+        {
+            "pkg/version/version.go": root,
+            "cmd/controller/pkg/version/version.go": VERSION,
+            "cmd/controller/main.go": both.replace("version.BuildDate)", "version.BuildDate, other.BuildDate)"),
+            "cmd/controller/go.mod": f"{OWN_MODULE}{ROOT_NEEDED}\nreplace {MODULE} => ../..\n",
+        },
+    )
+    assert run_program(tmp_path, members(made.artifact, 0, 3)["bin/controller"][1]) == f"{RELEASE} of the root"
+
+
+def test_a_module_beside_the_repository_is_refused(tmp_path: Path) -> None:
+    """What go.mod takes from a folder that only this machine has is not in the commit."""
+    write_source(tmp_path / "elsewhere", {"go.mod": "module example.com/d\n\ngo 1.24\n"})
+    error = refused(
+        tmp_path,
+        {
+            "go.mod": f"module {MODULE}\n\ngo 1.24\n\nrequire example.com/d v0.0.0\n"
+            "replace example.com/d => ../elsewhere\n",
+            "pkg/version/more.go": 'package version\n\nimport _ "example.com/d/pkg/version"\n',
+        },
+    )
+    assert isinstance(error, BuildFailed)
+    assert error.cause.startswith("example.com/d/pkg/version lies in ")
+    assert error.cause.endswith("outside of the repository: the commit does not hold it")
+
+
+POINTER = (
+    "version https://git-lfs.github.com/spec/v1\n"
+    "oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n"
+)
+EMBEDDING = 'package version\n\nimport "embed"\n\n//go:embed data\nvar Data embed.FS\n'
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"pkg/version/more.go": EMBEDDING, "pkg/version/data/model.bin": POINTER}, "pkg/version/data/model.bin"),
+        ({"pkg/version/more.go": POINTER}, "pkg/version/more.go"),
+        ({"pkg/version/more_linux.go": POINTER}, "pkg/version/more_linux.go"),
+        ({"pkg/version/more_test.go": POINTER}, "pkg/version/more_test.go"),
+        ({"pkg/version/object.syso": POINTER}, "pkg/version/object.syso"),
+        ({"ATTRIBUTION.md": POINTER}, "ATTRIBUTION.md"),
+        ({"go.mod": POINTER}, "go.mod"),
+        (
+            {"pkg/version/more.go": EMBEDDING, "pkg/version/data/a": "a", "pkg/version/data/sub": None},
+            "pkg/version/data/sub",
+        ),
+        ({"pkg/version/more.go": f'package version\n\nimport _ "{MODULE}/sub/x"\n', "sub": None}, "sub"),
+        (
+            {
+                "go.mod": f"module {MODULE}\n\ngo 1.24\n\nrequire example.com/d v0.0.0\n"
+                "replace example.com/d => ./sub\n",
+                "pkg/version/more.go": 'package version\n\nimport _ "example.com/d"\n',
+                "sub": None,
+            },
+            "sub",
+        ),
+        (
+            {
+                "cmd/controller/go.mod": OWN_MODULE,
+                "go.work": "go 1.24\nuse .\nuse ./cmd/controller\n",
+                "pkg/version/more.go": EMBEDDING,
+                "pkg/version/data/model.bin": POINTER,
+            },
+            "pkg/version/data/model.bin",
+        ),
+    ],
+    ids=[
+        *(
+            "embedded",
+            "compiled",
+            "for-the-platform",
+            "test-beside",
+            "object",
+            "licence",
+            "go.mod",
+            "embedded-submodule",
+        ),
+        *("imported-submodule", "replaced-submodule", "workspace"),
+    ],
+)
+def test_what_the_commit_only_points_to_is_named_before_building(
+    tmp_path: Path, changes: Mapping[str, str | None], named: str
+) -> None:
+    """A pointer or submodule that the program is made of is seen without compiling; None makes an empty folder."""
+    source = write_source(tmp_path / "source", changes)
+    for path in (path for path, text in changes.items() if text is None):
+        (source / path).mkdir(parents=True)
+    with pytest.raises(BuildFailed, match="the program needs what is not there") as caught:
+        builder(tmp_path).inspect(source, "./cmd/controller", (HERE,))
+    assert f"{named} is a" in caught.value.cause
+    assert "the commit does not hold its content" in caught.value.cause
+    assert caught.value.exit_code == 6
+
+
+def test_pointers_that_the_program_does_not_need_stop_nothing(tmp_path: Path) -> None:
+    """Pictures, tests, other platforms' files and folders that nothing embeds may be pointers."""
+    source = write_source(
+        tmp_path / "source",
+        {
+            "docs/picture.png": POINTER,
+            "pkg/other/other_test.go": POINTER,
+            "pkg/version/more_windows.go": POINTER,
+            "pkg/version/data/model.bin": POINTER,
+            "examples/main.go": POINTER,
+        },
+    )
+    (source / "third_party" / "module").mkdir(parents=True)
+    (source / "somewhere").symlink_to("/etc")
+    builder(tmp_path).inspect(source, "./cmd/controller", (HERE,))
+    assert builder(tmp_path).build(request_for(tmp_path, source)).inputs["builder"] == "go"
+
+
+def test_without_pointers_go_is_not_asked(tmp_path: Path) -> None:
+    """Looking at a tree that holds everything runs nothing but the check of Go's version."""
+    builder(tmp_path).inspect(write_source(tmp_path / "source"), "./cmd/controller", (HERE,))
+    assert "go list" not in log_of(tmp_path)
+
+
 def test_one_platform_still_makes_an_index(tmp_path: Path) -> None:
     """An image for one platform has an index with one entry."""
     layout = build(tmp_path).artifact

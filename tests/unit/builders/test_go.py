@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
-PACKAGE = GoPackage("example.com/controller/pkg/version", "version", frozenset(VARIABLES))
+PACKAGE = GoPackage("example.com/controller/pkg/version", "version", "example.com/controller")
 REQUEST = BuildRequest(
     service="s3",
     source=Path("source"),

@@ -9,10 +9,14 @@ from hypothesis import strategies as st
 from runner.builders.gomodule import (
     VARIABLES,
     GoPackage,
+    Reach,
     find_module,
+    find_workspace,
     go_directive,
     go_order,
+    module_path,
     string_variables,
+    used_modules,
     version_packages,
 )
 from runner.errors import BuildFailed
@@ -154,8 +158,11 @@ def test_any_text_is_read_to_its_end(source: str) -> None:
 )
 def test_the_version_package_is_found(packages: dict[str, frozenset[str]], wanted: list[str]) -> None:
     """pkg/version is taken where it has all variables, else whatever has all of them."""
-    listed = [GoPackage(f"{MODULE}/{path}", path.rpartition("/")[2], names) for path, names in packages.items()]
-    assert [package.path for package in version_packages(MODULE, listed)] == [f"{MODULE}/{path}" for path in wanted]
+    listed = [
+        GoPackage(f"{MODULE}/{path}", path.rpartition("/")[2], MODULE).with_variables(names)
+        for path, names in packages.items()
+    ]
+    assert [package.path for package in version_packages(listed)] == [f"{MODULE}/{path}" for path in wanted]
 
 
 @pytest.mark.parametrize(
@@ -170,7 +177,7 @@ def test_the_version_package_is_found(packages: dict[str, frozenset[str]], wante
 )
 def test_symbols_are_called_what_the_linker_calls_them(path: str, name: str, linked: str, symbol: str) -> None:
     """The linker knows the main package as main, and writes a dot of the last part of a path as %2e."""
-    package = GoPackage(path, name, ALL)
+    package = GoPackage(path, name, MODULE)
     assert package.linked_as == linked
     assert package.symbol("GitCommit") == symbol
 
@@ -235,3 +242,61 @@ def test_a_module_above_the_tree_is_not_taken(tmp_path: Path) -> None:
     source = write(tmp_path / "source", "cmd/main.go")
     with pytest.raises(BuildFailed, match=r"no go\.mod in cmd or above"):
         find_module(source, "cmd")
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("module example.com/a\n\ngo 1.25\n", "example.com/a"),
+        ('// a controller\nmodule "example.com/a" // it\n', "example.com/a"),
+        ("go 1.25\n", ""),
+    ],
+)
+def test_the_modules_path_is_read(text: str, path: str) -> None:
+    """Quoted or not, what follows the word is the path."""
+    assert module_path(text) == path
+
+
+@pytest.mark.parametrize(
+    ("text", "folders"),
+    [
+        ("go 1.24\n\nuse .\nuse ./cmd/controller // it\n", (".", "./cmd/controller")),
+        ('go 1.24\nuse (\n\t. // root\n\n\t"./a b"\n)\nuse ./c\n', (".", "./a b", "./c")),
+        ("go 1.24\n// use ./a\nreplace a => ./use\n", ()),
+    ],
+)
+def test_the_folders_of_a_workspace_are_read(text: str, folders: tuple[str, ...]) -> None:
+    """In blocks or on lines of their own, with remarks or in quotes."""
+    assert used_modules(text) == folders
+
+
+def test_the_workspace_is_the_nearest_that_names_the_module(tmp_path: Path) -> None:
+    """It is looked for in the tree alone; vendored modules lie beside it."""
+    source = write(tmp_path / "source", "go.mod", "cmd/go.mod", "cmd/main.go", "other/go.mod", "other/main.go")
+    (tmp_path / "go.work").write_text("go 1.24\nuse ./source/cmd\n")
+    module = find_module(source, "cmd")
+    assert find_workspace(source, module) is None
+    (source / "go.work").write_text("go 1.24\nuse ./cmd\n")
+    found = find_workspace(source, module)
+    assert found is not None
+    assert (found.work, found.folder, found.mode) == (source / "go.work", module.folder, "-mod=readonly")
+    write(source, "vendor/modules.txt")
+    vendored = find_workspace(source, module)
+    assert vendored is not None
+    assert vendored.mode == "-mod=vendor"
+    assert find_workspace(source, find_module(source, "other")) is None
+
+
+@pytest.mark.parametrize(
+    ("package", "reach"),
+    [
+        (GoPackage("a/pkg/version", "version", "a"), Reach.OWN),
+        (GoPackage("b/pkg/version", "version", "b"), Reach.HELD),
+        (GoPackage("b/pkg/version", "version", "b", "v1.0.0"), Reach.REQUIRED),
+        (GoPackage("b/pkg/version", "version", "b", "v1.0.0", held=False), Reach.REQUIRED),
+        (GoPackage("b/pkg/version", "version", "b", held=False), Reach.REQUIRED),
+    ],
+)
+def test_packages_are_near_or_far(package: GoPackage, reach: Reach) -> None:
+    """The main package's module comes first, then what the repository holds, then what is required."""
+    assert package.reach("a") is reach

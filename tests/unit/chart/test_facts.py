@@ -73,3 +73,13 @@ def test_a_fact_that_is_not_text_is_refused(chart: bytes, values: bytes, problem
 def test_a_quoted_number_is_text() -> None:
     """A tag written "1.10" stays 1.10."""
     assert read_chart_facts("helm", CHART, VALUES.replace(b"1.2.3", b"'1.10'")).image_tag == "1.10"
+
+
+@pytest.mark.parametrize("file", ["Chart.yaml", "values.yaml"])
+def test_a_file_that_the_commit_only_points_to_is_missing(file: str) -> None:
+    """A pointer of Git LFS in the place of either file is told as one."""
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{64 * 'a'}\nsize 1\n".encode()
+    bodies = {"Chart.yaml": CHART, "values.yaml": VALUES, file: pointer}
+    with pytest.raises(ChartMissing, match=rf"helm/{file} is a Git LFS pointer: the commit does not hold") as refused:
+        read_chart_facts("helm", *bodies.values())
+    assert refused.value.remedy.startswith("Commit the content itself")

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from runner.chart.archive import PackagedChart, files_of, pack
+from runner.chart.crds import Expected
 from runner.chart.facts import read_chart_facts
-from runner.chart.packaging import has_same_files, package_chart
-from runner.errors import ChartDisagrees, ChartUnusable, RegistryAnswerWrong
+from runner.chart.packaging import Clusters, has_same_files, package_chart, read_crds
+from runner.errors import ChartDisagrees, ChartUnusable, CrdsDiffer, RegistryAnswerWrong
 from runner.oci.manifest import HELM_CHART, HELM_CONFIG, OCI_LAYER, OCI_MANIFEST, Manifest, digest_of
 from runner.oci.name import Name
 from testbed.base_images import write_blob
@@ -87,7 +88,7 @@ def test_warnings_in_order(source: Path, folder: Path) -> None:
     helm = MemoryHelm(warnings=("icon is missing",))
     proxy = {"name": "proxy", "image": "registry.example/proxy:2"}
     containers = [{"name": "controller", "image": str(STAGED)}, proxy]
-    pod = {"kind": "Pod", "metadata": {"name": "x"}, "spec": {"containers": containers}}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}, "spec": {"containers": containers}}
     helm.calls.intervene("render", lambda: (pod,), when="instead")
     assert package_chart(source, FACTS, STAGED, helm, folder).warnings == (
         f"services/s3/helm/templates/NOTES.txt:1: still names {PRODUCTION}:1.2.3",
@@ -127,6 +128,62 @@ def test_links_stay_links(source: Path, folder: Path) -> None:
     with pytest.raises(ChartUnusable, match="a link"):
         package_chart(source, FACTS, IMAGE, helm, folder)
     assert seen == [True]
+
+
+def test_chart_for_several_clusters(source: Path, folder: Path) -> None:
+    """The chart is linted and rendered for each version, packaged once, and a warning of each is given once."""
+    helm = MemoryHelm(warnings=("icon is missing",))
+    packaged = package_chart(source, FACTS, IMAGE, helm, folder, clusters=Clusters(("1.35.0", "1.36.0")))
+    assert packaged.warnings == ("helm lint: icon is missing",)
+    assert [call.method for call in helm.calls.made] == ["lint", "render", "lint", "render", "package"]
+
+
+def test_chart_for_newer_clusters_only(source: Path, folder: Path) -> None:
+    """A chart that its kubeVersion keeps from the usual cluster is rendered for one that it allows, with a note."""
+    file = source / FACTS.folder / "Chart.yaml"
+    file.write_bytes(file.read_bytes() + b"kubeVersion: 1.37.0\n")
+    packaged = package_chart(source, FACTS, IMAGE, MemoryHelm(), folder)
+    assert packaged.notes == ("the chart is rendered for Kubernetes 1.37.0, as its kubeVersion is 1.37.0",)
+
+
+CRD = b"apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: a.b}\nspec: {group: b}\n"
+
+
+def write(folder: Path, body: bytes) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.write_bytes(body)
+
+
+def test_definitions_of_the_repository(source: Path, folder: Path) -> None:
+    """What config/crd has is read by its path in the repository; other files, pointers and links outwards are not."""
+    bases = source / "services/s3/config/crd/bases"
+    write(bases / "a.yaml", CRD)
+    write(bases / "README.md", b"a")
+    write(
+        bases / "pointer.yaml", f"version https://git-lfs.github.com/spec/v1\noid sha256:{64 * 'a'}\nsize 1\n".encode()
+    )
+    write(source.parent / "secret.yaml", b"a: b")
+    (bases / "link.yaml").symlink_to(source.parent / "secret.yaml")
+    write(source / "services/s3/config/crd/common/bases/c.json", b"{}")
+    write(source / "services/s3/config/crd/kustomization.yaml", b"patches: []\n")
+    expected = read_crds(source, "services/s3", complete=True)
+    assert expected.own == {"services/s3/config/crd/bases/a.yaml": CRD}
+    assert expected.common == {"services/s3/config/crd/common/bases/c.json": b"{}"}
+    assert (expected.complete, expected.patched) == (True, True)
+    assert read_crds(source, ".", complete=False) == Expected(complete=False)
+    with pytest.raises(
+        CrdsDiffer, match=r"a\.b of services/s3/config/crd/bases/a\.yaml is missing in services/s3/helm/crds"
+    ):
+        package_chart(source, FACTS, IMAGE, MemoryHelm(), folder, clusters=Clusters(crds=expected))
+
+
+def test_definitions_at_the_root(source: Path, folder: Path) -> None:
+    """A service at the repository's root has them there, and a chart that brings them passes."""
+    write(source / "config/crd/bases/a.yaml", CRD)
+    write(source / FACTS.folder / "crds/a.yaml", CRD)
+    expected = read_crds(source, ".", complete=True)
+    assert expected.own == {"config/crd/bases/a.yaml": CRD}
+    assert package_chart(source, FACTS, IMAGE, MemoryHelm(), folder, clusters=Clusters(crds=expected)).warnings == ()
 
 
 # --- comparing --------------------------------------------------------------------------------------------------------

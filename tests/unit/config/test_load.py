@@ -107,7 +107,9 @@ def test_all_keys_are_read() -> None:
         "build: {builder: go, base_image: scratch, go: /opt/go/bin/go, helm: helm3, parallel: 8}\n"
         "services: {s3: {naming: seed}, sns: }\n"
         "adopt: {}\naws: {}\nprow:\n"
+        "chart: {kube_versions: [1.36.2, '1.35', v1.34.0]}\n"
     )
+    assert config.kube_versions == ("1.36.2", "1.35.0", "1.34.0")
     assert config.naming == (PRESETS["repo-per-service"],)
     assert config.chart_names == ("{service}-chart",)
     assert config.platforms == (Platform("linux", "arm", "v7"),)
@@ -221,6 +223,13 @@ PROBLEMS = {
     "text for a number": ("build: {parallel: '2'}", "2: build.parallel must be a whole number, not the text '2'"),
     "truth for a number": ("build: {parallel: yes}", "2: build.parallel must be a whole number, not true"),
     "fraction": ("build: {parallel: 1.5}", "2: build.parallel must be a whole number, not the number 1.5"),
+    "no cluster": ("chart: {kube_versions: [latest]}", "2: chart.kube_versions[0]: 'latest' is not a version of"),
+    "half a cluster": ("chart: {kube_versions: [1.36]}", "2: chart.kube_versions[0] must be text, not the number 1.36"),
+    "one cluster twice": (
+        "chart: {kube_versions: [1.36.0, '1.36']}",
+        "2: chart.kube_versions: '1.36.0' is in this list twice",
+    ),
+    "no clusters": ("chart: {kube_versions: []}", "2: chart.kube_versions: at least one entry is needed"),
     "too few": ("build: {parallel: 0}", "2: build.parallel: Input should be greater than or equal to 1"),
     "number for text": ("build: {helm: 3}", "2: build.helm must be text, not the number 3"),
     "nothing for text": ("build:\n  go:", "3: build.go must be text, not nothing"),

@@ -297,8 +297,8 @@ def test_builder_notes_and_fails(tmp_path: Path) -> None:
     (tmp_path / "cmd").mkdir()
     builder = MemoryBuilder("9.9", ("look",))
     builder.calls.intervene("inspect", raising(BuildFailed("as asked")), skip=1)
-    builder.inspect(tmp_path, "cmd")
+    builder.inspect(tmp_path, "cmd", ())
     with pytest.raises(BuildFailed, match="as asked"):
-        builder.inspect(tmp_path, "cmd")
+        builder.inspect(tmp_path, "cmd", ())
     assert builder.check() == "9.9"
     assert builder.calls.made == [("inspect", "cmd"), ("inspect", "cmd"), ("check", "")]
