@@ -598,14 +598,14 @@ def test_the_nearest_module_is_compiled(tmp_path: Path) -> None:
 
 
 OWN_MODULE = f"module {MODULE}/cmd/controller\n\ngo 1.24\n\n"
-ROOT_NEEDED = f"require {MODULE} v0.0.0-00010101000000-000000000000\n"
+OF_ROOT = f"require {MODULE} v0.0.0-00010101000000-000000000000\n"
 """What makes cmd/controller a module of its own that takes pkg/version from the root's."""
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"cmd/controller/go.mod": f"{OWN_MODULE}{ROOT_NEEDED}\nreplace {MODULE} => ../..\n"},
+        {"cmd/controller/go.mod": f"{OWN_MODULE}{OF_ROOT}\nreplace {MODULE} => ../..\n"},
         {
             "cmd/controller/go.mod": OWN_MODULE,
             "go.work": "go 1.24\n\nuse (\n\t. // the root\n\t./cmd/controller\n)\n",
@@ -613,12 +613,12 @@ ROOT_NEEDED = f"require {MODULE} v0.0.0-00010101000000-000000000000\n"
         {
             "go.mod": "module example.com/none\n\ngo 1.24\n",
             "pkg/version/go.mod": f"module {MODULE}/pkg/version\n\ngo 1.24\n",
-            "cmd/controller/go.mod": f"{OWN_MODULE}{ROOT_NEEDED}\nreplace {MODULE} => ../../replaced\n".replace(
-                ROOT_NEEDED, ROOT_NEEDED.replace(MODULE, f"{MODULE}/pkg/version")
+            "cmd/controller/go.mod": f"{OWN_MODULE}{OF_ROOT}\nreplace {MODULE} => ../../replaced\n".replace(
+                OF_ROOT, OF_ROOT.replace(MODULE, f"{MODULE}/pkg/version")
             ).replace(f"{MODULE} => ../../replaced", f"{MODULE}/pkg/version => ../../pkg/version"),
         },
         {
-            "cmd/controller/go.mod": f"{OWN_MODULE}{ROOT_NEEDED}\nreplace {MODULE} => ../..\n",
+            "cmd/controller/go.mod": f"{OWN_MODULE}{OF_ROOT}\nreplace {MODULE} => ../..\n",
             "cmd/controller/vendor/modules.txt": (
                 f"# {MODULE} v0.0.0-00010101000000-000000000000 => ../..\n## explicit; go 1.24\n{MODULE}/pkg/version\n"
                 f"# {MODULE} => ../..\n"
@@ -626,7 +626,7 @@ ROOT_NEEDED = f"require {MODULE} v0.0.0-00010101000000-000000000000\n"
             f"cmd/controller/vendor/{MODULE}/pkg/version/version.go": VERSION,
         },
         {
-            "cmd/controller/go.mod": f"{OWN_MODULE}{ROOT_NEEDED.replace('v0.0.0-00010101000000-000000000000', 'v1.0.0')}",
+            "cmd/controller/go.mod": f"{OWN_MODULE}{OF_ROOT.replace('v0.0.0-00010101000000-000000000000', 'v1.0.0')}",
             "cmd/controller/vendor/modules.txt": f"# {MODULE} v1.0.0\n## explicit; go 1.24\n{MODULE}/pkg/version\n",
             f"cmd/controller/vendor/{MODULE}/pkg/version/version.go": VERSION,
         },
@@ -652,7 +652,7 @@ def test_the_nearest_version_package_is_stamped(tmp_path: Path) -> None:
             "pkg/version/version.go": root,
             "cmd/controller/pkg/version/version.go": VERSION,
             "cmd/controller/main.go": both.replace("version.BuildDate)", "version.BuildDate, other.BuildDate)"),
-            "cmd/controller/go.mod": f"{OWN_MODULE}{ROOT_NEEDED}\nreplace {MODULE} => ../..\n",
+            "cmd/controller/go.mod": f"{OWN_MODULE}{OF_ROOT}\nreplace {MODULE} => ../..\n",
         },
     )
     assert run_program(tmp_path, members(made.artifact, 0, 3)["bin/controller"][1]) == f"{RELEASE} of the root"
