@@ -30,8 +30,14 @@ if TYPE_CHECKING:
 
 PORT, API_PORT = 8484, 8485
 VERSION, NEXT = "1.2.3", "1.3.0"
-REPOSITORIES = ("controller", "chart", "widget-chart")
-"""What a release of the sample writes to."""
+PARAMETER = "/ack/prow/cd/public_ecr/publish_role"
+AWS = f"""\
+aws:
+  kind: ecr-public
+  publish_role: {{parameter: {PARAMETER}}}
+  catalog: {ROOT / "config" / "catalog.yaml"}
+"""
+"""What a configuration needs to release to a registry whose host is not AWS's own."""
 OTHERS = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN")
 """What would let the SDK be somebody else."""
 LOOK_SECONDS = 0.2
@@ -63,15 +69,16 @@ def _run(run: Path, port: int, api_port: int) -> None:
     helm = find_program("helm4")
     shutil.rmtree(run, ignore_errors=True)
     with ecr_public(run / "servers", port=port, api_port=api_port) as ecr:
-        ecr.create(*REPOSITORIES)
+        ecr.put_parameter(PARAMETER, f"arn:aws:iam::{ecr.state.account.number}:role/publisher")
         repository = make_repository(run / "widget-controller", registry=ecr.namespace, version=VERSION)
         repository.stable(VERSION)
         repository.release(NEXT)
         configuration = run / "jobs.yaml"
-        configuration.write_text(CONFIGURATION.format(registry=ecr.namespace, helm=helm), encoding="utf-8")
+        configured = CONFIGURATION.format(registry=ecr.namespace, helm=helm) + AWS
+        configuration.write_text(configured, encoding="utf-8")
         environment = {
             **ecr.environment,
-            "DOCKER_CONFIG": str(ecr.write_docker_config(run / "docker")),
+            "DOCKER_CONFIG": str(run / "no-login"),
             "REPO_OWNER": OWNER,
             "REPO_NAME": repository.name,
             "ARTIFACTS": str(run / "artifacts"),
@@ -100,7 +107,7 @@ def _introduce(ecr: EcrPublic, run: Path, repository: SampleRepository) -> None:
   SSM, STS    {ecr.endpoints["sts"]}
   controller  {folder}
 
-In another shell, release v{VERSION} with the login of the user AWS that is in {_from_here(run)}/docker:
+In another shell, release v{VERSION} from an empty account, as the role that SSM names:
 
   . {_from_here(run)}/environment
   cd {folder} && git checkout --quiet v{VERSION}
