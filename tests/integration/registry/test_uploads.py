@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
-from runner.errors import RegistryAnswerWrong, RegistryFailed, TagImmutable
+from runner.errors import RegistryAnswerWrong, RegistryFailed
 from runner.oci.artifact import Blob, FileSource, RemoteSource
 from runner.oci.manifest import OCI_INDEX, OCI_LAYER, Manifest, Platform
 from runner.oci.messages import Request
@@ -167,32 +166,6 @@ def test_a_repository_that_must_be_made_first_is_named(faulty: FaultProxy, conne
     with pytest.raises(RegistryFailed, match=r"new/blobs/uploads/: HTTP 404 \(NAME_UNKNOWN") as raised:
         connect().send_blob(at(faulty.host, "new"), layer)
     assert "Create the repository" in raised.value.remedy
-
-
-IMMUTABLE = {
-    "ecr": (
-        400,
-        "TAG_INVALID",
-        (
-            "The image tag 'v1' already exists in the 'ack/chart' repository and cannot be overwritten because the"
-            " repository is immutable."
-        ),
-    ),
-    "harbor": (412, "PRECONDITION", "Failed to process request due to 'chart:v1' configured as immutable."),
-}
-
-
-@pytest.mark.parametrize(("status", "code", "message"), IMMUTABLE.values(), ids=IMMUTABLE)
-def test_a_tag_that_never_changes_is_a_conflict(
-    faulty: FaultProxy, connect: Connect, status: int, code: str, message: str
-) -> None:
-    """A registry whose tags are immutable, and which has this one, gives a conflict at once, in its own words."""
-    body = json.dumps({"errors": [{"code": code, "message": message}]}).encode()
-    faulty.answer(status, method="PUT", headers={"Content-Type": "application/json"}, body=body)
-    with pytest.raises(TagImmutable, match=rf"HTTP {status} \({code}: .*immutable") as raised:
-        connect().put_manifest(at(faulty.host), "v1", MANIFEST)
-    assert raised.value.exit_code == 5
-    assert faulty.count("PUT") == 1
 
 
 def test_access_is_asked_for_once(proxy: FaultProxy, connect: Connect, layer: Blob) -> None:
