@@ -45,22 +45,28 @@ class RetryPolicy:
         return min(doubled, self.longest_pause) * (1.0 - chance / 2.0)
 
 
-def read_retry_after(value: str | None, now: float) -> float | None:
+def read_retry_after(value: str | None, now: float, *, date: str | None = None) -> float | None:
     """Read a Retry-After header, which is seconds or an HTTP date (RFC 9110, 10.2.3); None when it is neither.
 
     Args:
         value: the header, if there was one.
-        now: seconds since the epoch.
+        now: seconds since the epoch, by this machine's clock.
+        date: the answer's Date header, if there was one: what the host's own clock says counts before this machine's.
     """
     if value is None:
         return None
     if value.strip().isascii() and value.strip().isdigit():
         return float(value.strip())
+    when, answered = _read_date(value), None if date is None else _read_date(date)
+    return None if when is None else max(0.0, when - (now if answered is None else answered))
+
+
+def _read_date(value: str) -> float | None:
+    """An HTTP date as seconds since the epoch; None when it is none."""
     try:
-        when = email.utils.parsedate_to_datetime(value)
-    except ValueError:
+        return email.utils.parsedate_to_datetime(value).timestamp()
+    except (ValueError, OverflowError):
         return None
-    return max(0.0, when.timestamp() - now)
 
 
 def repeat(step: Callable[[int], Result], policy: RetryPolicy, patience: Patience) -> Result:

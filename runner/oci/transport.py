@@ -325,7 +325,7 @@ def _refuse_transient(response: Response) -> None:
         raise TransientFailure(
             request,
             describe_answer(status, headers, body),
-            retry_after=read_retry_after(headers.get("Retry-After"), time.time()),
+            retry_after=read_retry_after(headers.get("Retry-After"), time.time(), date=headers.get("Date")),
             wait=wait,
         )
 

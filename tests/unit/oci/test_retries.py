@@ -43,6 +43,15 @@ def test_retry_after_is_seconds_or_a_date(value: str | None, expected: float | N
     assert read_retry_after(value, NOW) == expected
 
 
+@given(st.floats(-86400, 86400), st.text(max_size=30))
+def test_a_date_counts_from_the_answers_own(skew: float, garbled: str) -> None:
+    """However wrong this machine's clock is, the pause is what the host's clock says; without that, this one counts."""
+    wanted, answered = (email.utils.formatdate(NOW + seconds, usegmt=True) for seconds in (20, 0))
+    assert read_retry_after(wanted, NOW + skew, date=answered) == 20.0
+    if email.utils.parsedate(garbled) is None:
+        assert read_retry_after(wanted, NOW, date=garbled) == 20.0
+
+
 @given(st.text(max_size=30))
 def test_any_retry_after_can_be_read(value: str) -> None:
     """No header makes reading Retry-After fail, and no wait is negative."""
