@@ -79,7 +79,7 @@ def test_a_registry_whose_users_see_it_later(harness: ReleaseHarness) -> None:
     harness.proxy.intervene(
         lambda: harness.proxy.fail(404, method="GET", path="/manifests/", times=3, code="MANIFEST_UNKNOWN"),
         method="GET",
-        path=rf"/manifests/{ALIAS.rpartition(':')[2]}$",
+        path=f"/{ALIAS.replace(':', '/manifests/')}$",
         skip=3,
     )
     ended = release(harness, harness.host, "true")
