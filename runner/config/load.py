@@ -107,7 +107,8 @@ class Config:
     """All that ``jobs.yaml`` says, defaults filled in.
 
     ``digest`` is that of the file's bytes. ``given`` are the keys that stand in the file (``registry``, ``build.helm``
-    …), so that the plan can tell a setting from a default. ``catalog`` is what ``aws.catalog`` names. ``kube_versions``
+    …), so that the plan can tell a setting from a default. ``catalog`` is what ``aws.catalog`` names;
+    ``catalog_absent`` the error for whoever needs it where there is no such file. ``kube_versions``
     are those of Kubernetes that charts are rendered for, MAJOR.MINOR.PATCH; empty where the file has none.
     """
 
@@ -124,6 +125,7 @@ class Config:
     adopt: tuple[AdoptRule, ...] = ()
     aws: AwsSection = field(default_factory=AwsSection)
     catalog: Catalog | None = None
+    catalog_absent: ConfigurationInvalid | None = field(default=None, compare=False)
     verify: VerifySection = field(default_factory=VerifySection)
     kube_versions: tuple[str, ...] = ()
 
@@ -165,7 +167,10 @@ def parse_config(body: bytes, path: Path) -> Config:
     ]
     if conflicts:
         _refuse(path, conflicts)
-    return replace(config, catalog=_catalog(config, document))
+    catalog = _catalog(config, document)
+    if isinstance(catalog, ConfigurationInvalid):
+        return replace(config, catalog_absent=catalog)
+    return replace(config, catalog=catalog)
 
 
 def _read(path: Path) -> bytes:
@@ -173,13 +178,16 @@ def _read(path: Path) -> bytes:
         return file.read(_SIZE_LIMIT + 1)
 
 
-def _catalog(config: Config, document: Document) -> Catalog | None:
+def _catalog(config: Config, document: Document) -> Catalog | ConfigurationInvalid | None:
+    """What ``aws.catalog`` names; the error where there is no such file, which matters only where AWS is asked."""
     if config.aws.catalog is None:
         return None
     file = config.path.parent / config.aws.catalog
     line = document.line(("aws", "catalog"))
     try:
         body = _read(file)
+    except FileNotFoundError as error:
+        return _refusal(config.path, [Problem(line, f"aws.catalog: {file} cannot be read: {error.strerror}")])
     except OSError as error:
         _refuse(config.path, [Problem(line, f"aws.catalog: {file} cannot be read: {error.strerror}")])
     if len(body) > _SIZE_LIMIT:
@@ -210,9 +218,13 @@ def service_named(config: Config, name: str) -> Service:
 
 
 def _refuse(path: Path, problems: Iterable[Problem]) -> NoReturn:
+    raise _refusal(path, problems)
+
+
+def _refusal(path: Path, problems: Iterable[Problem]) -> ConfigurationInvalid:
     lines = [f"{path}:{problem.line}: {problem.message}" for problem in sorted(set(problems))]
     more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
-    raise ConfigurationInvalid(lines[0] + more, detail=lines)
+    return ConfigurationInvalid(lines[0] + more, detail=lines)
 
 
 class _Schemes:

@@ -56,11 +56,14 @@ def open_tools(inputs: Inputs, session: Session, *, only_plan: bool) -> Tools:
     Raises:
         UsageInvalid: the layout folder cannot be made.
         StorageUnusable: it cannot be written.
+        ConfigurationInvalid: AWS would be asked for repositories, and the catalog is not there.
     """
     build, settings, environment = inputs.config.build, inputs.settings, inputs.clone.environment
-    publishes = settings.to_layout is None and not only_plan
-    kinds, event = _kinds(inputs) if publishes else {}, inputs.event
-    aws = open_aws(session, inputs.config.aws, kinds, job=event.job, build=event.build_id)
+    kinds = _kinds(inputs) if settings.to_layout is None else {}
+    if inputs.config.catalog_absent is not None and set(kinds.values()) - {"none"}:
+        raise inputs.config.catalog_absent
+    event = inputs.event
+    aws = open_aws(session, inputs.config.aws, {} if only_plan else kinds, job=event.job, build=event.build_id)
     registry = open_registry(session, aws)
     session.record.update(layout_folder=str(settings.to_layout) if settings.to_layout else None)
 

@@ -171,7 +171,7 @@ def test_every_real_tag_is_accepted_with_its_own_scheme_only(
         assert (planned.desired.version, planned.desired.scheme.label) == (version, scheme), tag
         assert str(planned.desired.image_name) == planned.desired.facts.image
         names = [one for artifact in planned.desired.artifacts for one in artifact.names]
-        plan = planned.desired.plan(dict.fromkeys(names, ABSENT))
+        plan = planned.desired.plan(dict.fromkeys((*names, *planned.desired.others), ABSENT))
         assert plan.error is None
         assert [(entry.target, entry.action) for entry in plan.entries] == [(one, Action.PUBLISH) for one in names]
         found[scheme] += 1

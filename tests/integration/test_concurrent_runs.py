@@ -155,7 +155,7 @@ def rig(tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> 
         return worlds[id(session)].inputs
 
     monkeypatch.setattr(pipeline, "read_inputs", inputs_of)
-    monkeypatch.setattr(stages, "open_tools", lambda _, session: worlds[id(session)].tools)
+    monkeypatch.setattr(stages, "open_tools", lambda _, session, **__: worlds[id(session)].tools)
     # One request after the other, so that the same one is held each time.
     monkeypatch.setattr(observed_module, "PARALLEL_READS", 1)
     monkeypatch.setattr(publishing, "PARALLEL_BLOBS", 1)

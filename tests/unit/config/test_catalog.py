@@ -165,11 +165,15 @@ def test_beside_the_configuration(tmp_path: Path) -> None:
 
 
 def test_file_that_is_missing(tmp_path: Path) -> None:
-    """A catalog that cannot be read is a mistake at the line that names it."""
-    with pytest.raises(ConfigurationInvalid) as raised:
-        configured(tmp_path, None)
+    """A catalog that is not there is told to who needs it, at the line that names it; one that is a folder, at once."""
+    config = configured(tmp_path, None)
     missing = f"{tmp_path}/jobs.yaml:4: aws.catalog: {tmp_path}/catalog.yaml cannot be read: No such file or directory"
-    assert raised.value.cause == missing
+    assert config.catalog is None
+    assert config.catalog_absent is not None
+    assert config.catalog_absent.cause == missing
+    (tmp_path / "catalog.yaml").mkdir()
+    with pytest.raises(ConfigurationInvalid, match="cannot be read: Is a directory"):
+        configured(tmp_path, None)
 
 
 def test_mistake_in_the_file(tmp_path: Path) -> None:

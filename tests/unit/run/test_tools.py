@@ -11,7 +11,7 @@ import pytest
 from runner.config.aws import AwsSection
 from runner.config.load import parse_config
 from runner.config.settings import Options
-from runner.errors import UsageInvalid
+from runner.errors import ConfigurationInvalid, UsageInvalid
 from runner.oci.layout import INDEX
 from runner.oci.name import Name
 from runner.published.observed import ABSENT
@@ -126,6 +126,20 @@ def with_kind(asked: Asked, kind: AwsKind | None) -> Inputs:
 def test_registries_of_aws(tmp_path: Path, kind: AwsKind) -> None:
     """A registry that the configuration says is AWS's is asked as such; nobody is asked for anything yet."""
     assert hosts_of_aws(World(tmp_path, with_kind(Asked(), kind))) == ["registry.example"]
+
+
+@pytest.mark.parametrize("only_plan", [False, True])
+def test_catalog_that_is_not_there(tmp_path: Path, *, only_plan: bool) -> None:
+    """Where AWS is to be asked for repositories, a run and its plan end for a missing catalog; nowhere else."""
+    absent = ConfigurationInvalid("jobs.yaml:4: aws.catalog: no such file")
+
+    def lacking(kind: AwsKind) -> World:
+        inputs = with_kind(Asked(), kind)
+        return World(tmp_path / kind, replace(inputs, config=replace(inputs.config, catalog_absent=absent)))
+
+    with pytest.raises(ConfigurationInvalid, match="no such file"):
+        hosts_of_aws(lacking("ecr-public"), only_plan=only_plan)
+    assert hosts_of_aws(lacking("none"), only_plan=only_plan) == []
 
 
 @pytest.mark.parametrize("kind", ["none", None])
