@@ -106,7 +106,9 @@ class Patience:
     def waited(self, wait: Wait, seconds: float) -> None:
         """Count that these last seconds were spent waiting."""
         with self._lock:
-            self._count(wait, self._clock() - seconds)
+            since = self._clock() - seconds
+            # What other threads have waited until now must not be passed over.
+            self._count(wait, min(since, self._since[wait]) if self._waiters[wait] else since)
 
     def wait(self, wait: Wait, seconds: float, host: str, problem: str) -> None:
         """Wait and count it; RunEnded as soon as the run is ended."""

@@ -63,6 +63,26 @@ def test_waits_side_by_side() -> None:
     assert patience.left(Wait.CONNECTION) == BUDGETS[Wait.CONNECTION] - 7.0
 
 
+@given(st.integers(1, 5), st.floats(0, 3))
+def test_failures_beside_a_wait(failures: int, waited: float) -> None:
+    """What one thread waits is counted whole, however many attempts of others fail meanwhile."""
+    now = 0.0
+
+    class Beside(Lifetime):
+        def wait(self, seconds: float) -> None:
+            nonlocal now
+            for _ in range(failures):
+                # A clock that moves on by no less than it can show.
+                now += max(seconds / failures, 1e-6)
+                patience.waited(Wait.SERVER_ERROR, min(waited, now))
+
+    patience = Patience(Beside(), clock=lambda: now)
+    for ended in (8.0, 16.0):
+        patience.wait(Wait.SERVER_ERROR, 8.0, HOST, "x")
+        assert now == pytest.approx(ended, abs=1e-4)
+        assert patience.left(Wait.SERVER_ERROR) == pytest.approx(BUDGETS[Wait.SERVER_ERROR] - ended, abs=1e-4)
+
+
 def test_host_that_pauses() -> None:
     """While a host pauses, whoever sends to it waits until it is over; other hosts are not concerned."""
     lifetime = MemoryLifetime()
