@@ -70,7 +70,9 @@ def test_a_release_that_runs(prow: ProwHarness) -> None:
     assert f"event=started services={repository.service} ref=v1.2.3" in log
     assert "RELEASED:" not in log
     view = read_view(job["status"]["url"])
-    assert read_buildlog(view).folded, "the same log, with nothing yet to highlight"
+    started, building = read_buildlog(view).highlighted
+    assert "event=started" in started
+    assert "event=building" in building
     assert " is still running " in read_metadata(view).summary
     held.let_go(forward=True)
     assert prow.ended(name).lines[-1].startswith("RELEASED:")
