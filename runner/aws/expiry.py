@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import email.utils
 from typing import TYPE_CHECKING, Final
+
+from runner.oci.dates import read_http_date
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,9 +46,5 @@ def _answered_at(answer: Mapping[str, object], now: float) -> float:
     metadata = answer.get("ResponseMetadata")
     headers = metadata.get("HTTPHeaders") if isinstance(metadata, dict) else None
     date = headers.get("date") if isinstance(headers, dict) else None
-    if not isinstance(date, str):
-        return now
-    try:
-        return email.utils.parsedate_to_datetime(date).timestamp()
-    except (ValueError, OverflowError):
-        return now
+    answered = read_http_date(date) if isinstance(date, str) else None
+    return now if answered is None else answered

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from runner.aws.client import Endpoint, RoleCredentials
 from runner.aws.expiry import renew_at
-from runner.aws.problem import Operation, printable, stated
+from runner.aws.problem import Operation, stated
 from runner.config.aws import ROLE_ARN
 from runner.errors import AwsSettingWrong
 from runner.oci.expiring import ExpiringStore
+from runner.oci.problem import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -23,12 +23,10 @@ from runner.errors import (
     ReleaseError,
 )
 from runner.oci.connections import is_loopback
+from runner.oci.problem import causes, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-SAID_LIMIT: Final = 300
-"""Characters of AWS's own message that an error repeats."""
+    from collections.abc import Mapping
 
 
 class AnswerIncomplete(Exception):
@@ -196,12 +194,6 @@ def read_problem(error: BaseException, operation: Operation) -> AwsProblem:
     return AwsProblem(AwsSettingWrong(f"{operation} cannot be asked of AWS: {printable(str(error))}"))
 
 
-def printable(text: str) -> str:
-    """Text from elsewhere as part of one line: without control characters, and at most ``SAID_LIMIT`` long."""
-    flat = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return flat if len(flat) <= SAID_LIMIT else f"{flat[: SAID_LIMIT - 1]}…"
-
-
 def stated(answer: object, *members: str) -> Any:  # noqa: ANN401 - of any type in AWS's model
     """Return a member of an answer, or of one of its members, that AWS always gives.
 
@@ -277,7 +269,7 @@ def _denied(error: botocore.ClientError, said: str, message: str, operation: Ope
 
 
 def _unanswered(error: BaseException, operation: Operation) -> AwsProblem:
-    found = tuple(_causes(error))
+    found = tuple(causes(error))
     words = next((text for kinds, text in WORDS if any(isinstance(one, kinds) for one in found)), "")
     words = str(error) if isinstance(error, AnswerIncomplete) else words
     system = next((one.strerror.lower() for one in found if isinstance(one, OSError) and one.strerror), "")
@@ -308,20 +300,3 @@ def _endpoint(error: BaseException) -> str:
     arguments = getattr(error, "kwargs", {})
     url = arguments.get("endpoint_url") or arguments.get("proxy_url") if isinstance(arguments, dict) else None
     return urlsplit(str(url)).netloc.rpartition("@")[2] if url else ""
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An error, the errors among its arguments, and those that caused it."""
-    pending = [error]
-    seen: set[int] = set()
-    while pending:
-        one = pending.pop(0)
-        if id(one) in seen:
-            continue
-        seen.add(id(one))
-        yield one
-        arguments = getattr(one, "kwargs", None)
-        within = tuple(arguments.values()) if isinstance(arguments, dict) else ()
-        reason = getattr(one, "reason", None)
-        others = (*one.args, *within, reason, one.__cause__, one.__context__)
-        pending += [other for other in others if isinstance(other, BaseException)]

@@ -6,7 +6,6 @@ Protocol: distribution/distribution ``docs/content/spec/auth/token.md`` (GET wit
 
 from __future__ import annotations
 
-import email.utils
 import json
 import time
 from dataclasses import replace
@@ -17,9 +16,10 @@ from urllib.parse import urlencode, urljoin, urlsplit
 from runner.errors import CredentialsRefused, RegistryAnswerWrong, RegistryFailed
 from runner.oci.auth import AUTHORIZATION, Header, LoginRefused, no_credentials
 from runner.oci.connections import is_loopback, origin
+from runner.oci.dates import read_http_date
 from runner.oci.messages import Body, Request, TransientFailure
 from runner.oci.name import HOST
-from runner.oci.problem import SAID_LIMIT, describe_status
+from runner.oci.problem import describe_status, printable
 from runner.oci.refusal import Refusal, refusal_of
 from runner.oci.scope import is_of_a_repository, join_resources
 from runner.oci.token import VISIBLE, read_token
@@ -136,7 +136,7 @@ def read_realm(realm: str, host: str) -> str:
 
 
 def _unusable(realm: str, host: str, why: str) -> CredentialsRefused:
-    shown = "".join(c if c.isprintable() else " " for c in realm.partition("?")[0])[:REALM_SHOWN]
+    shown = printable(realm.partition("?")[0], REALM_SHOWN)
     return CredentialsRefused(
         f"{host} names {shown!r} as its token service, which {why}: nothing is sent there",
         remedy=f"Have the realm of {host} set to the https address of its token service, then rerun.",
@@ -215,8 +215,8 @@ def _describe(answer: Answer, login: Login | None) -> str:
         return said
     document = _object(body)
     words = [word for word in map(document.get, OTHER_WORDS) if isinstance(word, str) and word]
-    printable = "".join(c if c.isprintable() else " " for c in "".join(words[:1]))[:SAID_LIMIT]
-    return f"{said} ({printable})" if printable else said
+    shown = printable("".join(words[:1]))
+    return f"{said} ({shown})" if shown else said
 
 
 def _object(body: bytes) -> dict[str, object]:
@@ -229,7 +229,4 @@ def _object(body: bytes) -> dict[str, object]:
 
 def _date(answer: Answer) -> float | None:
     """The token service's clock, in seconds since the epoch; None where it does not say."""
-    try:
-        return email.utils.parsedate_to_datetime(answer.headers.get("Date", "")).timestamp()
-    except (ValueError, OverflowError):
-        return None
+    return read_http_date(answer.headers.get("Date", ""))

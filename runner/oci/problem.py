@@ -39,6 +39,12 @@ WORDS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
 """How an error is described when neither it nor its causes carry a message from the system; the first match counts."""
 
 
+def printable(text: str, limit: int = SAID_LIMIT) -> str:
+    """Text from elsewhere as part of one line: without control characters, and at most ``limit`` characters long."""
+    flat = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return flat if len(flat) <= limit else f"{flat[: limit - 1]}…"
+
+
 def read_errors(body: bytes) -> tuple[tuple[str, str], ...]:
     """The (code, message) pairs of an error body (distribution-spec, Error Codes); none where it is something else."""
     try:
@@ -67,7 +73,7 @@ def sentence(body: bytes) -> str:
     errors = document.get("errors") if isinstance(document, dict) else None
     found = errors if isinstance(errors, list) else [document]
     said = "; ".join(filter(None, (_said(one) for one in found if isinstance(one, dict))))
-    return "".join(c if c.isprintable() else " " for c in said)[:SAID_LIMIT]
+    return printable(said)
 
 
 def plain_text(body: bytes) -> str:
@@ -78,7 +84,7 @@ def plain_text(body: bytes) -> str:
         return ""
     if text[:1] in {"{", "[", '"'}:
         return ""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:SAID_LIMIT]
+    return printable(text)
 
 
 def _said(entry: dict[str, object]) -> str:
@@ -111,7 +117,7 @@ def describe_status(status: int, body: bytes) -> str:
 
 def describe(error: BaseException) -> str:
     """Describe what went wrong with a connection."""
-    found = tuple(_causes(error))
+    found = tuple(causes(error))
     at = "at the proxy: " if is_at_proxy(error) else ""
     for one in found:
         if isinstance(one, ssl.SSLCertVerificationError):
@@ -135,22 +141,21 @@ def describe(error: BaseException) -> str:
 
 def is_at_proxy(error: BaseException) -> bool:
     """Whether it is the proxy that could not be reached, or that did not let the connection through."""
-    return any(isinstance(one, urllib3.exceptions.ProxyError) for one in _causes(error))
+    return any(isinstance(one, urllib3.exceptions.ProxyError) for one in causes(error))
 
 
 def tunnel_answer(error: BaseException) -> tuple[int, str] | None:
     """Status and reason with which a proxy refused to connect to a host; None where it did not."""
-    for one in _causes(error):
+    for one in causes(error):
         match = TUNNEL.match(str(one)) if isinstance(one, OSError) else None
         if match is not None:
-            reason = "".join(c if c.isprintable() else " " for c in match["reason"] or "")
-            return int(match["status"]), reason[:SAID_LIMIT].strip()
+            return int(match["status"]), printable(match["reason"] or "")
     return None
 
 
 def is_without_tls(error: BaseException) -> bool:
     """Whether the other side speaks no TLS, or none that is accepted."""
-    return any(isinstance(one, ssl.SSLError) and one.reason in NO_TLS for one in _causes(error))
+    return any(isinstance(one, ssl.SSLError) and one.reason in NO_TLS for one in causes(error))
 
 
 def hopeless_after(error: BaseException, *, on_this_machine: bool) -> int | None:
@@ -160,7 +165,7 @@ def hopeless_after(error: BaseException, *, on_this_machine: bool) -> int | None
         error: what went wrong with a connection.
         on_this_machine: whether the connection was to this machine, where nothing listens that is not there already.
     """
-    found = tuple(_causes(error))
+    found = tuple(causes(error))
     if on_this_machine and any(isinstance(one, ConnectionRefusedError) for one in found):
         return 1
     if any(isinstance(one, socket.gaierror) and one.errno in UNKNOWN_HOST for one in found):
@@ -170,11 +175,14 @@ def hopeless_after(error: BaseException, *, on_this_machine: bool) -> int | None
 
 def is_untrusted(error: BaseException) -> bool:
     """Whether the server's certificate is not trusted, which another attempt would not change."""
-    return any(isinstance(one, ssl.SSLCertVerificationError) for one in _causes(error))
+    return any(isinstance(one, ssl.SSLCertVerificationError) for one in causes(error))
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An error, the errors among its arguments, and those that caused it."""
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """An error, the errors among its arguments, and those that caused it.
+
+    urllib3 keeps another error in ``reason``, botocore in the dictionary ``kwargs``.
+    """
     pending = [error]
     seen: set[int] = set()
     while pending:
@@ -183,4 +191,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
             continue
         seen.add(id(one))
         yield one
-        pending += [other for other in (*one.args, one.__cause__, one.__context__) if isinstance(other, BaseException)]
+        arguments = getattr(one, "kwargs", None)
+        within = tuple(arguments.values()) if isinstance(arguments, dict) else ()
+        others = (*one.args, *within, getattr(one, "reason", None), one.__cause__, one.__context__)
+        pending += [other for other in others if isinstance(other, BaseException)]

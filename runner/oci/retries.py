@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import email.utils
 import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import tenacity
 
+from runner.oci.dates import read_http_date
 from runner.oci.messages import TransientFailure, Wait
 
 if TYPE_CHECKING:
@@ -57,16 +57,8 @@ def read_retry_after(value: str | None, now: float, *, date: str | None = None) 
         return None
     if value.strip().isascii() and value.strip().isdigit():
         return float(value.strip())
-    when, answered = _read_date(value), None if date is None else _read_date(date)
+    when, answered = read_http_date(value), None if date is None else read_http_date(date)
     return None if when is None else max(0.0, when - (now if answered is None else answered))
-
-
-def _read_date(value: str) -> float | None:
-    """An HTTP date as seconds since the epoch; None when it is none."""
-    try:
-        return email.utils.parsedate_to_datetime(value).timestamp()
-    except (ValueError, OverflowError):
-        return None
 
 
 def repeat(step: Callable[[int], Result], policy: RetryPolicy, patience: Patience) -> Result:

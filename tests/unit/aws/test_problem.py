@@ -15,7 +15,6 @@ from runner.aws.problem import (
     CLOCK,
     DENIED,
     RAISED,
-    SAID_LIMIT,
     SIGNATURE,
     TRANSIENT,
     UNUSABLE,
@@ -23,7 +22,6 @@ from runner.aws.problem import (
     AnswerIncomplete,
     AwsProblem,
     Operation,
-    printable,
     read_problem,
     stated,
 )
@@ -34,6 +32,7 @@ from runner.errors import (
     AwsSettingWrong,
     ReleaseError,
 )
+from runner.oci.problem import SAID_LIMIT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -170,15 +169,6 @@ def test_answer_without_an_error(response: Any) -> None:
     error = botocore.ClientError({"Error": {}}, "CreateRepository")
     error.response = response
     assert type(read(error).error) is AwsFailed
-
-
-@given(st.text())
-def test_printable(text: str) -> None:
-    """What AWS says is one printable line of at most so many characters, and as it was where it is that already."""
-    shown = printable(text)
-    assert shown.isprintable()
-    assert len(shown) <= SAID_LIMIT
-    assert printable(shown) == shown
 
 
 def test_stated() -> None:

@@ -17,6 +17,7 @@ from runner.oci.problem import (
     hopeless_after,
     is_untrusted,
     plain_text,
+    printable,
     read_errors,
     sentence,
 )
@@ -29,7 +30,7 @@ KEYS = st.sampled_from(["errors", "code", "message", "detail", "error"]) | st.te
     [
         ({"errors": [{"code": "TAG_INVALID", "message": "immutable"}]}, "HTTP 400 (TAG_INVALID: immutable)"),
         ({"errors": [{"code": "A"}, {"message": "b\nc"}]}, "HTTP 400 (A; b c)"),
-        ({"errors": [{"code": "A", "message": "x" * 1000}]}, f"HTTP 400 (A: {'x' * (SAID_LIMIT - 3)})"),
+        ({"errors": [{"code": "A", "message": "x" * 1000}]}, f"HTTP 400 (A: {'x' * (SAID_LIMIT - 4)}…)"),
         (
             {"errors": [{"code": "DENIED", "message": "no", "detail": "project quota"}]},
             "HTTP 400 (DENIED: no (project quota))",
@@ -231,7 +232,7 @@ def test_any_document_is_one_printable_line(document: object) -> None:
     [
         (b"quota\nexceeded\x1b[31m", "quota exceeded [31m", "quota exceeded [31m"),
         (b"<html><style>a { b: c }</style><h1>Too  large</h1></html>", "", "Too large"),
-        (b"x" * 900, "x" * SAID_LIMIT, "x" * SAID_LIMIT),
+        (b"x" * 900, f"{'x' * (SAID_LIMIT - 1)}…", f"{'x' * (SAID_LIMIT - 1)}…"),
         (b'{"broken', "", ""),
         (b"\xff\xfe", "", ""),
         (b"", "", ""),
@@ -242,3 +243,12 @@ def test_bodies_that_are_no_json(body: bytes, said: str, plain: str) -> None:
     """A plain text is what a gateway says, in one line; of a page only the words count, and none are shown."""
     assert sentence(body) == said
     assert plain_text(body) == plain
+
+
+@given(st.text())
+def test_printable(text: str) -> None:
+    """Text from elsewhere becomes one printable line of bounded length; what is that already stays as it was."""
+    shown = printable(text)
+    assert shown.isprintable()
+    assert len(shown) <= SAID_LIMIT
+    assert printable(shown) == shown
