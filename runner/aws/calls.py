@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import random
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import tenacity
 
 from runner.aws.problem import RAISED, read_problem
+from runner.oci.retries import RetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,19 +21,9 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True)
-class Patience:
-    """For how long AWS is asked again, in seconds. botocore makes up to three attempts of its own in each call.
-
-    Args:
-        seconds: how long after its first failure another call may still begin.
-        first_pause: the pause after the first failure; each later one is twice as long, less a random part.
-        longest_pause: the limit of that doubling.
-    """
-
-    seconds: float = 60.0
-    first_pause: float = 0.5
-    longest_pause: float = 10.0
+PAUSES: Final = RetryPolicy(first_pause=0.5)
+SECONDS: Final = 60.0
+"""How long after its first failure another call may still begin. botocore makes up to three attempts in each call."""
 
 
 class _MayPass(Exception):
@@ -49,15 +39,22 @@ class Caller:
 
     Args:
         lifetime: ends the waits.
-        patience: how long to go on where a call fails in a way that may pass.
+        seconds: how long after its first failure a call that may pass is made again.
+        pauses: the pauses between the calls.
         clock: monotonic seconds.
     """
 
     def __init__(
-        self, lifetime: Lifetime, patience: Patience | None = None, *, clock: Callable[[], float] = time.monotonic
+        self,
+        lifetime: Lifetime,
+        *,
+        seconds: float = SECONDS,
+        pauses: RetryPolicy = PAUSES,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._lifetime = lifetime
-        self._patience = patience or Patience()
+        self._seconds = seconds
+        self._pauses = pauses
         self._clock = clock
 
     def remaining(self) -> float | None:
@@ -89,11 +86,14 @@ class Caller:
                 raise _MayPass(problem.error) from None
 
         def stop(state: tenacity.RetryCallState) -> bool:
-            return self._clock() - failed[0] + state.upcoming_sleep > self._patience.seconds
+            return self._clock() - failed[0] + state.upcoming_sleep > self._seconds
+
+        def pause(state: tenacity.RetryCallState) -> float:
+            return self._pauses.pause(state.attempt_number, None, random.random())  # noqa: S311  # jitter
 
         repeated = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_MayPass),
-            wait=self._pause,
+            wait=pause,
             stop=stop,
             sleep=self._lifetime.wait,
             reraise=True,
@@ -106,7 +106,3 @@ class Caller:
                 times = f"{len(failed)} times, the last {failed[-1] - failed[0]:.0f} s after the first"
                 error = type(error)(f"{error.cause} ({times})", remedy=error.remedy)
             raise error from None
-
-    def _pause(self, state: tenacity.RetryCallState) -> float:
-        doubled = self._patience.first_pause * 2.0 ** min(state.attempt_number - 1, 60)
-        return min(doubled, self._patience.longest_pause) * (1.0 - random.random() / 2.0)  # noqa: S311  # jitter

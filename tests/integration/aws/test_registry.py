@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runner.aws.boto import Clients
-from runner.aws.calls import Caller, Patience
+from runner.aws.calls import Caller
 from runner.aws.identity import Identity, region_of, session_name
 from runner.aws.registry import AwsRegistry
 from runner.config.aws import AwsSection, PublishRoleSection
@@ -24,6 +24,7 @@ from runner.errors import (
     AwsSettingWrong,
     RunEnded,
 )
+from runner.oci.retries import RetryPolicy
 from runner.runtime.lifetime import Lifetime
 from testbed.ecr_public.identities import ACCOUNT, USER
 from testbed.faults.proxy import FaultProxy
@@ -55,7 +56,7 @@ class Publisher:
         """The registry as a new run opens it; by default with the role whose ARN is in the parameter."""
         section = section or AwsSection(publish_role=PublishRoleSection(parameter=self.parameter))
         region = region_of(section, os.environ)
-        caller = Caller(lifetime or Lifetime(), Patience(seconds=5.0, first_pause=0.05, longest_pause=0.2))
+        caller = Caller(lifetime or Lifetime(), seconds=5.0, pauses=RetryPolicy(first_pause=0.05, longest_pause=0.2))
         clients = Clients(region, os.environ)
 
         def tell(event: str, **values: Any) -> None:

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from runner.aws.calls import Caller, Patience
+from runner.aws.calls import Caller
 from runner.aws.problem import Operation
 from runner.errors import AwsFailed, AwsPermissionMissing, RunEnded
+from runner.oci.retries import RetryPolicy
 from testbed.memory.lifetime import MemoryLifetime
 
 OPERATION = Operation("ecr-public:CreateRepository", "the job's own identity")
@@ -33,8 +34,8 @@ class Failing:
         return "done"
 
 
-def caller(lifetime: MemoryLifetime, **patience: Any) -> Caller:
-    return Caller(lifetime, Patience(**patience), clock=lifetime.now)
+def caller(lifetime: MemoryLifetime, **limits: Any) -> Caller:
+    return Caller(lifetime, **limits, clock=lifetime.now)
 
 
 def test_repeated_until_it_passes() -> None:
@@ -49,7 +50,7 @@ def test_bounded_in_time() -> None:
     """It is asked for no longer than is allowed, and the error says how often and for how long it was."""
     lifetime, call = MemoryLifetime(), Failing("ThrottlingException", passes=False)
     with pytest.raises(AwsFailed, match=r"ThrottlingException: because \(\d+ times, the last \d+ s after the first\)"):
-        caller(lifetime, seconds=20.0, longest_pause=4.0).ask(OPERATION, call)
+        caller(lifetime, seconds=20.0, pauses=RetryPolicy(first_pause=0.5, longest_pause=4.0)).ask(OPERATION, call)
     assert lifetime.now() <= 20.0
     assert call.made == len(lifetime.pauses) + 1
     assert max(lifetime.pauses) <= 4.0

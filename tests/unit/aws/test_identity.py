@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.aws.calls import Caller, Patience
+from runner.aws.calls import SECONDS, Caller
 from runner.aws.client import Endpoint, RoleCredentials
 from runner.aws.identity import OWN_IDENTITY, Identity, region_of, session_name, session_seconds
 from runner.config.aws import AwsSection, PublishRoleSection
@@ -48,7 +48,7 @@ def identity_of(
     *,
     told: list[tuple[str, Any]] | None = None,
     clock: Clock | None = None,
-    patience: Patience | None = None,
+    seconds: float = SECONDS,
 ) -> Identity:
     told = [] if told is None else told
     lifetime = MemoryLifetime()
@@ -56,7 +56,7 @@ def identity_of(
         section,
         region_of(section, {"AWS_REGION": REGION}),
         SESSION,
-        Caller(lifetime, patience, clock=lifetime.now),
+        Caller(lifetime, seconds=seconds, clock=lifetime.now),
         clients,
         report=lambda event, **values: told.append((event, values)),
         clock=clock or Clock(),
@@ -202,7 +202,7 @@ def test_incomplete_answers(clients: StubbedClients, service: str, method: str, 
     for _ in range(2):
         clients.stub(service).add_response(method, {})
     with pytest.raises(AwsFailed, match=f"the answer has no {missing} .2 times"):
-        identity_of(section(parameter=PARAMETER), clients, patience=Patience(seconds=0.6)).client(PUBLIC)
+        identity_of(section(parameter=PARAMETER), clients, seconds=0.6).client(PUBLIC)
 
 
 # --- names, times, regions --------------------------------------------------------------------------------------------
