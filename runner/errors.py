@@ -379,7 +379,7 @@ class AwsFailed(ReleaseError):
     remedy = "Rerun the job once AWS answers; what is published is kept and not sent again."
 
 
-class NotVisible(ReleaseError):
+class NotPublicYet(ReleaseError):
     """What was published is not there yet for somebody without credentials, or is still what was there before."""
 
     exit_code = ExitCode.REGISTRY_FAILED

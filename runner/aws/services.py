@@ -69,7 +69,13 @@ class RegistryService(Protocol):
         """The name by which the API knows the repository of this path; AwsSettingWrong where it cannot have one."""
         ...
 
-    def ensure(self, client: Any, name: str, wanted: CatalogData | None, ask: Ask) -> Ensured:  # noqa: ANN401
+    def ensure(
+        self,
+        client: Any,  # noqa: ANN401 - boto3 makes them
+        name: str,
+        wanted: CatalogData | None,
+        ask: Ask,
+    ) -> Ensured:
         """Create a repository where there is none, and let the gallery show what is wanted; None: leave it."""
         ...
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from runner.errors import CredentialsRefused, NotPublic, NotVisible
+from runner.errors import CredentialsRefused, NotPublic, NotPublicYet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,7 +52,7 @@ class AnonymousReader:
 
         Raises:
             NotPublic: a host refuses to give a name to somebody without credentials.
-            NotVisible: a name does not show what was written within VISIBLE_SECONDS.
+            NotPublicYet: a name does not show what was written within VISIBLE_SECONDS.
             RegistryFailed, RegistryAnswerWrong, RunEnded: a name could not be read.
         """
         wanted = {name: digest for name, digest in written if self._is_public(name.repository.host)}
@@ -61,7 +61,7 @@ class AnonymousReader:
         while left:
             if self._clock() >= deadline:
                 (name, shown), *_ = left.items()
-                raise NotVisible(
+                raise NotPublicYet(
                     f"{name} was published as {wanted[name]}, but without credentials it shows {shown}"
                     f" after {VISIBLE_SECONDS:.0f} s",
                     detail=[f"{name}: {shown}" for name, shown in left.items()],

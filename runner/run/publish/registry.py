@@ -87,7 +87,7 @@ class RegistryDestination:
 
         Raises:
             TagChanged: one holds something else now.
-            NotPublic, NotVisible: one cannot be read without credentials.
+            NotPublic, NotPublicYet: one cannot be read without credentials.
         """
         for name, digest in self._written:
             found: str | None

@@ -28,7 +28,7 @@ from runner.runtime.storage import (
     storage_error,
 )
 
-WORK, CACHE, TREE = Path("/work/ack-release-x/tmp"), Path("/cache/go-build"), Path("/work/ack-release-x/source")
+WORK, CACHE, TREE = Path("/scratch/ack-release-x/tmp"), Path("/cache/go-build"), Path("/scratch/ack-release-x/source")
 ROOM = Space(free=10 << 30, size=20 << 30)
 LITTLE = Space(free=2 << 20, size=2 << 20)
 NONE_LEFT = Space(free=0, size=64 << 10)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.errors import CredentialsRefused, NotPublic, NotVisible, RegistryFailed, RunEnded
+from runner.errors import CredentialsRefused, NotPublic, NotPublicYet, RegistryFailed, RunEnded
 from runner.oci.name import Name
 from runner.run.publish.anonymous import VISIBLE_SECONDS, AnonymousReader
 from testbed.base_images import push
@@ -86,7 +86,7 @@ def test_name_that_stays_away(ours: Artifact, about: str) -> None:
     users = Users((NAME, ours))
     missing = TAG if about == TAG else child
     users.registry.calls.intervene("manifest", nothing, when="instead", about=missing, times=None)
-    with pytest.raises(NotVisible) as raised:
+    with pytest.raises(NotPublicYet) as raised:
         users.check((NAME, ours))
     shown = "nothing" if about == TAG else f"an index without {child}"
     assert raised.value.cause == (
@@ -151,7 +151,7 @@ def test_any_state(images: Callable[[str], Artifact], shows: list[str]) -> None:
         with pytest.raises(NotPublic):
             users.check(*wanted)
     elif set(shows) != {"ours"}:
-        with pytest.raises(NotVisible):
+        with pytest.raises(NotPublicYet):
             users.check(*wanted)
     else:
         assert users.check(*wanted) == tuple(names)
