@@ -35,7 +35,7 @@ Exit codes:
   5  conflict: published before with other content, or stable would move
      backwards
   6  build failed
-  7  registry failed after retries; a rerun is all that is needed
+  7  registry or AWS failed after retries; a rerun is all that is needed
   8  credentials missing, expired or refused
   9  ended by a signal or the deadline; a rerun completes the release
 """
