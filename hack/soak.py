@@ -6,19 +6,17 @@ The tests in tests/soak judge; here their figures are added up. Nothing is writt
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ET
-from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hack.bench import Machine
 from testbed.paths import ROOT
+from testbed.soak.figures import Figures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,39 +24,6 @@ if TYPE_CHECKING:
 PAGE = ROOT / "docs" / "reliability.md"
 HEADING = "## Figures\n"
 TESTS = "tests/soak"
-
-
-@dataclass
-class Row:
-    """All disturbed runs of one kind over one path."""
-
-    kind: str
-    path: str
-    codes: Counter[int] = field(default_factory=Counter)
-    requests: int = 0
-    looks: int = 0
-    seconds: float = 0.0
-
-    def add(self, part: dict[str, Any]) -> None:
-        """Count a part of them."""
-        self.codes.update({int(code): count for code, count in part["codes"].items()})
-        self.requests += part["requests"]
-        self.looks += part["looks"]
-        self.seconds += part["seconds"]
-
-    @property
-    def cells(self) -> tuple[str, ...]:
-        """The row of the table."""
-        runs = self.codes.total()
-        ended = ", ".join(f"{_ending(code)}: {count}" for code, count in sorted(self.codes.items()))
-        return (
-            f"{self.path}, {self.kind}",
-            str(runs),
-            ended,
-            f"{runs} of {runs}",
-            str(self.looks),
-            f"{self.seconds / runs:.1f}",
-        )
 
 
 def main() -> int:
@@ -80,25 +45,25 @@ def main() -> int:
     return 0
 
 
-def figures_in(report: Path) -> list[dict[str, Any]]:
+def figures_in(report: Path) -> list[Figures]:
     """What the tests tell of their runs, in the properties of pytest's JUnit file."""
     return [
-        json.loads(told.get("value", ""))
+        Figures.read(told.get("value", ""))
         for told in ET.parse(report).iter("property")  # noqa: S314 - our own file
         if told.get("name") == "soak"
     ]
 
 
-def add_up(parts: Iterable[dict[str, Any]]) -> tuple[Row, ...]:
-    """One row for each kind and path, in the order of their names. Pure."""
-    rows: dict[tuple[str, str], Row] = {}
+def add_up(parts: Iterable[Figures]) -> tuple[Figures, ...]:
+    """The sum for each kind and path, in the order of their names. Pure."""
+    rows: dict[tuple[str, str], Figures] = {}
     for part in parts:
-        key = (part["kind"], part["path"])
-        rows.setdefault(key, Row(*key)).add(part)
+        key = (part.kind, part.path)
+        rows.setdefault(key, Figures(*key)).add(part)
     return tuple(rows[key] for key in sorted(rows, reverse=True))
 
 
-def section(rows: Iterable[Row], machine: str, seconds: float) -> str:
+def section(rows: Iterable[Figures], machine: str, seconds: float) -> str:
     """The section in Markdown. Pure."""
     head = ("what", "runs", "ended", "reruns that completed", "looks at the registry", "seconds a run")
     lines = [
@@ -106,7 +71,7 @@ def section(rows: Iterable[Row], machine: str, seconds: float) -> str:
         f"{machine}; all of them took {seconds / 60:.0f} minutes.\n",
         f"| {' | '.join(head)} |",
         "|---|---:|---|---:|---:|---:|",
-        *(f"| {' | '.join(row.cells)} |" for row in rows),
+        *(f"| {' | '.join(_cells(row))} |" for row in rows),
     ]
     return "\n".join(lines) + "\n"
 
@@ -117,6 +82,12 @@ def with_section(page: str, text: str) -> str:
     if not heading:
         raise ValueError(f"the page has no section {HEADING.strip()}")
     return before + text
+
+
+def _cells(row: Figures) -> tuple[str, ...]:
+    runs = row.codes.total()
+    ended = ", ".join(f"{_ending(code)}: {count}" for code, count in sorted(row.codes.items()))
+    return f"{row.path}, {row.kind}", str(runs), ended, f"{runs} of {runs}", str(row.looks), f"{row.seconds / runs:.1f}"
 
 
 def _ending(code: int) -> str:

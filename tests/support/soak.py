@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from hypothesis import HealthCheck, Phase, given, settings
@@ -12,6 +9,7 @@ from hypothesis import strategies as st
 
 from testbed.faults.fault import Drop
 from testbed.faults.schedule import FaultSchedule
+from testbed.soak.figures import Figures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,34 +20,6 @@ if TYPE_CHECKING:
 
 SPAN = 1 << 20
 """How many seeds a part of the schedules draws from."""
-
-
-@dataclass
-class Figures:
-    """What came of disturbed runs of one path: how many ended with which code, and what it took."""
-
-    kind: str
-    path: str
-    codes: Counter[int] = field(default_factory=Counter)
-    requests: int = 0
-    looks: int = 0
-    seconds: float = 0.0
-
-    def add(self, ended: Disturbed) -> None:
-        """Count a run that was all as it must be."""
-        self.codes[ended.code] += 1
-        self.requests += ended.requests
-        self.looks += ended.looks
-        self.seconds += ended.seconds
-
-    def __str__(self) -> str:
-        codes = ", ".join(f"{count} with {code}" for code, count in sorted(self.codes.items()))
-        return f"{self.codes.total()} runs of {self.path}, {self.kind}: ended {codes}; every rerun completed"
-
-    def document(self) -> str:
-        """For the script that adds up the figures of all parts."""
-        numbers = {"requests": self.requests, "looks": self.looks, "seconds": round(self.seconds, 1)}
-        return json.dumps({"kind": self.kind, "path": self.path, "codes": self.codes, **numbers})
 
 
 def check_schedules(soak: Soak, path: PathName, request: pytest.FixtureRequest, *, part: int, examples: int) -> None:
@@ -70,7 +40,7 @@ def check_schedules(soak: Soak, path: PathName, request: pytest.FixtureRequest, 
         schedule = FaultSchedule.from_seed(seed)
         ended = soak.under_schedule(path, schedule)
         _refuse_problems(ended, f"{schedule}\nrepeat it: python -m testbed.soak {path} --seed {seed}")
-        figures.add(ended)
+        figures.count(ended)
 
     check()
     _report(figures, request)
@@ -84,7 +54,7 @@ def check_kills(soak: Soak, path: PathName, request: pytest.FixtureRequest, numb
             ended = soak.killed_at(path, number, drop)
             option = " --after" if drop is Drop.AFTER else ""
             _refuse_problems(ended, f"repeat it: python -m testbed.soak {path} --kill {number}{option}")
-            figures.add(ended)
+            figures.count(ended)
     _report(figures, request)
 
 
