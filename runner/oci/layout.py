@@ -159,14 +159,14 @@ def read_layout_folder(folder: Path) -> LayoutFolder:
     index = _manifest(folder, folder / INDEX, OCI_INDEX)
     root = _root(folder, index)
     while root.is_index and len(root.children) == 1 and root.children[0].media_type in INDEX_TYPES:
-        root = _stored(folder, root.children[0])
-    return LayoutFolder(folder, root, tuple(_stored(folder, child) for child in root.children))
+        root = stored_manifest(folder, root.children[0])
+    return LayoutFolder(folder, root, tuple(stored_manifest(folder, child) for child in root.children))
 
 
 def _root(folder: Path, index: Manifest) -> Manifest:
     entries = index.children
     if len({entry.digest for entry in entries}) == 1:
-        return _stored(folder, entries[0])
+        return stored_manifest(folder, entries[0])
     platforms = [entry.platform for entry in entries if entry.platform is not None]
     if entries and len(set(platforms)) == len(entries):
         return index
@@ -174,8 +174,8 @@ def _root(folder: Path, index: Manifest) -> Manifest:
     raise _unusable(folder, f"it holds several images ({found}) and must hold one" if entries else "it holds no image")
 
 
-def _stored(folder: Path, descriptor: Descriptor) -> Manifest:
-    """The manifest that a descriptor points to."""
+def stored_manifest(folder: Path, descriptor: Descriptor) -> Manifest:
+    """The manifest that a descriptor of a layout folder points to; BaseImageUnusable when it is missing or damaged."""
     manifest = _manifest(folder, blob_path(folder, descriptor.digest), descriptor.media_type)
     if manifest.digest != descriptor.digest:
         raise _unusable(folder, f"the manifest {descriptor.digest} has the digest {manifest.digest}")
