@@ -267,6 +267,20 @@ class AlreadyPublished(ReleaseError):
     remedy = "Release the next version; what is published under this one stays as it is."
 
 
+class ReleaseIncomplete(ReleaseError):
+    """A release that is to be copied is not whole: its image or its chart is missing, or belongs to another one."""
+
+    exit_code = ExitCode.CONFLICT
+    remedy = "Rerun the release job of this version's tag, then copy it again."
+
+
+class MirrorDiffers(ReleaseError):
+    """A release is to be copied to where one of its names holds something else; nothing was written there."""
+
+    exit_code = ExitCode.CONFLICT
+    remedy = "Find out what was published there and by whom, then copy to another namespace or folder."
+
+
 class VersionTaken(ReleaseError):
     """The version that a change would release is already tagged, at another commit."""
 

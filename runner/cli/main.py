@@ -34,6 +34,7 @@ class CommandEntry(NamedTuple):
 
 
 COMMANDS: Mapping[str, CommandEntry] = {
+    "mirror": CommandEntry("runner.cli.mirror", "Copy a release, with all that is attached to it."),
     "plan": CommandEntry("runner.cli.release", "Say what run would do and why; change nothing; exit as run would."),
     "prowjobs": CommandEntry("runner.cli.prowjobs", "Prow's job configuration, made from jobs.yaml."),
     "run": CommandEntry("runner.cli.release", "Release what Prow's environment names: the whole pipeline."),
@@ -98,4 +99,8 @@ def _refuse(mistake: click.ClickException) -> int:
         from runner.cli.release import print_refused_plan  # noqa: PLC0415 - only here
 
         print_refused_plan(error)
+    elif "--json" in sys.argv[1:]:
+        from runner.cli.inspecting import print_refused  # noqa: PLC0415 - as above
+
+        print_refused(error)
     return error.exit_code

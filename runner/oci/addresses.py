@@ -32,6 +32,13 @@ def manifest_url(repository: Repository, reference: str) -> str:
     return f"{repository_url(repository)}/manifests/{reference}"
 
 
+def referrers_url(repository: Repository, digest: str) -> str:
+    """Where a registry lists what is attached to a manifest."""
+    if not DIGEST.fullmatch(digest):
+        raise ValueError(f"{digest!r} is no digest")
+    return f"{repository_url(repository)}/referrers/{digest}"
+
+
 def blob_url(repository: Repository, digest: str) -> str:
     """Where a blob is."""
     return f"{repository_url(repository)}/blobs/{digest}"

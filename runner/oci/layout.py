@@ -31,32 +31,59 @@ def blob_path(folder: Path, digest: str) -> Path:
     return folder / "blobs" / algorithm / encoded
 
 
-def write_layout_folder(folder: Path, entries: Iterable[tuple[Name, Artifact]], registry: Registry) -> None:
+def write_layout_folder(
+    folder: Path,
+    entries: Iterable[tuple[Name, Artifact]],
+    registry: Registry,
+    *,
+    attached: Iterable[Artifact] = (),
+    kept: Iterable[Descriptor] = (),
+) -> None:
     """Write artifacts into a layout folder: blobs and manifests first, the index that names them last.
 
-    The same entries give the same bytes. Names that an earlier ``index.json`` listed are dropped from it.
+    The same entries give the same bytes. Entries of an earlier ``index.json`` that are not kept are dropped from it.
 
     Args:
         folder: created if it does not exist.
         entries: each becomes an entry of ``index.json``, in this order, with its full name as its reference name.
         registry: where blobs that are not files are fetched from.
+        attached: each becomes an entry without a name, as tools that follow ``subject`` expect it in a layout.
+        kept: entries that the folder's index has already, which stay before all others.
 
     Raises:
         ValueError: a file does not match its descriptor.
         RegistryFailed, RegistryAnswerWrong, CredentialsRefused, RunEnded: a blob could not be fetched.
     """
     blob_path(folder, "sha256:").mkdir(parents=True, exist_ok=True)
-    listed = []
+    listed = [one.document() for one in kept]
     for name, artifact in entries:
-        for blob in artifact.blobs:
-            _store_blob(folder, blob, registry)
-        for manifest in (*artifact.children, artifact.root):
-            _replace(blob_path(folder, manifest.digest), (manifest.body,))
+        _store(folder, artifact, registry)
         root = artifact.root.descriptor()
         listed.append(Descriptor(root.media_type, root.digest, root.size, None, {REF_NAME: str(name)}).document())
+    for artifact in attached:
+        _store(folder, artifact, registry)
+        listed.append(artifact.root.listed().document())
     _replace(folder / MARKER, (_json({"imageLayoutVersion": VERSION}),))
     index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": listed}
     _replace(folder / INDEX, (_json(index),))
+
+
+def read_entries(folder: Path) -> tuple[Descriptor, ...]:
+    """The entries of a layout folder's index, in its order; none where there is no layout yet.
+
+    Raises:
+        BaseImageUnusable: there is one, and it is damaged.
+    """
+    if not (folder / INDEX).exists():
+        return ()
+    return _manifest(folder, folder / INDEX, OCI_INDEX).children
+
+
+def _store(folder: Path, artifact: Artifact, registry: Registry) -> None:
+    for blob in artifact.blobs:
+        _store_blob(folder, blob, registry)
+    for manifest in (*artifact.children, artifact.root):
+        _replace(blob_path(folder, manifest.digest), (manifest.body,))
 
 
 def _store_blob(folder: Path, blob: Blob, registry: Registry) -> None:
@@ -132,14 +159,14 @@ def read_layout_folder(folder: Path) -> LayoutFolder:
     index = _manifest(folder, folder / INDEX, OCI_INDEX)
     root = _root(folder, index)
     while root.is_index and len(root.children) == 1 and root.children[0].media_type in INDEX_TYPES:
-        root = _stored(folder, root.children[0])
-    return LayoutFolder(folder, root, tuple(_stored(folder, child) for child in root.children))
+        root = stored_manifest(folder, root.children[0])
+    return LayoutFolder(folder, root, tuple(stored_manifest(folder, child) for child in root.children))
 
 
 def _root(folder: Path, index: Manifest) -> Manifest:
     entries = index.children
     if len({entry.digest for entry in entries}) == 1:
-        return _stored(folder, entries[0])
+        return stored_manifest(folder, entries[0])
     platforms = [entry.platform for entry in entries if entry.platform is not None]
     if entries and len(set(platforms)) == len(entries):
         return index
@@ -147,8 +174,8 @@ def _root(folder: Path, index: Manifest) -> Manifest:
     raise _unusable(folder, f"it holds several images ({found}) and must hold one" if entries else "it holds no image")
 
 
-def _stored(folder: Path, descriptor: Descriptor) -> Manifest:
-    """The manifest that a descriptor points to."""
+def stored_manifest(folder: Path, descriptor: Descriptor) -> Manifest:
+    """The manifest that a descriptor of a layout folder points to; BaseImageUnusable when it is missing or damaged."""
     manifest = _manifest(folder, blob_path(folder, descriptor.digest), descriptor.media_type)
     if manifest.digest != descriptor.digest:
         raise _unusable(folder, f"the manifest {descriptor.digest} has the digest {manifest.digest}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -83,17 +83,23 @@ class Platform:
 
 @dataclass(frozen=True)
 class Descriptor:
-    """Points to content by its digest; ``size`` in bytes."""
+    """Points to content by its digest; ``size`` in bytes.
+
+    ``artifact_type`` is what a manifest that is no image says it holds; empty for others.
+    """
 
     media_type: str
     digest: str
     size: int
     platform: Platform | None = None
     annotations: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    artifact_type: str = ""
 
     def document(self) -> dict[str, Any]:
         """The descriptor as a manifest contains it; parts without a value are left out."""
         document: dict[str, Any] = {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
+        if self.artifact_type:
+            document["artifactType"] = self.artifact_type
         if self.platform is not None:
             document["platform"] = self.platform.document()
         if self.annotations:
@@ -114,7 +120,7 @@ class Descriptor:
             raise ValueError(f"not a descriptor: mediaType {media_type!r}")
         stated = document.get("platform")
         platform = Platform.read(stated) if stated else None
-        return cls(media_type, digest, size, platform, _annotations(document))
+        return cls(media_type, digest, size, platform, _annotations(document), _artifact_type(document))
 
 
 @dataclass(frozen=True)
@@ -194,9 +200,33 @@ class Manifest:
             return ()
         return tuple(Descriptor.read(blob) for blob in (self.document.get("config"), *_list(self.document, "layers")))
 
+    @property
+    def subject(self) -> str | None:
+        """The digest of the manifest that this one is attached to; None when it is attached to none.
+
+        Raises:
+            ValueError: it is malformed.
+        """
+        found = self.document.get("subject")
+        return None if found is None else Descriptor.read(found).digest
+
+    @property
+    def artifact_type(self) -> str:
+        """What a manifest that is no image says it holds: its ``artifactType``, else its config's media type.
+
+        Source: image-spec 1.1, Guidelines for Artifact Usage; distribution-spec 1.1, Listing Referrers. ValueError when
+        it is malformed.
+        """
+        return _artifact_type(self.document) or next((blob.media_type for blob in self.blobs[:1]), "")
+
     def descriptor(self, platform: Platform | None = None) -> Descriptor:
         """A descriptor that points to this manifest."""
         return Descriptor(self.media_type, self.digest, len(self.body), platform)
+
+    def listed(self) -> Descriptor:
+        """How a list of what is attached names this manifest: with its type and its annotations."""
+        found = self.descriptor()
+        return replace(found, annotations=self.annotations, artifact_type=self.artifact_type)
 
 
 def _annotations(document: Mapping[str, Any]) -> Mapping[str, str]:
@@ -205,6 +235,13 @@ def _annotations(document: Mapping[str, Any]) -> Mapping[str, str]:
         return {}
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
         raise ValueError(f"annotations map strings to strings, not {found!r}")
+    return found
+
+
+def _artifact_type(document: Mapping[str, Any]) -> str:
+    found = document.get("artifactType") or ""
+    if not isinstance(found, str):
+        raise ValueError(f"artifactType is a string, not {found!r}")
     return found
 
 

@@ -24,7 +24,7 @@ from runner.errors import (
     TagImmutable,
 )
 from runner.oci.accepted import Accepted
-from runner.oci.addresses import blob_url, manifest_url, next_link, repository_url, resolve
+from runner.oci.addresses import blob_url, manifest_url, next_link, referrers_url, repository_url, resolve
 from runner.oci.artifact import RemoteSource, read_file, verified
 from runner.oci.auth import AUTHORIZATION, Authorization, Basic, no_credentials
 from runner.oci.bearer import Bearer
@@ -116,16 +116,20 @@ class Registry:
 
     def tags(self, repository: Repository) -> tuple[str, ...]:
         """Return all tags of a repository in the registry's order; none when the repository is absent."""
-        tags: dict[str, None] = {}
-        seen: set[str] = set()
-        url: str | None = f"{repository_url(repository)}/tags/list"
-        while url is not None:
-            if url in seen:
-                raise RegistryAnswerWrong(f"the tags of {repository} have a page that links back to an earlier one")
-            seen.add(url)
-            page, url = self._tags_page(repository, Request("GET", url))
-            tags |= dict.fromkeys(page)
-        return tuple(tags)
+        pages = self._pages(repository, f"{repository_url(repository)}/tags/list", is_absent)
+        return tuple(dict.fromkeys(tag for answer in pages for tag in _tags(answer)))
+
+    def referrers(self, repository: Repository, digest: str) -> tuple[Descriptor, ...] | None:
+        """Return what the registry lists as attached to a manifest; None when it does not have such lists.
+
+        Source: distribution-spec 1.1, Listing Referrers: 404 means that the registry does not implement it, and
+        nothing else does.
+        """
+        pages = tuple(self._pages(repository, referrers_url(repository, digest), _is_not_found))
+        if any(_is_not_found(answer) for answer in pages):
+            return None
+        found = (descriptor for answer in pages for descriptor in _attached(answer))
+        return tuple({descriptor.digest: descriptor for descriptor in found}.values())
 
     def has_blob(self, repository: Repository, digest: str) -> bool:
         """Whether the repository has this blob. A redirect means that it does, and is not followed."""
@@ -276,29 +280,27 @@ class Registry:
         except ValueError as error:
             raise wrong_content(answer.request, str(error)) from None
 
-    def _tags_page(self, repository: Repository, request: Request) -> tuple[tuple[str, ...], str | None]:
-        """One page of tags, and the URL of the next."""
+    def _pages(self, repository: Repository, url: str, is_none: Callable[[Answer], bool]) -> Iterator[Answer]:
+        """The pages of a list, each of which links to the next; one that ``is_none`` is the last."""
+        seen: set[str] = set()
+        following: str | None = url
+        while following is not None:
+            if following in seen:
+                raise RegistryAnswerWrong(f"{Request('GET', url)}: a page links back to an earlier one")
+            seen.add(following)
+            answer = self._page(repository, Request("GET", following), is_none)
+            yield answer
+            link = None if is_none(answer) else next_link(answer.headers.getlist("Link"))
+            following = None if link is None else resolve(answer.request, repository.host, link)
+            if following is not None and not same_host(following, repository.host):
+                raise RegistryAnswerWrong(f"{answer.request}: the next page is on another host")
 
+    def _page(self, repository: Repository, request: Request, is_none: Callable[[Answer], bool]) -> Answer:
         def step(_: int) -> Answer:
             answer = self._exchange(request, Scope.pull(repository))
-            return answer if is_absent(answer) else expect(answer, {HTTPStatus.OK})
+            return answer if is_none(answer) else expect(answer, {HTTPStatus.OK})
 
-        answer = self._transport.retrying(step)
-        if answer.status == HTTPStatus.NOT_FOUND:
-            return (), None
-        try:
-            tags = json.loads(answer.body)["tags"] or ()
-        except (ValueError, KeyError, TypeError):
-            tags = None
-        if not isinstance(tags, (list, tuple)) or not all(isinstance(tag, str) for tag in tags):
-            raise RegistryAnswerWrong(f"{request}: the answer is not a list of tags")
-        following = next_link(answer.headers.getlist("Link"))
-        if following is None:
-            return tuple(tags), None
-        url = resolve(request, repository.host, following)
-        if not same_host(url, repository.host):
-            raise RegistryAnswerWrong(f"{request}: the next page of tags is on another host")
-        return tuple(tags), url
+        return self._transport.retrying(step)
 
     def _has_blob(self, repository: Repository, digest: str) -> bool:
         answer = self._exchange(Request("HEAD", blob_url(repository, digest)), Scope.pull(repository))
@@ -416,6 +418,31 @@ def redirected(answer: Answer, host: str) -> Request:
             remedy=f"Name the registry that is to be written to: {host} leaves it to {moved.host}.",
         )
     return moved
+
+
+def _tags(answer: Answer) -> tuple[str, ...]:
+    """The tags on a page; none of a repository that is absent."""
+    if is_absent(answer):
+        return ()
+    try:
+        tags = json.loads(answer.body)["tags"] or ()
+    except (ValueError, KeyError, TypeError, RecursionError):
+        tags = None
+    if not isinstance(tags, (list, tuple)) or not all(isinstance(tag, str) for tag in tags):
+        raise RegistryAnswerWrong(f"{answer.request}: the answer is not a list of tags")
+    return tuple(tags)
+
+
+def _attached(answer: Answer) -> tuple[Descriptor, ...]:
+    """The descriptors on a page of referrers."""
+    try:
+        return Manifest.read(answer.headers.get("Content-Type", ""), answer.body).children
+    except ValueError as error:
+        raise RegistryAnswerWrong(f"{answer.request}: the answer is not a list of referrers: {error}") from None
+
+
+def _is_not_found(answer: Answer) -> bool:
+    return answer.status == HTTPStatus.NOT_FOUND
 
 
 def _is_refused(answer: Answer) -> bool:

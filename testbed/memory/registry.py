@@ -52,19 +52,21 @@ class MemoryRegistry(Registry):
 
     Args:
         held: what is there at the beginning, as ``contents`` gave it; nothing when left out.
+        lists_referrers: whether these registries have the referrers API.
     """
 
-    def __init__(self, held: Mapping[Repository, Content] | None = None) -> None:
+    def __init__(self, held: Mapping[Repository, Content] | None = None, *, lists_referrers: bool = True) -> None:
         self.calls = Calls()
         self.writes: list[Call] = []
         self.lifetime = MemoryLifetime()
         self._patience = Patience(self.lifetime, clock=self.lifetime.now, chance=lambda: 0.0)
+        self._lists_referrers = lists_referrers
         self._contents: dict[Repository, Content] = defaultdict(Content, _copied(held or {}))
         self._lock = threading.RLock()
 
     def another(self) -> MemoryRegistry:
         """Another client of the same registries, with calls and writes of its own: another run, or a test's look."""
-        other = MemoryRegistry()
+        other = MemoryRegistry(lists_referrers=self._lists_referrers)
         other._contents, other._lock = self._contents, self._lock
         return other
 
@@ -99,6 +101,17 @@ class MemoryRegistry(Registry):
     def tags(self, repository: Repository) -> tuple[str, ...]:
         """Return the tags, sorted."""
         return self._repeated("tags", str(repository), lambda _: tuple(sorted(self._contents[repository].tags)))
+
+    def referrers(self, repository: Repository, digest: str) -> tuple[Descriptor, ...] | None:
+        """Return what is attached to a manifest, by digest."""
+
+        def step(_: int) -> tuple[Descriptor, ...] | None:
+            if not self._lists_referrers:
+                return None
+            manifests = self._contents[repository].manifests
+            return tuple(one.listed() for _, one in sorted(manifests.items()) if one.subject == digest)
+
+        return self._repeated("referrers", f"{repository}@{digest}", step)
 
     def has_blob(self, repository: Repository, digest: str) -> bool:
         """Whether the repository has a blob."""

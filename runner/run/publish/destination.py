@@ -16,12 +16,19 @@ if TYPE_CHECKING:
 class Destination(Protocol):
     """Where artifacts go: a registry, or a folder."""
 
-    def publish(self, artifact: Artifact, names: Sequence[tuple[Name, Observation]]) -> None:
-        """Let every name hold this artifact.
+    def publish(
+        self,
+        artifact: Artifact,
+        names: Sequence[tuple[Name, Observation]],
+        *,
+        attached: Sequence[Artifact] = (),
+    ) -> None:
+        """Let every name hold this artifact, once what is attached to it is there.
 
         Args:
             artifact: the artifact.
             names: the names in order, each with what was observed under it when planning.
+            attached: what is attached to the artifact or to a part of it, each after its own subject.
         """
         ...
 

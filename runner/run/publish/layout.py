@@ -37,11 +37,19 @@ class LayoutDestination:
         self._tell_written = written
         self._lock = threading.Lock()
         self._entries: list[tuple[Name, Artifact]] = []
+        self._attached: dict[str, Artifact] = {}
 
-    def publish(self, artifact: Artifact, names: Sequence[tuple[Name, Observation]]) -> None:
-        """Remember the artifact under its names."""
+    def publish(
+        self,
+        artifact: Artifact,
+        names: Sequence[tuple[Name, Observation]],
+        *,
+        attached: Sequence[Artifact] = (),
+    ) -> None:
+        """Remember the artifact under its names, and what is attached to it."""
         with self._lock:
             self._entries.extend((name, artifact) for name, _ in names)
+            self._attached.update((one.root.digest, one) for one in attached)
 
     def missing(self, image: Name, manifest: Manifest) -> tuple[str, ...]:  # noqa: ARG002 - nothing is asked of a folder
         """Nothing is missing: what the folder holds is written as a whole."""
@@ -52,7 +60,12 @@ class LayoutDestination:
         if not self._entries:
             return
         try:
-            write_layout_folder(self._folder, sorted(self._entries, key=lambda entry: entry[0]), self._registry)
+            write_layout_folder(
+                self._folder,
+                sorted(self._entries, key=lambda entry: entry[0]),
+                self._registry,
+                attached=tuple(self._attached.values()),
+            )
         except OSError as error:
             raise storage_error(error, self._folder) or UsageInvalid(
                 f"--to-layout: {self._folder} cannot be written: {error.strerror}"

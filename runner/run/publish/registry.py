@@ -1,7 +1,7 @@
 """The one publisher: content by digest first, the tag last, each read back.
 
-The order of writes is a promise: blobs, child manifests, root by digest, read back, read the tag again, tag, read
-back. Killed anywhere, it leaves either no tag or a complete artifact under it.
+The order of writes is a promise: blobs, child manifests, root by digest, read back, what is attached, read the tag
+again, tag, read back. Killed anywhere, it leaves either no tag or a complete artifact under it, with its attachments.
 
 OCI registries have no compare-and-swap. The window that remains between reading the tag and writing it is one round
 trip.
@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from runner.errors import NotVisibleYet, RegistryAnswerWrong, TagChanged
+from runner.oci.referrers import Referrers
 from runner.published.observed import Observation, Published, unanswered
 
 if TYPE_CHECKING:
@@ -60,11 +61,18 @@ class RegistryDestination:
         self._tell_written = written
         self._anonymous = anonymous
         self._clock = clock
+        self._referrers = Referrers(registry)
         self._written: list[tuple[Name, str]] = []
         self._replaced: dict[Name, str | None] = {}
 
-    def publish(self, artifact: Artifact, names: Sequence[tuple[Name, Observation]]) -> None:
-        """Make the artifact answer by digest in every repository, then write the names in order.
+    def publish(
+        self,
+        artifact: Artifact,
+        names: Sequence[tuple[Name, Observation]],
+        *,
+        attached: Sequence[Artifact] = (),
+    ) -> None:
+        """Make the artifact answer by digest in every repository, attach, then write the names in order.
 
         Raises:
             RegistryFailed, RegistryForbids, RegistryAnswerWrong, CredentialsRefused: not all of it is there; no name
@@ -75,6 +83,9 @@ class RegistryDestination:
         """
         for repository in dict.fromkeys(name.repository for name, _ in names):
             self._send(artifact, repository)
+            for one in attached:
+                self._send(one, repository)
+                self._referrers.list(repository, one.root)
         for name, before in names:
             self._tag(name, artifact.root, before)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runner.errors import RegistryAnswerWrong, RegistryFailed
-from runner.oci.manifest import OCI_INDEX, OCI_MANIFEST, Manifest
+from runner.oci.manifest import OCI_INDEX, OCI_MANIFEST, Manifest, digest_of
 from tests.integration.registry.sample import CONFIG, CONTENT, LAYER, MANIFEST, at, publish
 
 if TYPE_CHECKING:
@@ -189,3 +189,51 @@ def test_a_blob_that_arrives_damaged_is_scanned_again(
     getattr(faulty, fault)(method="GET", path=r"/blobs/sha256:")
     with pytest.raises((RegistryAnswerWrong, RegistryFailed)):
         registry.scan_blob(at(faulty.host), LAYER, scan)
+
+
+# --- what is attached -------------------------------------------------------------------------------------------------
+
+
+def listed(*digests: str) -> bytes:
+    entries = [{"mediaType": OCI_MANIFEST, "digest": digest, "size": 2} for digest in digests]
+    return json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}).encode()
+
+
+def test_all_pages_of_referrers_are_read(faulty: FaultProxy, connect: Connect) -> None:
+    """Pages are followed to the last one, and what stands on two is listed once."""
+    one, two = digest_of(b"1"), digest_of(b"2")
+    faulty.answer(200, path="n=2", body=listed(two, one), headers={"Content-Type": OCI_INDEX})
+    first = {"Content-Type": OCI_INDEX, "Link": f'</v2/team/image/referrers/{MANIFEST.digest}?n=2>; rel="next"'}
+    faulty.answer(200, body=listed(one), headers=first)
+    found = connect().referrers(at(faulty.host), MANIFEST.digest)
+    assert [entry.digest for entry in found or ()] == [one, two]
+
+
+@pytest.mark.parametrize("body", [b"404 page not found", b'{"errors":[{"code":"NOT_FOUND"}]}', b""], ids=repr)
+def test_a_registry_without_referrers(faulty: FaultProxy, connect: Connect, body: bytes) -> None:
+    """404, whatever it says, means that the registry does not list what is attached."""
+    faulty.answer(404, path="/referrers/", body=body)
+    assert connect().referrers(at(faulty.host), MANIFEST.digest) is None
+
+
+@pytest.mark.parametrize("status", [400, 405, 501])
+def test_referrers_that_are_refused(faulty: FaultProxy, connect: Connect, status: int) -> None:
+    """Any other answer is an error, and never means that nothing is attached."""
+    faulty.answer(status, path="/referrers/")
+    with pytest.raises(RegistryFailed, match=f"HTTP {status}"):
+        connect().referrers(at(faulty.host), MANIFEST.digest)
+
+
+def test_referrers_are_asked_for_again(faulty: FaultProxy, connect: Connect) -> None:
+    """A registry that is busy is asked again."""
+    faulty.fail(429, path="/referrers/", times=2)
+    faulty.answer(200, path="/referrers/", body=listed(), headers={"Content-Type": OCI_INDEX})
+    assert connect().referrers(at(faulty.host), MANIFEST.digest) == ()
+
+
+@pytest.mark.parametrize("body", [b"[]", b"<html>", b'{"manifests": 1}', b'{"manifests": [{}]}'], ids=repr)
+def test_what_is_no_list_of_referrers_is_wrong(faulty: FaultProxy, connect: Connect, body: bytes) -> None:
+    """What is not an index is a wrong answer."""
+    faulty.answer(200, path="/referrers/", body=body, headers={"Content-Type": OCI_INDEX})
+    with pytest.raises(RegistryAnswerWrong, match="not a list of referrers"):
+        connect().referrers(at(faulty.host), MANIFEST.digest)

@@ -8,9 +8,10 @@ import pytest
 
 from runner.errors import BaseImageUnusable, RegistryFailed
 from runner.oci.artifact import Artifact, Blob, FileSource, RemoteSource
-from runner.oci.layout import LayoutFolder, blob_path, read_layout_folder, write_layout_folder
+from runner.oci.layout import LayoutFolder, blob_path, read_entries, read_layout_folder, write_layout_folder
 from runner.oci.manifest import OCI_INDEX, REF_NAME, Manifest, digest_of
 from runner.oci.name import Name, Repository
+from testbed.attachments import SIGNATURE, attached_to
 from testbed.base_images import AMD64, base_layout, push, write_folder
 from testbed.memory.calls import raising
 from testbed.memory.registry import MemoryRegistry
@@ -55,7 +56,30 @@ def remote(registry: MemoryRegistry, artifact: Artifact) -> Artifact:
     return Artifact(artifact.root, artifact.children, blobs)
 
 
+def untagged(folder: Path) -> list[dict[str, Any]]:
+    """The entries of the index that have no name."""
+    entries = json.loads((folder / "index.json").read_bytes())["manifests"]
+    return [entry for entry in entries if REF_NAME not in entry.get("annotations", {})]
+
+
 # --- writing ----------------------------------------------------------------------------------------------------------
+
+
+def test_attachments(tmp_path: Path) -> None:
+    """What is attached stands in the index without a name, with its type; what was there before can be kept."""
+    image = index_in(tmp_path)
+    attached = attached_to(tmp_path / "signature", image.root)
+    folder = tmp_path / "layout"
+    assert read_entries(folder) == ()
+    write_layout_folder(folder, [(NAME, image)], MemoryRegistry(), attached=[attached])
+    assert [(entry["digest"], entry["artifactType"]) for entry in untagged(folder)] == [
+        (attached.root.digest, SIGNATURE)
+    ]
+    for digest in digests(attached):
+        assert digest_of(blob_path(folder, digest).read_bytes()) == digest
+    kept = read_entries(folder)
+    write_layout_folder(folder, [], MemoryRegistry(), kept=kept)
+    assert read_entries(folder) == kept
 
 
 def test_entries(tmp_path: Path) -> None:

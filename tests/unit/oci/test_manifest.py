@@ -177,3 +177,50 @@ def test_config_comes_before_layers() -> None:
     index = Manifest.write(OCI_INDEX, {"manifests": [manifest.descriptor(Platform("linux", "amd64")).document()]})
     assert index.blobs == ()
     assert [(str(child.platform), child.digest) for child in index.children] == [("linux/amd64", manifest.digest)]
+
+
+# --- what is attached -------------------------------------------------------------------------------------------------
+
+SUBJECT = Descriptor(OCI_MANIFEST, digest_of(b"subject"), 7)
+
+
+def attached(**values: object) -> Manifest:
+    config = Descriptor(OCI_CONFIG, digest_of(b"{}"), 2).document()
+    return Manifest.write(OCI_MANIFEST, {"schemaVersion": 2, "config": config, "layers": [], **values})
+
+
+def test_subject() -> None:
+    """A manifest says by digest what it is attached to; most are attached to nothing."""
+    assert attached(subject=SUBJECT.document()).subject == SUBJECT.digest
+    assert attached().subject is None
+
+
+@pytest.mark.parametrize("subject", [1, "sha256:1", {}, {"digest": "x"}], ids=repr)
+def test_subject_that_is_none(subject: object) -> None:
+    """A subject that is no descriptor is malformed."""
+    with pytest.raises(ValueError, match="descriptor"):
+        _ = attached(subject=subject).subject
+
+
+def test_type_of_an_artifact() -> None:
+    """The type is what a manifest says it is, else that of its config; a list names it with its annotations."""
+    stated = attached(artifactType="application/spdx+json", annotations={"a": "b"})
+    assert stated.artifact_type == "application/spdx+json"
+    assert attached().artifact_type == OCI_CONFIG
+    listed = stated.listed()
+    assert listed.document() == {
+        "mediaType": OCI_MANIFEST,
+        "digest": stated.digest,
+        "size": len(stated.body),
+        "artifactType": "application/spdx+json",
+        "annotations": {"a": "b"},
+    }
+    assert Descriptor.read(listed.document()) == listed
+
+
+def test_type_that_is_no_text() -> None:
+    """A type that is not a string is malformed, in a manifest and in a list."""
+    with pytest.raises(ValueError, match="artifactType"):
+        _ = attached(artifactType=1).artifact_type
+    with pytest.raises(ValueError, match="artifactType"):
+        Descriptor.read({**SUBJECT.document(), "artifactType": 1})

@@ -8,7 +8,9 @@ from runner.errors import NotVisibleYet, RegistryAnswerWrong, RegistryFailed, Ru
 from runner.oci.artifact import Artifact, Blob, RemoteSource
 from runner.oci.messages import Wait
 from runner.oci.patience import BUDGETS
+from runner.oci.referrers import Referrers
 from runner.published.observed import ABSENT, PublishedImage, unanswered
+from testbed.attachments import attached_to
 from testbed.memory.calls import Call, raising
 from testbed.memory.registry import NO_ANSWER, MemoryRegistry
 
@@ -45,6 +47,31 @@ def test_content_before_the_first_tag(ours: Artifact) -> None:
     content = [at(name, digest) for name in (NAME, OTHER) for digest in digests(ours)]
     assert sorted(call.about for call in written[:-3]) == sorted(content)
     assert [*run.written.items()] == [(name, ours.root.digest) for name in (NAME, OTHER, TOO)]
+
+
+def test_attachments_before_the_tag(ours: Artifact, tmp_path: Path) -> None:
+    """What is attached is sent to each repository and found there before the first name is written."""
+    run = Run()
+    index_signature = attached_to(tmp_path / "index", ours.root)
+    child_signature = attached_to(tmp_path / "child", ours.children[0], "a child")
+    attached = (index_signature, child_signature, attached_to(tmp_path / "on", index_signature.root, "countersigned"))
+    run.destination.publish(ours, [(NAME, ABSENT), (OTHER, ABSENT)], attached=attached)
+    assert [call.about for call in run.registry.writes[-2:]] == [str(NAME), str(OTHER)]
+    for name in (NAME, OTHER):
+        for one in attached:
+            found = Referrers(run.registry).of(name.repository, one.root.subject or "")
+            assert [entry.digest for entry in found] == [one.root.digest]
+
+
+def test_attachments_are_not_sent_again(ours: Artifact, tmp_path: Path) -> None:
+    """A second run writes nothing of an attachment that is there."""
+    attached = attached_to(tmp_path / "index", ours.root)
+    first = Run(MemoryRegistry(lists_referrers=False))
+    first.destination.publish(ours, [(NAME, ABSENT)], attached=[attached])
+    second = Run(first.registry.another())
+    second.destination.publish(ours, [(NAME, ABSENT)], attached=[attached])
+    assert [call for call in second.registry.writes if call.method == "send_blob"] == []
+    assert all("@" in call.about for call in second.registry.writes)
 
 
 def test_blob_that_stands_twice(ours: Artifact) -> None:
