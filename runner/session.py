@@ -45,23 +45,26 @@ class Session:
     artifacts: Path | None
 
 
-def open_registry(session: Session, logins: Iterable[Credentials] = ()) -> Registry:
+def open_registry(session: Session, logins: Iterable[Credentials] = (), *, attempts: int | None = None) -> Registry:
     """Return a client of registries; its requests are logged.
 
     Args:
         session: what it works in.
         logins: where it looks for logins before it looks into Docker's configuration.
+        attempts: how often a request is made at most; as often as a run's patience allows when left out.
     """
     from runner.oci.credentials import Chain, DockerConfig
     from runner.oci.helper import CredentialHelpers
     from runner.oci.patience import Patience
     from runner.oci.registry import Registry
+    from runner.oci.retries import RetryPolicy
     from runner.oci.transport import Transport
 
     exchanges = Exchanges(session.log)
     transport = Transport(
         session.lifetime,
         session.environment,
+        retries=RetryPolicy() if attempts is None else RetryPolicy(attempts=attempts),
         patience=Patience(session.lifetime, tell=exchanges.waiting),
         observe=exchanges.tell,
     )

@@ -54,6 +54,11 @@ class AwsRegistry:
         """The registry's host, with port."""
         return self._host
 
+    @property
+    def identity(self) -> str:
+        """As whom AWS is asked, in words: the role once it is known."""
+        return self._identity.name
+
     def login(self, host: str, repository: str = "") -> Login | None:
         """Return the login for this registry's host, None for any other; see ``TokenLogins``."""
         return self._logins.login(host, repository)
