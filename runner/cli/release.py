@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from runner.cli.appearance import with_appearance
 from runner.cli.options import options_of
 from runner.cli.session import run_session
-from runner.config.settings import Options, artifacts_folder, is_quiet
-from runner.report.console import released_line
+from runner.config.settings import Options, artifacts_folder
 from runner.report.record import Record, plan_view, summary
 from runner.run.pipeline import release
 
 if TYPE_CHECKING:
+    from runner.cli.appearance import Appearance
     from runner.errors import ReleaseError
     from runner.report.console import Log, Outlet
     from runner.report.record import RecordDocument
@@ -60,46 +61,54 @@ Examples:
 
 @click.command(epilog=RUN_EXAMPLES + EXIT_CODES)
 @options_of("run")
-def run(**given: Any) -> int:
+@with_appearance
+def run(*, appearance: Appearance, **given: Any) -> int:
     """Release what Prow's environment names: the whole pipeline."""
     options = Options(**given)
     return run_session(
         "run",
         lambda session: release(options, session, only_plan=False),
         environment=os.environ,
-        out=sys.stdout,
+        out=appearance.outlet(sys.stdout, os.environ),
         artifacts=Path(artifacts_folder(options, os.environ).value),
         conclude=say_released,
+        levels=appearance.levels,
     )
 
 
 @click.command(epilog=PLAN_EXAMPLES + EXIT_CODES)
 @options_of("plan")
-def plan(**given: Any) -> int:
+@with_appearance
+def plan(*, appearance: Appearance, **given: Any) -> int:
     """Say what run would do and why; change nothing; exit as run would."""
     options = Options(**given)
     return run_session(
         "plan",
         lambda session: release(options, session, only_plan=True),
         environment=os.environ,
-        out=sys.stderr if options.as_json else sys.stdout,
+        out=appearance.outlet(sys.stderr if options.as_json else sys.stdout, os.environ),
         artifacts=Path(artifacts_folder(options, os.environ).value),
-        conclude=say_planned,
+        conclude=say_planned_quietly if appearance.is_quiet(os.environ) else say_planned,
         show=print_plan if options.as_json else None,
+        levels=appearance.levels,
     )
 
 
 def say_released(document: RecordDocument, out: Outlet, log: Log) -> None:
     """End a run that went well with the line that Deck highlights, even where QUIET leaves out the log."""
-    out.write(f"{released_line(document)}\n")
+    out.released(document)
     log.debug("released", summary=summary(document))
 
 
-def say_planned(document: RecordDocument, out: Outlet, log: Log) -> None:
-    """End a plan that went well with what it found, even where QUIET leaves out the log."""
-    if is_quiet(os.environ):
-        out.write(f"{summary(document)}\n")
+def say_planned(document: RecordDocument, _: Outlet, log: Log) -> None:
+    """End a plan that went well with what it found."""
     log.info("plan done", summary=summary(document))
+
+
+def say_planned_quietly(document: RecordDocument, out: Outlet, log: Log) -> None:
+    """End a plan that went well with what it found, although the log is not shown."""
+    out.planned(document)
+    say_planned(document, out, log)
 
 
 def print_plan(document: RecordDocument) -> None:

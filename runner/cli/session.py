@@ -52,11 +52,12 @@ def run_session(
     work: Callable[[Session], object],
     *,
     environment: Mapping[str, str],
-    out: TextIO,
+    out: TextIO | Outlet,
     artifacts: Path,
     limits: Limits | None = None,
     conclude: Conclude = say_done,
     show: Callable[[RecordDocument], None] | None = None,
+    levels: frozenset[str] | None = None,
 ) -> int:
     """Do a command's work under supervision and return the process's exit code.
 
@@ -68,19 +69,20 @@ def run_session(
         command: its name in the record.
         work: what it does; failures of parts of it, which stop nothing else, are put into the session's record.
         environment: the process's environment.
-        out: where the log goes.
+        out: where the log goes: a stream, or what shows it in another way than line by line.
         artifacts: the folder for the reports, made where it is not there; one that cannot be written stops nothing.
         limits: how long it may go on; what Prow allows the job where left out.
         conclude: tells of a success.
         show: given the finished record, after everything else.
+        levels: the levels of the log that a person sees; what QUIET says when left out.
     """
     limits = limits or read_limits(environment)
     grace = limits.grace
     lifetime = Lifetime(limits.seconds)
     children = Children(lifetime)
     reports, lines, problem = _open_artifacts(artifacts)
-    outlet = Outlet(out)
-    log = open_log(outlet, lines, quiet=is_quiet(environment))
+    outlet = out if isinstance(out, Outlet) else Outlet(out)
+    log = open_log(outlet, lines, quiet=is_quiet(environment), levels=levels)
     if problem:
         log.warning("reports are not written", reason=problem)
     folders: list[Path] = []
@@ -88,7 +90,11 @@ def run_session(
     def translate(error: BaseException) -> BaseException:
         return storage_error(error, folders[0] if folders else Path("/")) or error
 
-    record = Record(Reports(reports, log).save, tell=lambda step: _tell(log, step), translate=translate)
+    def told(step: StepDocument) -> None:
+        outlet.ended(step)
+        _tell(log, step)
+
+    record = Record(Reports(reports, log).save, tell=told, begun=outlet.begun, translate=translate)
     record.update(command=command, runner=__version__)
     patience = grace * REPORTS_SHARE / 2
     finish = Finish(record, log, outlet, reports, patience=patience, conclude=conclude, show=show)
@@ -208,6 +214,7 @@ class Finish:
         problems.extend(write_reports(self._folder, document, REPORTS))
 
     def _say_last(self, document: RecordDocument) -> None:
+        self._out.summarise(document)
         if document.errors:
             self._say_errors(document)
         else:

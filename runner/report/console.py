@@ -19,7 +19,7 @@ from runner.report.words import sentence
 if TYPE_CHECKING:
     from collections.abc import Iterator, MutableMapping
 
-    from runner.report.record import ErrorDocument, RecordDocument
+    from runner.report.record import ErrorDocument, RecordDocument, StepDocument
 
 LINE_BYTES = 9_900
 HIGHLIGHTED = re.compile(r"ERROR:|RELEASED:")
@@ -30,7 +30,7 @@ Log = structlog.typing.FilteringBoundLogger
 
 
 class Outlet:
-    """A stream that may go away: what it does not take is lost, and nothing else is.
+    """Where a person reads, line by line: a stream that may go away. What it does not take is lost, nothing else is.
 
     Nobody may read stdout any more, or its disk may be full; a release is not stopped for that.
 
@@ -60,6 +60,27 @@ class Outlet:
 
     def flush(self) -> None:
         """Do nothing: every write is flushed."""
+
+    def begun(self, step: StepDocument) -> None:
+        """Told of each step that begins: lines tell how it ended."""
+
+    def ended(self, step: StepDocument) -> None:
+        """Told of each step that came to its end: the log has a line for it."""
+
+    def summarise(self, document: RecordDocument) -> None:
+        """Told how the run came out, before its last lines: these say it."""
+
+    def render(self, _: object, __: str, event: MutableMapping[str, Any]) -> str:
+        """The line of an event; structlog's last processor."""
+        return _line(event)
+
+    def planned(self, document: RecordDocument) -> None:
+        """Write the last line of a plan that went well, where the log, which has it too, is not shown."""
+        self.write(f"{summary(document)}\n")
+
+    def released(self, document: RecordDocument) -> None:
+        """Write the last line of a run that went well."""
+        self.write(f"{released_line(document)}\n")
 
 
 class JsonLines:
@@ -95,7 +116,7 @@ def _only(levels: frozenset[str]) -> structlog.typing.Processor:
     return keep
 
 
-def _line(_: object, __: str, event: MutableMapping[str, Any]) -> str:
+def _line(event: MutableMapping[str, Any]) -> str:
     stamp = str(event.pop("time"))[11:19]
     words = [stamp, *(f"{key}={_value(value)}" for key, value in event.items() if value is not None)]
     return cut(HIGHLIGHTED.sub(lambda match: match[0].lower(), " ".join(words)))
@@ -136,7 +157,7 @@ def open_log(
         _ordered,
         JsonLines(json_file),
         _only(levels if levels is not None else ATTENTION if quiet else ATTENTION | {"info"}),
-        _line,
+        stdout.render,
     ]
     log: Log = structlog.wrap_logger(
         structlog.WriteLogger(cast("TextIO", stdout)),

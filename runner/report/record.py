@@ -174,6 +174,7 @@ class Record:
     Args:
         save: called with the whole document after each change that others may want to see.
         tell: called with each step that came to its end.
+        begun: called with each step that begins.
         translate: gives the error that a step ends with for the one that was raised in it.
         clock: monotonic seconds.
         now: the wall clock.
@@ -184,12 +185,14 @@ class Record:
         save: Callable[[RecordDocument], None],
         *,
         tell: Callable[[StepDocument], None] = lambda _: None,
+        begun: Callable[[StepDocument], None] = lambda _: None,
         translate: Callable[[BaseException], BaseException] = lambda error: error,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._save = save
         self._tell = tell
+        self._tell_begun = begun
         self._translate = translate
         self._clock = clock
         self._now = now
@@ -292,8 +295,10 @@ class Record:
                 raise RunEnded(self._ended)
             place = len(self._document.steps)
             started = self._now().isoformat(timespec="milliseconds")
-            self._add("steps", StepDocument(name=name, service=service, outcome="running", started=started))
+            begun = StepDocument(name=name, service=service, outcome="running", started=started)
+            self._add("steps", begun)
             self._begun.append(self._clock())
+        self._tell_begun(begun)
         handle = Step()
 
         def end(outcome: str, reason: str | None) -> None:

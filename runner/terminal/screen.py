@@ -120,7 +120,7 @@ class Screen:
     def note(self, text: str, tone: Tone = "none") -> None:
         """Say something about what is printed, to stderr; nothing where quiet was asked for."""
         if not self.quiet:
-            sign = f"{SIGNS[tone][0 if shows(self._err, SIGNS[tone][0]) else 1]} " if tone != "none" else ""
+            sign = f"{SIGNS[tone][0 if shows(self._err.encoding, SIGNS[tone][0]) else 1]} " if tone != "none" else ""
             self._say(f"{sign}{plain(text)}\n")
 
     def complain(self, line: str) -> None:
@@ -148,7 +148,7 @@ class Screen:
 
         return Console(
             file=self._out,
-            width=width or self._columns(),
+            width=width or columns(),
             force_terminal=self._is_decorated,
             color_system="standard" if self.has_colour else None,
             highlight=False,
@@ -157,9 +157,6 @@ class Screen:
             legacy_windows=False,
             _environ=self._environment,
         )
-
-    def _columns(self) -> int:
-        return max(shutil.get_terminal_size().columns, LEAST_WIDTH)
 
     def _width(self, table: Table) -> Width:
         """The terminal's own, or in a pipe that has colour what the table needs."""
@@ -198,7 +195,7 @@ class Screen:
         from rich.text import Text
 
         sign, instead = SIGNS[state.tone]
-        text = f"{sign if shows(self._out, sign) else instead} {state.word}"
+        text = f"{sign if shows(self._out.encoding, sign) else instead} {state.word}"
         shown = Text(no_wrap=True, overflow="ellipsis")
         return shown.append(text, style=STYLES[state.tone])
 
@@ -225,10 +222,15 @@ def is_terminal(stream: TextIO) -> bool:
         return False
 
 
-def shows(stream: TextIO, text: str) -> bool:
-    """Whether a stream's encoding has these characters."""
+def columns() -> int:
+    """How wide the terminal is, in characters."""
+    return max(shutil.get_terminal_size().columns, LEAST_WIDTH)
+
+
+def shows(encoding: str | None, text: str) -> bool:
+    """Whether a stream's encoding has these characters; only ASCII where it has none."""
     try:
-        text.encode(stream.encoding or "ascii")
+        text.encode(encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
         return False
     return True

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from runner.cli import release
-from runner.cli.release import plan, print_plan, print_refused_plan, run, say_planned, say_released
+from runner.cli.release import (
+    plan,
+    print_plan,
+    print_refused_plan,
+    run,
+    say_planned,
+    say_planned_quietly,
+    say_released,
+)
 from runner.config.settings import Options
 from runner.errors import UsageInvalid
 from runner.report.console import Outlet, open_log
@@ -58,11 +66,11 @@ def test_plan(monkeypatch: pytest.MonkeyPatch, as_json: bool) -> None:  # noqa: 
 
 
 @pytest.mark.parametrize("quiet", [False, True])
-def test_a_plan_ends_with_what_it_found(monkeypatch: pytest.MonkeyPatch, *, quiet: bool) -> None:
+def test_a_plan_ends_with_what_it_found(*, quiet: bool) -> None:
     """The last line of a plan that went well says what it found, with QUIET too."""
-    monkeypatch.setenv("QUIET", "true" if quiet else "false")
     out = io.StringIO()
-    say_planned(RecordDocument(command="plan"), Outlet(out), open_log(Outlet(out), None, quiet=quiet))
+    say = say_planned_quietly if quiet else say_planned
+    say(RecordDocument(command="plan"), Outlet(out), open_log(Outlet(out), None, quiet=quiet))
     [line] = out.getvalue().splitlines()
     found = "planned, nothing was changed: 0 to publish, 0 to skip"
     assert line == found if quiet else line.endswith(f'event="plan done" summary="{found}"')

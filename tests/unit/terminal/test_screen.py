@@ -106,7 +106,7 @@ def test_a_terminal_without_the_signs() -> None:
     screen.line("done", "good")
     screen.note("take care", "bad")
     assert (out.getvalue(), err.getvalue()) == ("+ done\n", "x take care\n")
-    assert not shows(Stream(terminal=True, encoding="no such"), "x")
+    assert not shows("no such", "x")
 
 
 def test_foreign_text() -> None:
