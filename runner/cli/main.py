@@ -98,4 +98,8 @@ def _refuse(mistake: click.ClickException) -> int:
         from runner.cli.release import print_refused_plan  # noqa: PLC0415 - only here
 
         print_refused_plan(error)
+    elif "--json" in sys.argv[1:]:
+        from runner.cli.inspecting import print_refused  # noqa: PLC0415 - as above
+
+        print_refused(error)
     return error.exit_code

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 LINE_BYTES = 9_900
 HIGHLIGHTED = re.compile(r"ERROR:|RELEASED:")
+ATTENTION = frozenset({"warning", "error"})
+EVERY_LEVEL = ATTENTION | {"info", "debug"}
 
 Log = structlog.typing.FilteringBoundLogger
 
@@ -116,13 +118,16 @@ def cut(line: str, limit: int = LINE_BYTES) -> str:
     return encoded[:limit].decode(errors="ignore") + f"… ({len(encoded) - limit} more bytes)"
 
 
-def open_log(stdout: Outlet, json_file: TextIO | None, *, quiet: bool = False) -> Log:
+def open_log(
+    stdout: Outlet, json_file: TextIO | None, *, quiet: bool = False, levels: frozenset[str] | None = None
+) -> Log:
     """Return the log of a run.
 
     Args:
         stdout: where the person reads.
         json_file: where programs read, if anywhere.
         quiet: whether stdout leaves out what is no warning and no error.
+        levels: the levels that stdout shows, where that is not what ``quiet`` says.
     """
     processors: list[structlog.typing.Processor] = [
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
@@ -130,7 +135,7 @@ def open_log(stdout: Outlet, json_file: TextIO | None, *, quiet: bool = False) -
         structlog.processors.EventRenamer("event"),
         _ordered,
         JsonLines(json_file),
-        _only(frozenset({"warning", "error"} if quiet else {"info", "warning", "error"})),
+        _only(levels if levels is not None else ATTENTION if quiet else ATTENTION | {"info"}),
         _line,
     ]
     log: Log = structlog.wrap_logger(
