@@ -34,6 +34,9 @@ class CommandEntry(NamedTuple):
 
 
 COMMANDS: Mapping[str, CommandEntry] = {
+    "audit": CommandEntry(
+        "runner.cli.published", "Compare the tags in git with what the registry has, for all services."
+    ),
     "plan": CommandEntry("runner.cli.release", "Say what run would do and why; change nothing; exit as run would."),
     "prowjobs": CommandEntry("runner.cli.prowjobs", "Prow's job configuration, made from jobs.yaml."),
     "run": CommandEntry("runner.cli.release", "Release what Prow's environment names: the whole pipeline."),

@@ -56,7 +56,7 @@ def read_fleet(
         address: the registry and the namespace in it.
         list_refs: gives the refs of a repository, by its name without owner.
         registry: where tags and manifests are read.
-        pace: waits until the registry may be asked once more.
+        pace: waits until one more manifest may be read; the quotas of registries are of pulls, not of lists.
         deep: whether every name is read; else those that ``to_read`` wants.
 
     Returns:
@@ -67,7 +67,6 @@ def read_fleet(
     """
 
     def list_tags(repository: Repository) -> frozenset[str]:
-        pace()
         return frozenset(registry.tags(repository))
 
     def manifest(name: Name) -> Manifest | None:
