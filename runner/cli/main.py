@@ -41,6 +41,9 @@ COMMANDS: Mapping[str, CommandEntry] = {
     "prowjobs": CommandEntry("runner.cli.prowjobs", "Prow's job configuration, made from jobs.yaml."),
     "run": CommandEntry("runner.cli.release", "Release what Prow's environment names: the whole pipeline."),
     "schema": CommandEntry("runner.cli.schema", "Print the JSON Schema of jobs.yaml."),
+    "verify": CommandEntry(
+        "runner.cli.published", "Check one release: image, platforms, programs, chart, commits, digests."
+    ),
 }
 
 

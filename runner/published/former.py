@@ -7,14 +7,22 @@ program in them is what decides.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runner.oci.manifest import REVISION
-from runner.published.observed import Published, PublishedImage, is_platform, platform_of, read_config, unanswered
+from runner.published.observed import (
+    Published,
+    PublishedImage,
+    is_platform,
+    label_of,
+    platform_of,
+    read_config,
+    unanswered,
+)
 from runner.published.program import ProgramReader
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from runner.oci.manifest import Manifest, Platform
     from runner.oci.name import Name, Repository
@@ -128,16 +136,9 @@ class _Inspector:
             config = read_config(self._registry.read_blob(self._repository, config_blob))
         except (ValueError, RecursionError) as error:
             raise ValueError(f"its config for {platform} cannot be read: {error}") from error
-        stated = {manifest.annotations.get(REVISION), _label(config, REVISION)} - {None, "", self._revision}
+        stated = {manifest.annotations.get(REVISION), label_of(config, REVISION)} - {None, "", self._revision}
         if stated:
             raise ValueError(f"for {platform} it says that it was made from commit {str(stated.pop())[:12]}")
         architecture = self._programs.read(platform, config, layers).architecture
         if architecture != platform.architecture:
             raise ValueError(f"its program for {platform} is for {architecture}")
-
-
-def _label(config: Mapping[str, Any], key: str) -> str | None:
-    settings = config.get("config")
-    labels = settings.get("Labels") if isinstance(settings, dict) else None
-    value = labels.get(key) if isinstance(labels, dict) else None
-    return value if isinstance(value, str) else None
