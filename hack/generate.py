@@ -11,6 +11,7 @@ from pathlib import Path
 from runner import errors
 from runner.config.catalog import catalog_schema
 from runner.config.schema import json_schema
+from runner.report.findings import audit_schema, verify_schema
 from runner.report.record import record_schema
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,8 +28,10 @@ def generated() -> dict[str, str]:
     return {
         "config/catalog.schema.json": json.dumps(catalog_schema(), indent=2, ensure_ascii=False) + "\n",
         "config/jobs.schema.json": json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n",
+        "docs/audit.schema.json": json.dumps(audit_schema(), indent=2, ensure_ascii=False) + "\n",
         "docs/errors.md": errors_page(),
         "docs/record.schema.json": json.dumps(record_schema(), indent=2, ensure_ascii=False) + "\n",
+        "docs/verify.schema.json": json.dumps(verify_schema(), indent=2, ensure_ascii=False) + "\n",
     }
 
 

@@ -307,6 +307,13 @@ class TagChanged(ReleaseError):
     )
 
 
+class FindingsLeft(ReleaseError):
+    """``verify`` or ``audit`` found something that is not as it should be."""
+
+    exit_code = ExitCode.CONFLICT
+    remedy = "Do for each finding what its row says, then run again."
+
+
 class TagImmutable(ReleaseError):
     """The registry changes no tag that is there, and this run was to write one."""
 
@@ -391,6 +398,13 @@ class AwsFailed(ReleaseError):
 
     exit_code = ExitCode.REGISTRY_FAILED
     remedy = "Rerun the job once AWS answers; what is published is kept and not sent again."
+
+
+class RemoteUnreadable(ReleaseError):
+    """A repository did not say which tags it has: it did not answer in time, is not there, or wants a login."""
+
+    exit_code = ExitCode.REGISTRY_FAILED
+    remedy = "Run again once it answers; --git-base says where the repositories are, if it is elsewhere."
 
 
 class NotPublicYet(ReleaseError):

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 from runner.builders.table import BUILDERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from runner.aws.registry import AwsRegistry
     from runner.builders.builder import Builder
     from runner.chart.helm import Helm
     from runner.config.aws import AwsKind, AwsSection
-    from runner.oci.credentials import Credentials
+    from runner.oci.credentials import Credentials, DockerConfig
     from runner.oci.messages import Exchange
     from runner.oci.patience import Waiting
     from runner.oci.registry import Registry
@@ -45,31 +45,55 @@ class Session:
     artifacts: Path | None
 
 
-def open_registry(session: Session, logins: Iterable[Credentials] = (), *, attempts: int | None = None) -> Registry:
+def open_registry(
+    session: Session,
+    logins: Iterable[Credentials] = (),
+    *,
+    attempts: int | None = None,
+    observe: Callable[[Exchange], object] | None = None,
+) -> Registry:
     """Return a client of registries; its requests are logged.
 
     Args:
         session: what it works in.
         logins: where it looks for logins before it looks into Docker's configuration.
         attempts: how often a request is made at most; as often as a run's patience allows when left out.
+        observe: given each request once it is answered.
     """
-    from runner.oci.credentials import Chain, DockerConfig
-    from runner.oci.helper import CredentialHelpers
+    from runner.oci.credentials import Chain
     from runner.oci.patience import Patience
     from runner.oci.registry import Registry
     from runner.oci.retries import RetryPolicy
     from runner.oci.transport import Transport
 
     exchanges = Exchanges(session.log)
+
+    def tell(exchange: Exchange) -> None:
+        exchanges.tell(exchange)
+        if observe is not None:
+            observe(exchange)
+
     transport = Transport(
         session.lifetime,
         session.environment,
         retries=RetryPolicy() if attempts is None else RetryPolicy(attempts=attempts),
         patience=Patience(session.lifetime, tell=exchanges.waiting),
-        observe=exchanges.tell,
+        observe=tell,
     )
-    helpers = CredentialHelpers(session.run, session.environment)
-    return Registry(transport, Chain((*logins, DockerConfig.find(session.environment, helpers))))
+    return Registry(transport, Chain((*logins, docker_config(session))))
+
+
+def has_login(session: Session, host: str) -> bool:
+    """Whether Docker's configuration has a login for a registry; CredentialsRefused where it cannot be read."""
+    return docker_config(session).login(host) is not None
+
+
+def docker_config(session: Session) -> DockerConfig:
+    """Return the logins of Docker's configuration, with its credential helpers."""
+    from runner.oci.credentials import DockerConfig
+    from runner.oci.helper import CredentialHelpers
+
+    return DockerConfig.find(session.environment, CredentialHelpers(session.run, session.environment))
 
 
 def open_aws(

@@ -22,11 +22,12 @@ def program(
     symbols: bool = True,
     length: int | None = None,
     start: int | None = None,
+    segment_type: int = 1,
 ) -> bytes:
     """An executable of one segment, with string variables as Go's linker writes them.
 
     A variable without text lies behind what is stored, where memory starts as zeros. ``length`` and ``start`` replace
-    what the variables say of their text.
+    what the variables say of their text. A ``segment_type`` of 3 says that the segment names a loader.
     """
     wide = machine.bits == 64
     word = "Q" if wide else "I"
@@ -71,7 +72,9 @@ def program(
     counts = (segment_size, 1, section_size, 3, 1)
     body[:header_size] = identification + pack("HHIQQQIHHHHHH" if wide else "HHIIIIIHHHHHH", *fields, *counts)
     segment = (
-        (1, 5, 0, ADDRESS, ADDRESS, loaded, zeros, 4096) if wide else (1, 0, ADDRESS, ADDRESS, loaded, zeros, 5, 4)
+        (segment_type, 5, 0, ADDRESS, ADDRESS, loaded, zeros, 4096)
+        if wide
+        else (segment_type, 0, ADDRESS, ADDRESS, loaded, zeros, 5, 4)
     )
     body[header_size : header_size + segment_size] = pack("IIQQQQQQ" if wide else "8I", *segment)
     return bytes(body)

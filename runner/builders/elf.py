@@ -17,6 +17,7 @@ IDENTIFICATION = 16
 PROGRAM_TYPES = frozenset({2, 3})
 SYMBOL_TABLE = 2
 LOADED = 1
+INTERPRETER = 3
 STRING_LIMIT = 64 * 1024
 """Bytes of a string variable that are read at most."""
 
@@ -118,6 +119,11 @@ class Elf:
         """What it runs on in Go's words, or in numbers where Go has no word for it."""
         known = (name for name, machine in MACHINES.items() if machine == self.machine)
         return next(known, f"machine {self.machine.number} ({self.machine.bits} bits, {self.machine.order})")
+
+    @property
+    def is_static(self) -> bool:
+        """Whether it runs without a loader of the system: it names none; ValueError when it is cut short."""
+        return all(segment["type"] != INTERPRETER for segment in self._table(self._shapes.segment, "segment"))
 
     def string_variables(self, names: Iterable[str]) -> dict[str, str]:
         """Return what package-level string variables hold before the program runs.

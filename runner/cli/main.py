@@ -34,6 +34,9 @@ class CommandEntry(NamedTuple):
 
 
 COMMANDS: Mapping[str, CommandEntry] = {
+    "audit": CommandEntry(
+        "runner.cli.published", "Compare the tags in git with what the registry has, for all services."
+    ),
     "doctor": CommandEntry(
         "runner.cli.doctor", "Say whether a release could run here, and what to do where it could not."
     ),
@@ -42,6 +45,9 @@ COMMANDS: Mapping[str, CommandEntry] = {
     "prowjobs": CommandEntry("runner.cli.prowjobs", "Prow's job configuration, made from jobs.yaml."),
     "run": CommandEntry("runner.cli.release", "Release what Prow's environment names: the whole pipeline."),
     "schema": CommandEntry("runner.cli.schema", "Print the JSON Schema of jobs.yaml."),
+    "verify": CommandEntry(
+        "runner.cli.published", "Check one release: image, platforms, programs, chart, commits, digests."
+    ),
 }
 
 

@@ -10,9 +10,7 @@ from runner.builders.base import resolve_base
 from runner.doctor.finding import Finding, failure
 from runner.errors import CredentialsRefused, ReleaseError, RunEnded
 from runner.oci.connections import is_loopback
-from runner.oci.credentials import DockerConfig
-from runner.oci.helper import CredentialHelpers
-from runner.session import open_aws, open_registry
+from runner.session import docker_config, open_aws, open_registry
 
 if TYPE_CHECKING:
     from runner.aws.registry import AwsRegistry
@@ -82,7 +80,7 @@ def writing(registry: Registry, repository: Repository) -> Finding:
 
 def from_docker(session: Session, repository: Repository) -> Finding:
     """Which login Docker's configuration has for the repository: whose, and until when."""
-    source = DockerConfig.find(session.environment, CredentialHelpers(session.run, session.environment))
+    source = docker_config(session)
     try:
         login = source.login(repository.host, repository.path)
     except RunEnded:

@@ -6,31 +6,29 @@ program in them is what decides.
 
 from __future__ import annotations
 
-import posixpath
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from runner.builders.elf import Elf
-from runner.builders.image import PROGRAM
 from runner.oci.manifest import REVISION
-from runner.published.layer import Allowance, File, Gone, Link, find_file
-from runner.published.observed import Published, PublishedImage, is_platform, platform_of, read_config, unanswered
+from runner.published.observed import (
+    Published,
+    PublishedImage,
+    is_platform,
+    label_of,
+    platform_of,
+    read_config,
+    unanswered,
+)
+from runner.published.program import ProgramReader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
 
-    from runner.oci.manifest import Descriptor, Manifest, Platform
+    from runner.oci.manifest import Manifest, Platform
     from runner.oci.name import Name, Repository
     from runner.oci.registry import Registry
 
-STORED_LIMIT = 1024**3
-"""Bytes of layers that are read at most of one image, as they are stored; a controller's are some 50 MB."""
-
-UNPACKED_LIMIT = 4 * 1024**3
-"""The same after decompression."""
-
 PLATFORM_LIMIT = 16
-LINKS_FOLLOWED = 4
 
 
 @dataclass(frozen=True)
@@ -113,8 +111,7 @@ class _Inspector:
         self._repository = repository
         self._revision = revision
         self._registry = registry
-        self._stored = STORED_LIMIT
-        self._unpacked = Allowance(UNPACKED_LIMIT)
+        self._programs = ProgramReader(repository, registry)
 
     def platforms(self, image: PublishedImage) -> list[tuple[Platform, Manifest]]:
         """The platforms that answer, each with its manifest; ValueError when one is no image, or there are too many."""
@@ -139,69 +136,9 @@ class _Inspector:
             config = read_config(self._registry.read_blob(self._repository, config_blob))
         except (ValueError, RecursionError) as error:
             raise ValueError(f"its config for {platform} cannot be read: {error}") from error
-        stated = {manifest.annotations.get(REVISION), _label(config, REVISION)} - {None, "", self._revision}
+        stated = {manifest.annotations.get(REVISION), label_of(config, REVISION)} - {None, "", self._revision}
         if stated:
             raise ValueError(f"for {platform} it says that it was made from commit {str(stated.pop())[:12]}")
-        programs = dict.fromkeys((PROGRAM, *_entrypoint(config)))
-        try:
-            heads = (_start_of(program, layers, self._look) for program in programs)
-            head = next((head for head in heads if head is not None), None)
-        except ValueError as error:
-            raise ValueError(f"its layers for {platform} cannot be read: {error}") from error
-        if head is None:
-            raise ValueError(f"it has no {' and no '.join(f'/{program}' for program in programs)} for {platform}")
-        try:
-            architecture = Elf(head).architecture
-        except ValueError as error:
-            raise ValueError(f"its program for {platform} is none: {error}") from error
+        architecture = self._programs.read(platform, config, layers).architecture
         if architecture != platform.architecture:
             raise ValueError(f"its program for {platform} is for {architecture}")
-
-    def _look(self, layer: Descriptor, paths: frozenset[str]) -> File | Link | Gone | None:
-        self._stored -= layer.size
-        if self._stored < 0:
-            raise ValueError("its layers are larger than what is read of an image")
-        return self._registry.scan_blob(
-            self._repository, layer, lambda pieces: find_file(pieces, paths, self._unpacked)
-        )
-
-
-def _start_of(
-    path: str,
-    layers: Sequence[Descriptor],
-    look: Callable[[Descriptor, frozenset[str]], File | Link | Gone | None],
-) -> bytes | None:
-    """The first bytes of a file, as the highest layer that has it does; None where no layer has it, or it is hidden."""
-    wanted, left, links = _places(path), list(layers), 0
-    while left and wanted:
-        found = look(left.pop(), wanted)
-        if isinstance(found, File):
-            return found.head
-        if isinstance(found, Gone):
-            wanted -= found.paths
-        elif found is not None:
-            links += 1
-            if links > LINKS_FOLLOWED:
-                return None
-            wanted, left = _places(found.target), list(layers)
-    return None
-
-
-def _entrypoint(config: Mapping[str, Any]) -> tuple[str, ...]:
-    """The path of what an image starts, from its root, where its config has one."""
-    settings = config.get("config")
-    entrypoint = settings.get("Entrypoint") if isinstance(settings, dict) else None
-    first = entrypoint[0] if isinstance(entrypoint, list) and entrypoint else None
-    return (posixpath.normpath(first).lstrip("/"),) if isinstance(first, str) and first.startswith("/") else ()
-
-
-def _places(path: str) -> frozenset[str]:
-    """Where a layer may have a path: in many base images ``/bin`` is a link to ``/usr/bin``."""
-    return frozenset({path, f"usr/{path}"})
-
-
-def _label(config: Mapping[str, Any], key: str) -> str | None:
-    settings = config.get("config")
-    labels = settings.get("Labels") if isinstance(settings, dict) else None
-    value = labels.get(key) if isinstance(labels, dict) else None
-    return value if isinstance(value, str) else None

@@ -22,8 +22,8 @@ PIECE = 256 * 1024
 EXTENSION_LIMIT = 1024 * 1024
 """Bytes before a member that say more of it: long names, attributes."""
 
-HEAD = 64
-"""Bytes of the file that are kept: the header of an ELF file."""
+HEAD = 4096
+"""Bytes of the file that are kept: an ELF file's header, and behind it, as linkers put it, how it is loaded."""
 
 EXTENSIONS = frozenset({tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, *tarfile.GNU_TYPES} - {b"S"})
 WHITEOUT, OPAQUE = ".wh.", ".wh..wh..opq"

@@ -133,6 +133,14 @@ def platform_of(config: Mapping[str, Any]) -> Platform:
         raise ValueError(f"the image config has no {error}") from error
 
 
+def label_of(config: Mapping[str, Any], key: str) -> str | None:
+    """Return what a label of an image's config says; None where there is no such label."""
+    settings = config.get("config")
+    labels = settings.get("Labels") if isinstance(settings, dict) else None
+    value = labels.get(key) if isinstance(labels, dict) else None
+    return value if isinstance(value, str) else None
+
+
 def unanswered(image: Name, manifest: Manifest, registry: Registry) -> tuple[str, ...]:
     """Say what of an image does not answer by digest: the manifest itself, or a child of its index.
 

@@ -37,7 +37,7 @@ def render_html(document: RecordDocument) -> str:
     """Return the file's text."""
     page = make_page(document)
     title = NOT_IN_A_TITLE.sub("", f"{page.status.word}: {page.status.headline}")[:TITLE_LENGTH]
-    return _template().render(page=page, document=document, title=title)
+    return template("release.html.jinja").render(page=page, document=document, title=title)
 
 
 def safe_text(value: object) -> Markup:
@@ -66,7 +66,8 @@ def safe_address(value: str) -> Markup:
 
 
 @cache
-def _template() -> Template:
+def template(name: str) -> Template:
+    """A template of this folder, in which every value is made safe as ``safe_text`` does it."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -76,4 +77,4 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.filters.update(address=safe_address, in_words=in_words)
-    return environment.get_template("release.html.jinja")
+    return environment.get_template(name)

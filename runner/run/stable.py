@@ -13,6 +13,7 @@ from runner.chart.packaging import has_same_files, package_chart
 from runner.chart.references import reference_warnings
 from runner.errors import StableImageAbsent, TagChanged
 from runner.published.former import flaws, has_platform
+from runner.published.history import history_names
 from runner.published.observed import (
     ABSENT,
     Observation,
@@ -28,7 +29,6 @@ from runner.run.plan.model import DesiredArtifact, Kind, Plan, for_folder
 from runner.run.plan.stable import (
     Candidate,
     Position,
-    history_names,
     named_commit,
     plan_stable,
     plan_stable_unchanged,

@@ -80,6 +80,7 @@ class Run(Protocol):
         stdin: bytes | None = None,
         log: Path | None = None,
         seconds: float | None = None,
+        limit: int | None = None,
     ) -> Finished:
         """Run to the end and return the result, whatever the exit code."""
         ...
@@ -107,6 +108,7 @@ class Children:
         stdin: bytes | None = None,
         log: Path | None = None,
         seconds: float | None = None,
+        limit: int | None = None,
     ) -> Finished:
         """Run a program to its end, and end what it leaves behind in its group.
 
@@ -120,6 +122,7 @@ class Children:
             stdin: what it reads; nothing when left out.
             log: a file to which its output is appended, beside being returned.
             seconds: how long it may take; as long as the run goes on when left out.
+            limit: how many bytes it may print; as many as it likes when left out.
 
         Returns:
             The result, whatever the exit code.
@@ -128,6 +131,7 @@ class Children:
             RunEnded: the run was ended before or while the child ran.
             FileNotFoundError: there is no such program.
             TimeoutError: it took longer than it may, and was ended.
+            OverflowError: it printed more than it may, and was ended.
             StorageUnusable: it failed because a folder in which it writes is full or cannot be written.
         """
         command = tuple(str(a) for a in argv)
@@ -137,7 +141,10 @@ class Children:
             given.seek(0)
             child = self._start(command, env, cwd, (given if stdin is not None else subprocess.DEVNULL, out, err))
             try:
-                child.wait(seconds)
+                if limit is None:
+                    child.wait(seconds)
+                else:
+                    _wait_within(child, (out, err), seconds, limit)
             except subprocess.TimeoutExpired:
                 self._lifetime.check()
                 raise TimeoutError(f"{command[0]} took longer than {seconds} s") from None
@@ -146,6 +153,9 @@ class Children:
                     self._alive.discard(child)
                     _signal_group(child, signal.SIGKILL)
                 child.wait()
+            if limit is not None and _size((out, err)) > limit:
+                self._lifetime.check()
+                raise OverflowError(f"{command[0]} printed more than {limit} bytes")
             out.seek(0)
             err.seek(0)
             output = out.read()
@@ -203,6 +213,26 @@ class Children:
 
 def _file_in_memory() -> IO[bytes]:
     return open(os.memfd_create("child"), "w+b")  # noqa: PTH123 - a descriptor; the caller closes it
+
+
+def _wait_within(
+    child: subprocess.Popen[bytes], outputs: Sequence[IO[bytes]], seconds: float | None, limit: int
+) -> None:
+    """Wait until a child ends or has printed more than it may; TimeoutExpired as from ``Popen.wait``."""
+    deadline = None if seconds is None else time.monotonic() + seconds
+    while _size(outputs) <= limit:
+        left = POLL_SECONDS if deadline is None else min(POLL_SECONDS, deadline - time.monotonic())
+        try:
+            child.wait(max(left, 0))
+        except subprocess.TimeoutExpired:
+            if deadline is not None and time.monotonic() >= deadline:
+                raise
+        else:
+            return
+
+
+def _size(files: Sequence[IO[bytes]]) -> int:
+    return sum(os.fstat(file.fileno()).st_size for file in files)
 
 
 def _without_user_information(text: str) -> str:

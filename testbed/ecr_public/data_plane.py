@@ -183,8 +183,7 @@ class _Exchange(Exchange):
     def read_manifest(self, grant: Grant, name: str, reference: str) -> None:
         """Give a manifest; with its digest in a header only to HEAD."""
         repository = self._repository(name)
-        if grant.arn is None:
-            self._throttle(allowed=self.state.pulls.allows(self.state.switches.anonymous_pulls_per_second))
+        self._throttle(allowed=self.state.may_pull(grant.arn))
         digest = self._find(repository, reference)
         omit = frozenset({"docker-content-digest"} if self.command == "GET" else ())
         with asked(self.state.upstream, self.command, f"/v2/{name}/manifests/{digest}", {}) as answer:

@@ -55,7 +55,7 @@ class State:
         self.tokens = Tokens(self.clock)
         self.repositories = Repositories(self.clock)
         self.recorder = Recorder()
-        self.pulls = Rate(self._now)
+        self.anonymous_pulls, self.account_pulls = Rate(self._now), Rate(self._now)
         self._rates: defaultdict[str, Rate] = defaultdict(lambda: Rate(self._now))
         self._lock = threading.Lock()
 
@@ -63,6 +63,12 @@ class State:
         """Change how it behaves from now on; see Switches."""
         with self._lock:
             self.switches = replace(self.switches, **changes)
+
+    def may_pull(self, identity: str | None) -> bool:
+        """Whether a manifest may be read now, by nobody that is known or by an account; if so, it counts."""
+        if identity is None:
+            return self.anonymous_pulls.allows(self.switches.anonymous_pulls_per_second)
+        return self.account_pulls.allows(self.switches.account_pulls_per_second)
 
     def within_quota(self, action: str) -> bool:
         """Whether this may be done now, as often as it was done in the last second; if so, it counts."""

@@ -26,6 +26,7 @@ class Switches:
         checks_per_second: quota of BatchCheckLayerAvailability.
         tokens_per_second: quota of GetAuthorizationToken.
         anonymous_pulls_per_second: quota of manifests read without an account; None: none.
+        account_pulls_per_second: quota of manifests read by an account; None: none.
         retry_after: the header Retry-After of an answer 429; None: the answer has none.
         referrers: whether the referrers API is served; else 404.
         subjects: whether manifests with a subject are taken; else 405.
@@ -46,6 +47,7 @@ class Switches:
     checks_per_second: int = 200
     tokens_per_second: int = 200
     anonymous_pulls_per_second: int | None = None
+    account_pulls_per_second: int | None = None
     retry_after: str | None = None
     referrers: bool = True
     subjects: bool = True

@@ -151,13 +151,6 @@ def _move(found: Observation, there: Position | None, position: Position) -> str
     return f"moves from {there or 'a chart without a version'} to {position}"
 
 
-def history_names(name: Name, tags: Sequence[str]) -> tuple[Name, ...]:
-    """Return the history names of a moving name among a repository's tags, oldest first."""
-    found = (HistoryTag.of_tag(tag) for tag in tags)
-    mine = sorted(one for one in found if one is not None and one.stable == name.tag)
-    return tuple(Name(name.repository, str(one)) for one in mine)
-
-
 def _history_entry(
     name: Name,
     candidate: Candidate,

@@ -116,6 +116,22 @@ def test_a_child_that_takes_too_long(children: Children, tmp_path: Path) -> None
     until(lambda: not any(map(alive, pids(tmp_path))))
 
 
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_child_that_prints_too_much(children: Children, tmp_path: Path, stream: str) -> None:
+    """A child that prints more than it may is killed, and no result is made of what it printed."""
+    code = f"import sys\nwhile True: sys.{stream}.write('x' * 65536)"
+    with pytest.raises(OverflowError, match="printed more than 1000000 bytes"):
+        children.run([sys.executable, "-c", code], env={}, cwd=tmp_path, seconds=LONG, limit=1_000_000)
+
+
+def test_a_child_that_prints_little(children: Children, tmp_path: Path) -> None:
+    """A child that stays within what it may print is returned as any other, and ended at its time all the same."""
+    finished = children.run([sys.executable, "-c", "print('x' * 10)"], env={}, cwd=tmp_path, seconds=LONG, limit=11)
+    assert finished.stdout == "x" * 10 + "\n"
+    with pytest.raises(TimeoutError, match=r"took longer than 0\.5 s"):
+        children.run([sys.executable, "-c", "import time; time.sleep(60)"], env={}, cwd=tmp_path, seconds=0.5, limit=9)
+
+
 def test_a_child_within_its_time(children: Children, tmp_path: Path) -> None:
     """A child that ends within its time is returned as any other."""
     assert children.run([sys.executable, "-c", "print(1)"], env={}, cwd=tmp_path, seconds=LONG).stdout == "1\n"

@@ -64,6 +64,15 @@ def test_a_stripped_program_has_no_variables() -> None:
     assert Elf(program(variables={NAME: COMMIT}, symbols=False)).string_variables([NAME]) == {}
 
 
+@given(machines)
+def test_a_program_that_names_a_loader_is_not_static(machine: Machine) -> None:
+    """A program that is loaded by another one says so; what is cut short before that is not judged."""
+    assert Elf(program(machine)).is_static
+    assert not Elf(program(machine, segment_type=3)).is_static
+    with pytest.raises(ValueError, match="cut short"):
+        _ = Elf(program(machine)[:64]).is_static
+
+
 def test_a_shared_object_is_a_program() -> None:
     """A position-independent executable is of ELF's type for shared objects."""
     assert Elf(program(kind=3)).architecture == "amd64"

@@ -40,6 +40,7 @@ class Program:
         stdin: bytes | None = None,  # noqa: ARG002  # helm is given nothing to read
         log: Path | None = None,
         seconds: float | None = None,  # noqa: ARG002  # nor is it given a time
+        limit: int | None = None,  # noqa: ARG002  # nor a limit
     ) -> Finished:
         """End at once."""
         words = tuple(map(str, argv))

@@ -43,9 +43,10 @@ class Program:
         stdin: bytes | None = None,
         log: Path | None = None,
         seconds: float | None = None,
+        limit: int | None = None,
     ) -> Finished:
         """Start it."""
-        assert (cwd, log, seconds) == (None, None, SECONDS)
+        assert (cwd, log, seconds, limit) == (None, None, SECONDS, None)
         command = tuple(str(one) for one in argv)
         self.started.append((command, env, stdin))
         self.meanwhile()

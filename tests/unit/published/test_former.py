@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from runner.builders.elf import MACHINES
 from runner.oci.manifest import OCI_INDEX, OCI_MANIFEST, REVISION, Manifest, Platform
 from runner.oci.name import Name
-from runner.published import former
+from runner.published import former, program
 from runner.published.former import Adoption, inspect_image
 from runner.published.observed import PublishedImage, observe_name
 from testbed.base_images import AMD64, ARM64, BOTH, DOCKER, OCI, Form, assemble, push, write_blob
@@ -233,12 +233,12 @@ def test_image_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     registry = held(former_image(tmp_path))
     [first, *_] = [child.digest for child in former_image(tmp_path).children]
     size = registry.contents()[NAME.repository].manifests[first].blobs[1].size
-    monkeypatch.setattr(former, "STORED_LIMIT", 2 * size - 1)
+    monkeypatch.setattr(program, "STORED_LIMIT", 2 * size - 1)
     problem = inspected(registry).problem
     assert problem == "its layers for linux/arm64 cannot be read: its layers are larger than what is read of an image"
     assert [call.method for call in registry.calls.made].count("scan_blob") == 1
     monkeypatch.undo()
-    monkeypatch.setattr(former, "UNPACKED_LIMIT", 1024)
+    monkeypatch.setattr(program, "UNPACKED_LIMIT", 1024)
     assert inspected(registry).problem is not None
 
 

@@ -14,7 +14,7 @@ from testbed.former_images import Entry, layer_of
 
 PATH = "bin/controller"
 PATHS = frozenset({PATH, f"usr/{PATH}"})
-CONTENT = bytes(range(256))
+CONTENT = bytes(range(256)) * 20
 PLENTY = 64 * 1024 * 1024
 
 

@@ -46,6 +46,7 @@ class Programs:
         stdin: bytes | None = None,  # noqa: ARG002 - as above
         log: Path | None = None,
         seconds: float | None = None,  # noqa: ARG002 - as above
+        limit: int | None = None,  # noqa: ARG002 - as above
     ) -> Finished:
         """Answer with a version of helm, or of go."""
         self.started.append((str(argv[0]), log, env))

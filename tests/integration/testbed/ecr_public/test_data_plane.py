@@ -348,6 +348,15 @@ def test_too_many_anonymous_pulls(asker: Asker) -> None:
     assert [asker.get("app", "v1").status for _ in range(2)] == [200, 200]
 
 
+def test_too_many_pulls_of_an_account(asker: Asker) -> None:
+    """With the switch, pulls of an account have a quota of their own."""
+    asker.ecr.switch(account_pulls_per_second=2)
+    asker.ecr.state.ticks = lambda: 1.0
+    asker.push("app", "v1")
+    assert [asker.get("app", "v1").status for _ in range(3)] == [200, 200, 429]
+    assert Asker.anonymous(asker.ecr).get("app", "v1").status == 200
+
+
 def test_pages_of_tags(asker: Asker) -> None:
     """A list of tags comes in pages, of which each but the last names the next one."""
     for number in range(5):

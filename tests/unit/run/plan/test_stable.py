@@ -22,7 +22,6 @@ from runner.run.plan.stable import (
     REMEDY_OF_AN_UNRELATED_COMMIT,
     Candidate,
     Position,
-    history_names,
     named_commit,
     plan_stable,
     plan_stable_unchanged,
@@ -268,32 +267,6 @@ def test_position_of_annotations_that_cannot_be_read(key: str, text: str) -> Non
 def test_named_commit(stated: dict[str, str], commit: str | None) -> None:
     """A chart names its commit where its revision is the id of one, as its history needs it."""
     assert named_commit(annotated(stated).manifest) == commit
-
-
-@given(
-    st.lists(
-        st.sampled_from(
-            [
-                "s3-v1-stable-20260101T000000Z-0000000",
-                NEWEST,
-                "s3-v1-stable",
-                "s3-v2-stable",
-                "x-s3-v1-stable-20260101T000000Z-0000000",
-                "s3-v1-stable-latest",
-                "s3-v1-stable-20260101T000000Z-xyz0000",
-                "s3-v1-stable-20261301T000000Z-0000000",
-                "s3-v1-stable-2026010\u0661T000000Z-0000000",
-                "s3-v1-stable-20260101T000000Z-0000000\n",
-            ]
-        )
-    )
-)
-def test_history_names_are_those_of_this_moving_name_oldest_first(tags: list[str]) -> None:
-    """Only tags of the form STABLE-TIME-COMMIT of this very name are its history."""
-    found = history_names(STABLE, tags)
-    assert [name.tag for name in found] == sorted(
-        tag for tag in tags if tag in {NEWEST, "s3-v1-stable-20260101T000000Z-0000000"}
-    )
 
 
 @given(st.sampled_from(["1.2.2", "1.2.3", "1.3.0"]), st.integers(0, 10), st.integers(0, 10))

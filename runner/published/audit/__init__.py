@@ -1,0 +1,1 @@
+"""All services at once: what git says was released, against what the registry has."""

@@ -1,0 +1,1 @@
+"""One release: what is published of it, held to what it should be."""
