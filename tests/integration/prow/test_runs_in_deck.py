@@ -72,7 +72,7 @@ def test_the_release_page_says_how_to_pull_what_was_released(views: Mapping[str,
     """Deck frames release.html under its own title; it pulls by the digests that the build log's line has."""
     [(title, text)] = read_html(views["released"]).items()
     assert title == "Released: widget 1.2.3 is released"
-    assert text.startswith("Released widget 1.2.3 is released 3 tags written to ")
+    assert text.startswith("✓ Released widget 1.2.3 is released 3 tags written to ")
     [*_, line] = read_buildlog(views["released"]).highlighted
     image, chart, _ = line.split()[-3:]
     for command, name in (("docker pull ", image), ("helm pull oci://", chart)):
@@ -102,7 +102,7 @@ def test_a_check_says_what_the_merge_would_release(views: Mapping[str, View]) ->
     assert line.endswith('event="plan done" summary="planned, nothing was changed: 3 to publish, 0 to skip"')
     [(title, text)] = read_html(view).items()
     assert title == "Planned: widget 1.6.0 can be released"
-    assert "controller:widget-v1.6.0to publishnot in the registry" in text
+    assert "controller:widget-v1.6.0○ to publishnot in the registry" in text
     assert not read_junit(view).failed
     assert read_metadata(view).table["pull request"].startswith("1 at ")
     # The commit that Prow merges for the check is in no repository.
