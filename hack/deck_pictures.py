@@ -15,7 +15,6 @@ from testbed.processes import ProgramFailed, end_on_signals
 from testbed.prow.deck import ADDRESS
 from testbed.prow.example_runs import deck_with_example_runs
 from testbed.prow.servers import PortTaken, ServerFailed
-from testbed.prow.web import served
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,8 +126,7 @@ def _draw(folder: Path) -> None:
     runs.mkdir()
     with (
         deck_with_example_runs(runs, DECK_PAGES) as addresses,
-        served(DECK_PAGES / "web", folder) as switches,
-        browser(*switches) as chromium,
+        browser() as chromium,
     ):
         for picture in ALL:
             show_page(chromium, ADDRESS if picture.run is None else addresses[picture.run])

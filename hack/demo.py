@@ -1,7 +1,8 @@
 """``make demo``: release a sample controller to a registry on this machine, and show what was published.
 
 Everything is real: the repository and its clones are git's, the image is compiled, the chart is helm's, and the
-runner is started as Prow starts it. Nothing is left running, and nothing is left on disk but the caches of Go.
+runner is started as Prow starts it. Nothing is left running. On disk are left the caches of Go, and what Go said where
+tools had to be built.
 """
 
 from __future__ import annotations
@@ -14,20 +15,21 @@ import sys
 import tempfile
 import textwrap
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hack.built_tool import ToolFailed, built_tool
+from hack.terminal import Terminal
 from testbed.go import go_caches
 from testbed.job_inputs import checkout_folder, clone_as_prow, prow_environment
-from testbed.paths import BUILT, ROOT
+from testbed.paths import ROOT
 from testbed.processes import ProgramFailed, end_on_signals, read, started
 from testbed.registries import LocalRegistry, serve
 from testbed.sample_controller import SampleRepository, make_repository
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from testbed.processes import Argv
 
@@ -35,6 +37,8 @@ SERVICE = "widget"
 VERSION = "1.2.3"
 OLDEST_HELM = (3, 17)
 LINE = 116
+LOGS = ROOT / ".demo"
+"""What Go says when tools are built."""
 
 CONFIGURATION = """\
 registry: {registry}
@@ -55,6 +59,7 @@ class DemoFailed(Exception):
 class Demo:
     """What the steps of the demonstration share."""
 
+    terminal: Terminal
     folder: Path
     helm: Path
     crane: Path
@@ -81,26 +86,27 @@ def main() -> int:
     """Run the demonstration; 0 when all came out as it should."""
     end_on_signals()
     began = time.monotonic()
+    terminal = Terminal.of(sys.stdout, os.environ)
     try:
         with tempfile.TemporaryDirectory(prefix="ack-release-demo-") as temporary:
-            _demonstrate(Path(temporary))
-    except (DemoFailed, ProgramFailed) as error:
+            _demonstrate(Path(temporary), terminal)
+    except (DemoFailed, ProgramFailed, ToolFailed) as error:
         print(f"\nThe demo failed: {error}", file=sys.stderr)
         return 1
-    print(f"\nDone in {time.monotonic() - began:.0f} s; nothing is left running.")
+    terminal.say(f"\nDone in {time.monotonic() - began:.0f} s; nothing is left running.")
     return 0
 
 
-def _demonstrate(folder: Path) -> None:
-    with _step("helm and crane"):
+def _demonstrate(folder: Path, terminal: Terminal) -> None:
+    with terminal.step(f"helm and crane (what Go says of a first build is in {LOGS.relative_to(ROOT)})"):
         helm, crane = _find_helm(), _build("crane")
     with serve(crane, folder / "registry") as registry:
-        with _step(f"a controller repository with the tag v{VERSION} and the branch stable"):
+        with terminal.step(f"a controller repository with the tag v{VERSION} and the branch stable"):
             repository = make_repository(
                 folder / "repository", service=SERVICE, registry=f"{registry.host}/demo", version=VERSION
             )
             repository.stable(VERSION)
-        demo = Demo(folder, helm, crane, registry, repository)
+        demo = Demo(terminal, folder, helm, crane, registry, repository)
         (folder / "jobs.yaml").write_text(
             CONFIGURATION.format(registry=repository.registry, helm=helm, service=SERVICE), encoding="utf-8"
         )
@@ -128,7 +134,7 @@ def _release(demo: Demo, ref: str, title: str) -> Job:
     artifacts = place / "artifacts"
     artifacts.mkdir(parents=True)
     caches = go_caches()
-    with _step(title):
+    with demo.terminal.step(title):
         checkout = checkout_folder(place, demo.repository)
         sha = clone_as_prow(demo.repository, ref, checkout)
         before = demo.registry.writes()
@@ -149,14 +155,15 @@ def _release(demo: Demo, ref: str, title: str) -> Job:
         raise DemoFailed(f"ack-release run ended with {code} for {ref}; it printed:\n{printed}")
     for line in printed.splitlines():
         if line.startswith("RELEASED:"):
-            print(f"  {textwrap.shorten(line, LINE, placeholder=' ...', break_on_hyphens=False)}")
+            shown = textwrap.shorten(line, LINE, placeholder=" ...", break_on_hyphens=False)
+            demo.terminal.say(f"  {demo.terminal.painted('good', shown)}")
     record = json.loads((artifacts / "record.json").read_text(encoding="utf-8"))
     return Job(title, record, demo.registry.writes() - before)
 
 
 def _show(demo: Demo, jobs: Sequence[Job]) -> None:
     entries = {entry["name"]: entry for job in jobs for entry in job.record["entries"]}
-    with _step("what the registry has, and what helm makes of the chart"):
+    with demo.terminal.step("what the registry has, and what helm makes of the chart"):
         published = [
             (entry["kind"], name, _digest(demo, name, entry["digest"]), _platforms(demo, name))
             for name, entry in entries.items()
@@ -165,12 +172,15 @@ def _show(demo: Demo, jobs: Sequence[Job]) -> None:
         _crane(demo, "validate", "--remote", image)
         # helm pulls a chart only from a repository of the chart's own name.
         pulled = [_pull(demo, name, image) for name in entries if f"/{SERVICE}-chart:" in name]
-    print("\nWrite requests that the registry had:")
-    _table([(f"{job.writes:3}", job.title) for job in jobs])
-    print("\nPublished:")
-    _table(published)
-    print(f"\nPulled with helm {_helm_version(demo.helm)} and rendered:")
-    _table(pulled)
+    for title, rows in (
+        ("Write requests that the registry had:", [(f"{job.writes:3}", job.title) for job in jobs]),
+        ("Published:", published),
+        (f"Pulled with helm {_helm_version(demo.helm)} and rendered:", pulled),
+    ):
+        demo.terminal.say()
+        demo.terminal.say(title, "strong")
+        for line in _table(rows):
+            demo.terminal.say(line)
 
 
 def _digest(demo: Demo, name: str, recorded: str) -> str:
@@ -225,24 +235,15 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def _build(tool: str) -> Path:
-    with started([ROOT / "hack" / "build-tool", tool], env=os.environ, output=sys.stdout.fileno()) as child:
-        if child.wait() != 0:
-            raise DemoFailed(f"{tool} could not be built; the reason stands above")
-    return BUILT / tool
+    return built_tool(tool, LOGS / f"build-{tool}.log")
 
 
-@contextmanager
-def _step(title: str) -> Iterator[None]:
-    print(f"- {title} ...", flush=True)
-    began = time.monotonic()
-    yield
-    print(f"  {time.monotonic() - began:.1f} s", flush=True)
-
-
-def _table(rows: Sequence[Sequence[str]]) -> None:
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines with the cells of each column below one another."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    return [
+        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from runner.builders.table import BUILDERS
+from runner.report.words import log_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -186,4 +187,4 @@ class Exchanges:
 
 
 def _output_file(session: Session, tool: str) -> Path | None:
-    return None if session.artifacts is None else session.artifacts / f"{tool}-build-log.txt"
+    return None if session.artifacts is None else session.artifacts / log_name(tool)

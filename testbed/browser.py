@@ -8,10 +8,12 @@ from __future__ import annotations
 import base64
 import contextlib
 import io
+import json
 import os
 import shutil
 import tempfile
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal
 
 from PIL import Image
@@ -35,6 +37,14 @@ class BrowserMissing(Exception):
 
 
 @dataclass(frozen=True)
+class Request:
+    """What a page asked for; ``problem`` is why there was no answer, or the status of a bad one, else None."""
+
+    address: str
+    problem: str | None
+
+
+@dataclass(frozen=True)
 class Browser:
     """A running Chromium; `driver` is for what only one caller needs."""
 
@@ -53,6 +63,22 @@ class Browser:
     def value(self, expression: str) -> Any:  # noqa: ANN401 - whatever JSON the expression gives
         """What a JavaScript expression gives in the page that is shown."""
         return self.driver.execute_script(f"return ({expression})")
+
+    def requests(self) -> list[Request]:
+        """What the pages and their frames have asked for since the last call, in a browser that was told to log it."""
+        entries = self.driver.get_log("performance")  # type: ignore[no-untyped-call] # Selenium's has no types
+        said = [json.loads(entry["message"])["message"] for entry in entries]
+        asked: dict[str, Request] = {}
+        for event in said:
+            given, method = event["params"], event["method"]
+            if method == "Network.requestWillBeSent":
+                asked[given["requestId"]] = Request(given["request"]["url"], None)
+            elif (known := asked.get(given.get("requestId", ""))) is not None:
+                if method == "Network.loadingFailed":
+                    asked[given["requestId"]] = Request(known.address, given["errorText"])
+                elif method == "Network.responseReceived" and given["response"]["status"] >= HTTPStatus.BAD_REQUEST:
+                    asked[given["requestId"]] = Request(known.address, str(given["response"]["status"]))
+        return list(asked.values())
 
     def content_size(self) -> tuple[int, int]:
         """Width and height in CSS pixels that the page needs; wider than the window means a scroll bar below."""
@@ -77,11 +103,12 @@ class Browser:
 
 
 @contextlib.contextmanager
-def browser(*switches: str) -> Iterator[Browser]:
+def browser(*switches: str, log_requests: bool = False) -> Iterator[Browser]:
     """Run a Chromium that ends with the block and leaves nothing behind.
 
     Args:
         switches: of its command line, beside those that every page here needs.
+        log_requests: whether ``requests`` tells what pages ask for.
 
     Raises:
         BrowserMissing: a package is not installed.
@@ -100,6 +127,8 @@ def browser(*switches: str) -> Iterator[Browser]:
             *switches,
         ):
             options.add_argument(argument)
+        if log_requests:
+            options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
         environment = {"PATH": os.environ["PATH"], "HOME": home, "TMPDIR": home, "LANG": "C.UTF-8"}
         driver = Chrome(options=options, service=Service(chromedriver, env=environment))
         try:

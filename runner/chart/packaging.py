@@ -64,8 +64,9 @@ def package_chart(
     shutil.copytree(source / facts.folder, chart, symlinks=True)
     check_held(chart, facts.folder, helm, folder)
     warnings: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
     if str(image) != facts.image:
-        warnings += rewrite_image(chart, facts, str(image.repository), image.tag)
+        named = rewrite_image(chart, facts, str(image.repository), image.tag)
     chosen = _choose(chart, clusters.kube_versions, helm, folder)
     rendered = []
     for version in chosen.versions:
@@ -79,7 +80,7 @@ def package_chart(
     for documents in rendered:
         check_installable(files, documents, packaged.size)
         warnings += check_crds(clusters.crds, Brought(facts.folder, files, committed, documents))
-    return replace(packaged, warnings=tuple(dict.fromkeys(warnings)), notes=chosen.notes)
+    return replace(packaged, warnings=tuple(dict.fromkeys(warnings)), notes=(*named, *chosen.notes))
 
 
 def read_crds(source: Path, path: str, *, complete: bool) -> Expected:

@@ -5,6 +5,9 @@ Prow's html lens (pkg/spyglass/lenses/html) puts the page into the attribute ``s
 ends an attribute. It also shows ``<title>`` decoded and as it is. Hence values stand only in text, never in an
 attribute; what begins a tag or an escape is kept apart from what follows it by an element; and the title holds
 nothing but letters, digits and a few marks. Read once or twice, the page says the same.
+
+The lens puts the page into ``<div id="wrapper">``, by which the style sheet knows Deck's frame. There the page is dark
+like the pages that Deck frames it in, whatever a person's theme, and files beside it are named without a link.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ KEPT_APART = {"<": "<i>&lt;</i>", "&": "<i>&amp;</i>", ">": "&gt;", '"': "&#34;"
 SPECIAL = re.compile("[<&>\"']")
 NOT_IN_A_TITLE = re.compile(r"[^A-Za-z0-9 .,:()_-]+")
 TITLE_LENGTH = 120
+SAFE_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def render_html(document: RecordDocument) -> str:
@@ -65,6 +69,17 @@ def safe_address(value: str) -> Markup:
     return Markup(value)  # noqa: S704 - checked here
 
 
+def safe_word(value: str) -> Markup:
+    """Let an id or the name of a file into an attribute.
+
+    Raises:
+        ValueError: it has letters that would need an escape there, or that would make an address of it.
+    """
+    if not SAFE_WORD.fullmatch(value):
+        raise ValueError(f"{value!r} is not a word that needs no escape")
+    return Markup(value)  # noqa: S704 - checked here
+
+
 @cache
 def template(name: str) -> Template:
     """A template of this folder, in which every value is made safe as ``safe_text`` does it."""
@@ -76,5 +91,5 @@ def template(name: str) -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(address=safe_address, in_words=in_words)
+    environment.filters.update(address=safe_address, word=safe_word, in_words=in_words)
     return environment.get_template(name)

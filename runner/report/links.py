@@ -9,8 +9,9 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from runner.builders.table import BUILDERS
 from runner.oci.name import Name
-from runner.report.words import is_published
+from runner.report.words import is_published, log_name
 from runner.versions import release_tag
 
 if TYPE_CHECKING:
@@ -18,8 +19,11 @@ if TYPE_CHECKING:
 
     from runner.report.record import RecordDocument
 
-SAFE_ADDRESS = re.compile(r"https://[a-z0-9.]+(?:/[A-Za-z0-9._~%-]+)+")
+SAFE_ADDRESS = re.compile(r"https?://[a-z0-9.-]+(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~%-]+)+")
 """What an address may be: nothing in it needs an escape in HTML, however often that is decoded."""
+
+LOGGED = ("helm", *BUILDERS)
+"""The tools of which a run that has asked for their version has a log."""
 
 GALLERY_OF = "public.ecr.aws"
 _SOURCE = re.compile(r"https://(?:github\.com|gitlab\.com)(?:/[A-Za-z0-9._-]+)+")
@@ -63,6 +67,21 @@ def gallery_address(name: str) -> str | None:
     if repository.host != GALLERY_OF or "/" not in repository.path:
         return None
     return f"https://gallery.ecr.aws/{repository.path}"
+
+
+def job_address(document: RecordDocument) -> str | None:
+    """Where Deck shows the run's job; None where that is not known."""
+    page = document.job.page if document.job is not None else None
+    return page if page is not None and SAFE_ADDRESS.fullmatch(page) else None
+
+
+def files_beside(document: RecordDocument) -> tuple[str, ...]:
+    """The files that certainly lie in the folder of the reports: the record, and the logs of the tools that were used.
+
+    A link to one of them is right only where the page is read from that folder or bucket. In Deck's frame a relative
+    address is Deck's own, and where the bucket can be read Deck alone knows.
+    """
+    return ("record.json", *(log_name(tool) for tool in LOGGED if tool in document.tools))
 
 
 def _below(source: str | None, places: Mapping[str, str], what: str | None) -> str | None:

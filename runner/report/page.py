@@ -6,11 +6,20 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runner.report.links import commit_address, gallery_address, pull_address, source_address, tag_address
+from runner.report.links import (
+    commit_address,
+    files_beside,
+    gallery_address,
+    job_address,
+    pull_address,
+    source_address,
+    tag_address,
+)
 from runner.report.pull import pull_commands
 from runner.report.status import status_of
-from runner.report.timeline import bars, span_seconds
+from runner.report.timeline import bars, fold, span_seconds
 from runner.report.words import in_words, is_published, registry_in_words, short_name, what_became_of
+from runner.source.git import OBJECT_ID
 from runner.versions import release_tag
 
 if TYPE_CHECKING:
@@ -18,11 +27,14 @@ if TYPE_CHECKING:
 
     from runner.report.record import EntryDocument, RecordDocument, StepDocument
     from runner.report.status import Status, Tone
-    from runner.report.timeline import Bar
+    from runner.report.timeline import Bar, Folded
 
 
 TONES: Mapping[str, Tone] = {"refused": "refused", "written": "good"}
 """What a decision is like, by its word; any other is quiet."""
+
+SHORT_COMMIT = 7
+"""How many characters of a commit's id GitHub and Deck show."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +51,12 @@ class Failure:
 
 @dataclass(frozen=True)
 class Fact:
-    """A term and what it is, with an address where there is one."""
+    """A term and what it is, with an address where there is one; ``whole`` is the id of which the value is a part."""
 
     term: str
     value: str
     address: str | None = None
+    whole: str | None = None
 
 
 @dataclass(frozen=True)
@@ -70,27 +83,36 @@ class Decision:
 
 @dataclass(frozen=True)
 class Page:
-    """All that the page says, in its order. ``ambiguous`` are names of steps that do not say whose step it is."""
+    """All that the page says, in its order.
+
+    ``files`` lie beside the page; ``short`` are steps that are folded; ``ambiguous`` are names of steps that do not say
+    whose step it is.
+    """
 
     status: Status
     failures: tuple[Failure, ...]
     facts: tuple[Fact, ...]
+    files: tuple[str, ...]
     artifacts: tuple[Content, ...]
     decisions: tuple[Decision, ...]
     bars: tuple[Bar, ...]
+    short: Folded | None
     seconds: float
     ambiguous: frozenset[str]
 
 
 def make_page(document: RecordDocument) -> Page:
     """Decide what the page of a run says."""
+    shown, short = fold(bars(document.steps))
     return Page(
         status=status_of(document),
         failures=tuple(_failures(document)),
         facts=tuple(_facts(document)),
+        files=files_beside(document),
         artifacts=tuple(_artifacts(document)),
         decisions=tuple(_decisions(document)),
-        bars=bars(document.steps),
+        bars=shown,
+        short=short,
         seconds=span_seconds(document.steps),
         ambiguous=_ambiguous(document.steps),
     )
@@ -122,6 +144,8 @@ def _facts(document: RecordDocument) -> Iterator[Fact]:
     yield from _commits(document)
     if document.source:
         yield Fact("Repository", document.source.removeprefix("https://"), source_address(document.source))
+    if document.job is not None:
+        yield Fact("Job", " ".join(filter(None, (document.job.name, document.job.build))), job_address(document))
     if document.registry:
         yield Fact("Registry", registry_in_words(document))
     if document.layout_folder:
@@ -134,11 +158,18 @@ def _facts(document: RecordDocument) -> Iterator[Fact]:
 
 def _commits(document: RecordDocument) -> Iterator[Fact]:
     for pull in document.pulls:
-        yield Fact("Pull request", f"{pull.number} at {pull.commit}", pull_address(document.source, pull.number))
+        short, whole = _short(pull.commit)
+        yield Fact("Pull request", f"{pull.number} at {short}", pull_address(document.source, pull.number), whole)
     if document.commit:
         # What Prow has merged for the check is in no repository.
         address = None if document.pulls else commit_address(document.source, document.commit)
-        yield Fact("Commit", document.commit, address)
+        short, whole = _short(document.commit)
+        yield Fact("Commit", short, address, whole)
+
+
+def _short(commit: str) -> tuple[str, str | None]:
+    """A commit as people know it, and the whole of it; what is no commit is whole already."""
+    return (commit[:SHORT_COMMIT], commit) if OBJECT_ID.fullmatch(commit) else (commit, None)
 
 
 def _artifacts(document: RecordDocument) -> Iterator[Content]:

@@ -109,6 +109,14 @@ class PullDocument(_Document):
     commit: str
 
 
+class JobDocument(_Document):
+    """The run of a Prow job that this is."""
+
+    name: str
+    build: str | None = None
+    page: str | None = Field(None, description="Where Prow's Deck shows it; null where JOB_SPEC does not tell.")
+
+
 class StepDocument(_Document):
     """One step of the run; ``service`` is null for steps of the whole run."""
 
@@ -132,6 +140,7 @@ class RecordDocument(_Document):
         None, description="What HEAD is planned as: a tag, or from-chart; null if it is planned as what was pushed."
     )
     commit: str | None = None
+    job: JobDocument | None = Field(None, description="The Prow job; null outside of Prow.")
     pulls: tuple[PullDocument, ...] = Field(
         (), description="Pull requests that Prow has merged into the commit, which is in no other clone."
     )
@@ -417,7 +426,9 @@ def short_cause(cause: str) -> str:
 
 
 NOT_IN_A_PLAN: dict[str, Any] = {
-    **dict.fromkeys(("steps", "tools", "timings", "errors", "source", "runner", "command", "layout_folder"), True),
+    **dict.fromkeys(
+        ("steps", "tools", "timings", "errors", "source", "runner", "command", "layout_folder", "job"), True
+    ),
     "entries": {"__all__": {"written", "adopted"}},
 }
 

@@ -21,6 +21,39 @@ class Bar:
     width: float
 
 
+SHORT_SECONDS = 0.1
+"""What takes less is of no interest beside what takes minutes."""
+
+FEWEST_FOLDED = 2
+"""Of fewer steps a row of their own says more."""
+
+
+@dataclass(frozen=True)
+class Folded:
+    """Steps too short to look at, each of less than ``limit`` seconds, and their seconds in all."""
+
+    bars: tuple[Bar, ...]
+    seconds: float
+    limit: float = SHORT_SECONDS
+
+
+def fold(drawn: Sequence[Bar]) -> tuple[tuple[Bar, ...], Folded | None]:
+    """Part the steps that are worth a row from those that took less than ``SHORT_SECONDS``, each in their order.
+
+    A step that failed or has not ended is always worth one. None is folded where there are fewer than
+    ``FEWEST_FOLDED`` of them.
+    """
+    short = tuple(bar for bar in drawn if _is_short(bar.step))
+    if len(short) < FEWEST_FOLDED:
+        return tuple(drawn), None
+    kept = tuple(bar for bar in drawn if not _is_short(bar.step))
+    return kept, Folded(short, sum(bar.step.seconds or 0.0 for bar in short))
+
+
+def _is_short(step: StepDocument) -> bool:
+    return step.outcome in {"passed", "skipped"} and step.seconds is not None and step.seconds < SHORT_SECONDS
+
+
 def bars(steps: Sequence[StepDocument]) -> tuple[Bar, ...]:
     """Return a bar for each step, in their order."""
     offsets = _offsets(steps)

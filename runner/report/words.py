@@ -15,6 +15,11 @@ def registry_in_words(document: RecordDocument) -> str:
     return f"{document.registry} (staging)" if document.staging else f"{document.registry}"
 
 
+def log_name(tool: str) -> str:
+    """The file beside the reports that has what a tool printed; Prow's build-log lens can show files of such names."""
+    return f"{tool}-build-log.txt"
+
+
 def short_name(document: RecordDocument, entry: EntryDocument) -> str:
     """A name without the registry that the record names for all."""
     return entry.name.removeprefix(f"{document.registry}/")

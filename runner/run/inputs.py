@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from runner.config.load import load_config
 from runner.config.settings import DEFAULT_ARTIFACTS, Options, config_file, resolve_settings
 from runner.oci.manifest import CREATED, REVISION, SOURCE
-from runner.report.record import PullDocument, SettingDocument
+from runner.report.record import JobDocument, PullDocument, SettingDocument
 from runner.run.plan.model import Identity
 from runner.runtime.workspace import child_environment
 from runner.source.clone import find_clone, open_clone
@@ -89,6 +89,7 @@ def read_inputs(options: Options, session: Session) -> Inputs:
             ref=event.base_ref,
             source=event.source,
             pulls=tuple(PullDocument(number=pull.number, commit=pull.sha) for pull in event.pulls),
+            job=JobDocument(name=event.job, build=event.build_id, page=event.page) if event.job else None,
         )
     with record.step("configuration"):
         file = config_file(options)

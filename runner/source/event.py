@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from runner.errors import EventInvalid
 from runner.source.git import OBJECT_ID
+from runner.source.job_page import job_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -101,7 +102,8 @@ class Pull:
 class Event:
     """A push, or pull requests to be checked, as Prow describes them.
 
-    ``base_sha`` may be the id of a tag object. ``pulls`` is empty for a push.
+    ``base_sha`` may be the id of a tag object. ``pulls`` is empty for a push. ``page`` is the address at which Deck
+    shows this run, None where JOB_SPEC does not tell.
     """
 
     host: str
@@ -116,6 +118,7 @@ class Event:
     build_id: str | None
     prow_job_id: str | None
     pulls: tuple[Pull, ...] = ()
+    page: str | None = None
 
     @property
     def source(self) -> str:
@@ -183,6 +186,7 @@ def read_event(environment: Mapping[str, str], *, presubmit: bool = False) -> Ev
         build_id=_plain(said["BUILD_ID"], "the build id"),
         prow_job_id=_plain(said["PROW_JOB_ID"], "the ProwJob's name"),
         pulls=_pulls(pulls, said) if presubmit else (),
+        page=job_page(specification or {}),
     )
 
 

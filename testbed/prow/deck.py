@@ -1,13 +1,20 @@
-"""Deck, Prow's page, with the scripts and style sheets of ``hack/build-deck-pages``.
+"""Deck, Prow's page, with the scripts and style sheets of ``hack/build-deck-pages``; a browser needs no other host.
 
-It listens on two ports that cannot be chosen, and on the first of them at all addresses of the machine.
+It listens on two ports that cannot be chosen, and on the first of them at all addresses of the machine. A third belongs
+to what stands between it and its lenses.
 """
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Final
 
-from testbed.prow.servers import answers, check_free, free_ports
+import yaml
+
+from testbed.paths import ROOT
+from testbed.prow import lens_pages
+from testbed.prow.servers import answers, check_free, free_ports, listens
+from testbed.prow.web import write_pages
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,6 +45,7 @@ def check_ports() -> None:
     """
     check_free(PORT, "Deck", host="")
     check_free(LENSES_PORT, "Deck")
+    check_free(lens_pages.PORT, "what answers for Deck's lenses")
 
 
 def start_deck(
@@ -58,7 +66,8 @@ def start_deck(
         pages: what ``hack/build-deck-pages`` made.
         storage: where logs and artifacts are.
         prowjobs: what ``of_cluster`` or ``of_folder`` gave.
-        config: Prow's config.yaml; with ``of_cluster`` it has to let anyone rerun, since nobody logs in here.
+        config: Prow's config.yaml; with ``of_cluster`` it has to let anyone rerun, since nobody logs in here. What Deck
+            reads is made of it, in a new folder ``deck`` beside it.
         jobs: the folder of jobs.
 
     Raises:
@@ -66,16 +75,26 @@ def start_deck(
     """
     check_ports()
     health, metrics, profiles = free_ports(3)
+    folder = config.parent / "deck"
+    write_pages(pages, folder)
+    own = folder / "config.yaml"
+    own.write_text(yaml.safe_dump(lens_pages.through_here(yaml.safe_load(config.read_bytes()))), encoding="utf-8")
+    servers.start(
+        "lens-pages",
+        [sys.executable, "-m", "testbed.prow.lens_pages", str(lens_pages.PORT), str(LENSES_PORT)],
+        ready=listens(lens_pages.PORT),
+        environment={"PYTHONPATH": str(ROOT)},
+    )
     return servers.start(
         "deck",
         [
             program,
-            *(f"--config-path={config}", f"--job-config-path={jobs}", *prowjobs),
+            *(f"--config-path={own}", f"--job-config-path={jobs}", *prowjobs),
             *("--spyglass", f"--s3-credentials-file={storage.credentials}"),
             *(f"--health-port={health}", f"--metrics-port={metrics}", f"--pprof-port={profiles}"),
         ],
         ready=answers(PORT, "/config"),
-        environment={"KO_DATA_PATH": str(pages), "HOME": str(servers.logs)},
+        environment={"KO_DATA_PATH": str(folder), "HOME": str(servers.logs)},
     )
 
 

@@ -132,7 +132,12 @@ def installation(place: Place, deck: str) -> dict[str, Any]:
                 {
                     "config": {
                         "utility_images": dict(place.utility_images),
-                        "gcs_configuration": {"bucket": place.bucket, "path_strategy": "explicit"},
+                        # A job is told of a prefix that stands here, so that its page leads to Deck.
+                        "gcs_configuration": {
+                            "bucket": place.bucket,
+                            "path_strategy": "explicit",
+                            "job_url_prefix": f"{place.deck}/view/",
+                        },
                         "s3_credentials_secret": STORAGE_SECRET,
                     }
                 }

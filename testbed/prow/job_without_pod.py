@@ -17,7 +17,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from testbed.job_inputs import checkout_folder, job_variables
 from testbed.processes import ProgramFailed, started
-from testbed.prow.deck import view
+from testbed.prow.deck import ADDRESS, view
 from testbed.sample_controller import HOST, OWNER
 
 if TYPE_CHECKING:
@@ -123,7 +123,14 @@ def run_job(
         "buildid": trigger.build_id,
         "prowjobid": _name(trigger),
         "refs": refs,
-        "decoration_config": {key: decoration[key] for key in ("timeout", "grace_period")},
+        "decoration_config": {
+            **{key: decoration[key] for key in ("timeout", "grace_period")},
+            "gcs_configuration": {
+                "bucket": storage.address,
+                "path_strategy": "explicit",
+                "job_url_prefix": f"{ADDRESS}/view/",
+            },
+        },
     }
     prow = {**job_variables(specification), "ARTIFACTS": str(artifacts)}
     own = {"PATH": os.environ["PATH"], "HOME": str(folder), "JOB_SPEC": prow["JOB_SPEC"]}

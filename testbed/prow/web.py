@@ -1,71 +1,50 @@
-"""What Deck's pages load from other hosts, style sheets and fonts, for a browser that reaches no other machine."""
+"""What Deck's pages load from other hosts, style sheets and fonts, from Deck itself: no browser needs the internet."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import ssl
-import threading
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from typing import TYPE_CHECKING
+import re
+from pathlib import Path, PurePosixPath
 
-from testbed.processes import read
+BELOW = "/static/web"
+"""Where Deck serves them: ``BELOW/HOST/PATH``."""
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+STYLE_SHEET = ".css"
+_LOADED = re.compile(
+    r'(?P<tag><(?:link|script)\b[^>]*?\s(?:href|src)=")https?://(?P<host>[a-z0-9.-]+)(?P<path>/[^"?#]*)[^"]*"'
+)
 
 
-class _Handler(SimpleHTTPRequestHandler):
-    extensions_map = {**SimpleHTTPRequestHandler.extensions_map, "": "text/css"}  # noqa: RUF012 - as its own is
+def loaded_here(page: str) -> str:
+    """Let a page load from Deck what it would load from another host; links that a person follows stay. Pure."""
 
-    def translate_path(self, path: str) -> str:
-        """The file for a path of the host that was asked for; the first word of its name is that host."""
-        host = (self.headers["Host"] or "").partition(":")[0]
-        return super().translate_path(f"/{host}{path}")
+    def here(found: re.Match[str]) -> str:
+        return f'{found["tag"]}{BELOW}/{found["host"]}{_named(found["path"])}"'
 
-    def end_headers(self) -> None:
-        """Allow fonts to be used by the pages of another host."""
-        self.send_header("Access-Control-Allow-Origin", "*")
-        super().end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Keep standard error clean."""
+    return _LOADED.sub(here, page)
 
 
-@contextlib.contextmanager
-def served(web: Path, folder: Path) -> Iterator[tuple[str, ...]]:
-    """Serve the hosts of a folder until the end of the block; give the switches with which Chromium takes them here.
+def write_pages(pages: Path, folder: Path) -> None:
+    """Write what Deck serves, with nothing in its templates that is loaded from elsewhere.
 
     Args:
-        web: a folder for each host, as ``hack/build-deck-pages`` makes it.
-        folder: for the certificate.
-
-    Raises:
-        ProgramFailed: openssl failed.
+        pages: what ``hack/build-deck-pages`` made.
+        folder: a new one; it is good for ``KO_DATA_PATH`` as long as ``pages`` is there.
     """
-    key, certificate = folder / "web.key", folder / "web.crt"
-    read(
-        [
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
-            *("-subj", "/CN=local", "-days", "2", "-keyout", key, "-out", certificate),
-        ],
-        env={"PATH": os.environ["PATH"]},
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    for part in ("template", "static"):
+        (folder / part).mkdir(parents=True)
+    (folder / "lenses").symlink_to(pages.resolve() / "lenses")
+    for file in (pages / "template").iterdir():
+        (folder / "template" / file.name).write_text(loaded_here(file.read_text(encoding="utf-8")), encoding="utf-8")
+    for file in (pages / "static").iterdir():
+        (folder / "static" / file.name).symlink_to(file.resolve())
+    web = folder / "static" / PurePosixPath(BELOW).name
+    for file in (pages / "web").rglob("*"):
+        if file.is_file():
+            link = web / _named(file.relative_to(pages / "web").as_posix())
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(file.resolve())
 
-    def handler(*arguments: object) -> _Handler:
-        return _Handler(*arguments, directory=str(web))  # type: ignore[arg-type] # what the server passes
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        here = f"127.0.0.1:{server.server_address[1]}"
-        hosts = ",".join(f"MAP {host.name} {here}" for host in sorted(Path(web).iterdir()))
-        try:
-            yield (f"--host-resolver-rules={hosts}", "--ignore-certificate-errors")
-        finally:
-            server.shutdown()
-            thread.join()
+def _named(path: str) -> str:
+    """The name of a file by which Deck's server knows what is in it: without a suffix they are style sheets."""
+    return path if PurePosixPath(path).suffix else f"{path}{STYLE_SHEET}"

@@ -19,6 +19,7 @@ from testbed.paths import ROOT, TOOLS
 from testbed.process_table import process_tree, processes_with
 from testbed.prow.deck import ADDRESS, LENSES_PORT, PORT
 from testbed.prow.kept_images import kept_images
+from testbed.prow.lens_pages import PORT as LENS_PAGES_PORT
 from testbed.prow.servers import listens
 from tests.support.deck import read_buildlog, read_view
 from tests.support.docker import require_docker
@@ -111,6 +112,7 @@ def test_all_ends_with_it(data: Path, tmp_path: Path, ending: signal.Signals) ->
     assert not run.exists()
     assert left(*told) == []
     assert not listens(PORT)()
+    assert not listens(LENS_PAGES_PORT)()
 
 
 def test_a_release_and_a_push(data: Path, tmp_path: Path) -> None:
@@ -146,12 +148,14 @@ def test_a_program_that_ends_before(data: Path, tmp_path: Path) -> None:
     assert left(str(data)) == []
 
 
-@pytest.mark.parametrize(("port", "host"), [(PORT, ""), (PORT, "127.0.0.1"), (LENSES_PORT, "127.0.0.1")])
+@pytest.mark.parametrize(
+    ("port", "host"), [(PORT, ""), *((port, "127.0.0.1") for port in (PORT, LENSES_PORT, LENS_PAGES_PORT))]
+)
 def test_a_taken_port(data: Path, tmp_path: Path, port: int, host: str) -> None:
     """A port of Deck's that somebody has is an error that names it, before anything is started."""
     with socket.create_server((host, port)), make_prow(data, tmp_path / "log") as running:
         assert running.ended() == 1
-        running.said(rf"\Aprow: port {port} is taken, and Deck listens on no other")
+        running.said(rf"\Aprow: port {port} is taken, and .*Deck.* listens on no other")
 
 
 def test_images_are_built_once(data: Path) -> None:

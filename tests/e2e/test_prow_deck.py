@@ -9,7 +9,6 @@ import pytest
 
 from hack.deck_pictures import show_page
 from testbed.browser import Browser, browser
-from testbed.prow.web import served
 from tests.support.deck import (
     fetch,
     read_buildlog,
@@ -21,12 +20,11 @@ from tests.support.deck import (
     read_view,
 )
 from tests.support.prow_harness import LOOK_SECONDS
-from tests.support.tools import require_deck_pages, require_tool
+from tests.support.tools import require_tool
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from testbed.sample_controller import SampleRepository
     from tests.support.prow_harness import ProwHarness
@@ -37,11 +35,11 @@ TAG = "refs/tags/v1.2.3"
 
 
 @pytest.fixture
-def chromium(tmp_path: Path) -> Iterator[Browser]:
-    """A browser that finds here what Deck's pages load from other hosts."""
+def chromium() -> Iterator[Browser]:
+    """A browser that reaches nothing but this machine."""
     require_tool("chromium")
     require_tool("chromedriver")
-    with served(require_deck_pages() / "web", tmp_path) as switches, browser(*switches) as made:
+    with browser("--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1") as made:
         yield made
 
 

@@ -84,14 +84,14 @@ def open_page(chromium: Browser, folder: Path, document: RecordDocument, *, widt
     chromium.show(file.as_uri(), width=width, theme=theme)
 
 
-def open_in_frame(chromium: Browser, folder: Path, document: RecordDocument) -> None:
+def open_in_frame(chromium: Browser, folder: Path, document: RecordDocument, *, theme: Theme = "light") -> None:
     """Show it as Prow's html lens does: wrapped, in a frame, with nothing escaped but the double quote."""
     wrapped = f'<div id="wrapper">{render_html(document)}</div>{NOTIFIER}'.replace('"', "&quot;")
     sandbox = "allow-scripts allow-popups allow-same-origin"
     file = folder / "deck.html"
     frame = f'<iframe srcdoc="{wrapped}" sandbox="{sandbox}" width="100%" height="3000" scrolling="no"></iframe>'
     file.write_text(f'<!doctype html><meta charset="utf-8"><title>-</title>{frame}', encoding="utf-8")
-    chromium.show(file.as_uri())
+    chromium.show(file.as_uri(), theme=theme)
 
 
 @pytest.mark.parametrize("width", [400, 700, 1600])
@@ -133,6 +133,47 @@ def test_themes_are_two(chromium: Browser, tmp_path: Path) -> None:
         grounds.append(sum(map(int, colour[4:-1].split(","))))
     assert grounds[0] > 700
     assert grounds[1] < 100
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["good", "failed", "refused", "plan"])
+def test_the_page_is_dark_in_prows_frame(chromium: Browser, tmp_path: Path, name: str, theme: Theme) -> None:
+    """Prow's page of a run is dark in any theme, and so is this one in its frame, where each text can be read, too."""
+    open_in_frame(chromium, tmp_path, RECORDS[name], theme=theme)
+    chromium.driver.switch_to.frame(0)
+    ground = chromium.value("getComputedStyle(document.body).backgroundColor")
+    assert max(map(int, ground[4:-1].split(","))) < 70
+    assert chromium.value("getComputedStyle(document.documentElement).colorScheme") == "dark"
+    seen, faint = chromium.value(FAINT)
+    assert seen > 40
+    assert faint == []
+
+
+def test_links_that_would_lead_astray_are_not_in_prows_frame(chromium: Browser, tmp_path: Path) -> None:
+    """A file beside the page is a link when the page is read from its folder; in Prow's frame it is a name."""
+    links = "[...document.querySelectorAll('.files a')].filter((one) => one.checkVisibility()).length"
+    names = "document.querySelector('.files').innerText.trim()"
+    open_page(chromium, tmp_path, RECORDS["good"], width=1600)
+    assert (chromium.value(links), chromium.value(names)) == (2, "record.json\ngo-build-log.txt")
+    open_in_frame(chromium, tmp_path, RECORDS["good"])
+    chromium.driver.switch_to.frame(0)
+    assert (chromium.value(links), chromium.value(names)) == (0, "record.json\ngo-build-log.txt")
+
+
+def test_folded_steps_open_in_prows_frame(chromium: Browser, tmp_path: Path) -> None:
+    """The row of short steps opens at a click, without any script of ours, and the frame is told to grow."""
+    record = record_of()
+    for name in ("event", "checkout"):
+        with record.step(name):
+            pass
+    open_in_frame(chromium, tmp_path, record.close())
+    chromium.driver.switch_to.frame(0)
+    height, shown = "document.querySelector('#wrapper').offsetHeight", "document.querySelectorAll('.short li')[0]"
+    before = chromium.value(height)
+    assert not chromium.value(f"{shown}.checkVisibility()")
+    chromium.value("document.querySelector('.short summary').click()")
+    assert chromium.value(f"{shown}.checkVisibility()")
+    assert chromium.value(height) > before
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from runner.errors import BuildFailed, ReleaseError
 from runner.report.record import (
     EntryDocument,
+    JobDocument,
     PullDocument,
     Record,
     RecordDocument,
@@ -83,8 +85,9 @@ STEPS: tuple[StepName, ...] = ("describe", "observe", "plan", "chart", "build", 
 
 
 def record_of_many(services: int) -> RecordDocument:
-    """The record of a release of many services from one tag, and one more that does not compile."""
-    record = Record(lambda _: None)
+    """The record of a release of many services from one tag, and one more that does not compile; each step took 1 s."""
+    seconds = count()
+    record = Record(lambda _: None, clock=lambda: float(next(seconds)))
     source = "https://github.com/aws-controllers-k8s/community"
     record.update(ref="v1.2.3", commit="c" * 40, version="1.2.3", path="release", registry=REGISTRY, source=source)
     failure = BuildFailed("main.go:3:7: undefined: x")
@@ -120,7 +123,7 @@ def everywhere(text: str) -> RecordDocument:
     known = ("ref", "version", "commit", "source", "registry", "layout_folder", "as_tag", "runner")
     record = record_of(error=built, text=text, **dict.fromkeys(known, text))
     record.set_service(ServiceDocument(name="ecr", selected=False, reason=text))
-    record.update(pulls=(PullDocument(number=text, commit=text),))
+    record.update(pulls=(PullDocument(number=text, commit=text),), job=JobDocument(name=text, build=text, page=text))
     record.update(settings={text: SettingDocument.model_validate({"value": text, "from": text})}, tools={text: text})
     return record.close()
 

@@ -11,6 +11,7 @@ import yaml
 from testbed.paths import ROOT
 from testbed.prow.deck import ADDRESS, LENSES_PORT, PORT, of_folder, start_deck
 from testbed.prow.job_configs import write_installation
+from testbed.prow.lens_pages import PORT as LENS_PAGES_PORT
 from testbed.prow.servers import PortTaken, Servers
 from testbed.prow.storage import Storage
 from tests.support.deck import fetch
@@ -50,7 +51,7 @@ def test_deck_loads_the_lenses(tmp_path: Path) -> None:
     assert all(one["remote_config"]["title"] for one in lenses)
 
 
-@pytest.mark.parametrize("port", [PORT, LENSES_PORT])
+@pytest.mark.parametrize("port", [PORT, LENSES_PORT, LENS_PAGES_PORT])
 def test_a_taken_port_is_named(tmp_path: Path, port: int) -> None:
     """A port that Deck needs and somebody has is an error with its number, before Deck is started."""
     with socket.create_server(("127.0.0.1", port)), Servers(tmp_path) as servers:

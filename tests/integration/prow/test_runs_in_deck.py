@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
+from selectolax.lexbor import LexborHTMLParser
 
 from hack.deck_pictures import RELEASE_PAGE, fit, show_page
 from testbed.browser import Browser, browser
 from testbed.paths import BUILT
 from testbed.prow.deck import ADDRESS
 from testbed.prow.example_runs import EXAMPLE_RUNS, deck_with_example_runs
-from testbed.prow.web import served
+from testbed.prow.web import BELOW
 from tests.support.deck import View, read_buildlog, read_html, read_junit, read_links, read_metadata, read_view
 from tests.support.tools import require_deck_pages, require_tool
 
@@ -72,7 +74,7 @@ def test_the_release_page_says_how_to_pull_what_was_released(views: Mapping[str,
     """Deck frames release.html under its own title; it pulls by the digests that the build log's line has."""
     [(title, text)] = read_html(views["released"]).items()
     assert title == "Released: widget 1.2.3 is released"
-    assert text.startswith("Released widget 1.2.3 is released 3 tags written to ")
+    assert text.startswith("✓ Released widget 1.2.3 is released 3 tags written to ")
     [*_, line] = read_buildlog(views["released"]).highlighted
     image, chart, _ = line.split()[-3:]
     for command, name in (("docker pull ", image), ("helm pull oci://", chart)):
@@ -82,6 +84,16 @@ def test_the_release_page_says_how_to_pull_what_was_released(views: Mapping[str,
     assert title == "Nothing to send: widget 1.2.3 is already released"
     [title] = read_html(views["stable moved"])
     assert title == "Released: widget stable moved to 1.2.3"
+
+
+def test_the_release_page_leads_to_its_job(views: Mapping[str, View]) -> None:
+    """The page of every run, a check's too, links to Deck's page of that very run, by the address that JOB_SPEC has."""
+    for view in views.values():
+        [frame] = view.lens("html").css("iframe")
+        page = LexborHTMLParser(str(frame.attributes["srcdoc"]))
+        [link] = [link for link in page.css(".facts a") if link.text().startswith("widget-release")]
+        assert link.attributes["href"] == f"{ADDRESS}/view/{view.source}"
+        assert link.attributes["target"] == "_blank"
 
 
 def test_links_lead_to_the_commit_and_the_tag(views: Mapping[str, View]) -> None:
@@ -102,7 +114,7 @@ def test_a_check_says_what_the_merge_would_release(views: Mapping[str, View]) ->
     assert line.endswith('event="plan done" summary="planned, nothing was changed: 3 to publish, 0 to skip"')
     [(title, text)] = read_html(view).items()
     assert title == "Planned: widget 1.6.0 can be released"
-    assert "controller:widget-v1.6.0to publishnot in the registry" in text
+    assert "controller:widget-v1.6.0○ to publishnot in the registry" in text
     assert not read_junit(view).failed
     assert read_metadata(view).table["pull request"].startswith("1 at ")
     # The commit that Prow merges for the check is in no repository.
@@ -207,14 +219,46 @@ def test_the_release_page_of_a_failure_begins_with_cause_and_remedy(views: Mappi
 
 
 @pytest.fixture(scope="module")
-def chromium(views: Mapping[str, View], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """A browser that finds here what Deck's pages load from other hosts."""
+def chromium(views: Mapping[str, View]) -> Iterator[Browser]:
+    """A browser that reaches nothing but this machine, as a person's without internet."""
     assert views
     require_tool("chromium")
     require_tool("chromedriver")
-    web = require_deck_pages() / "web"
-    with served(web, tmp_path_factory.mktemp("web")) as switches, browser(*switches) as made:
+    with browser("--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1", log_requests=True) as made:
         yield made
+
+
+def path_of(address: str) -> str:
+    """The path in an address."""
+    return urlsplit(address).path
+
+
+@pytest.mark.parametrize("page", ["jobs", "run"])
+def test_pages_need_no_other_host(chromium: Browser, views: Mapping[str, View], page: str) -> None:
+    """A page and the lenses in it ask this machine alone for what they need, and get all of it, icons and styles."""
+    chromium.requests()
+    show_page(chromium, ADDRESS if page == "jobs" else f"{ADDRESS}/view/{views['does not compile'].source}")
+    requests = [one for one in chromium.requests() if one.address.startswith("http")]
+    got = {one.address for one in requests if one.problem is None}
+    # The page asks for a lens twice where its place changes while it loads; the first request is then given up.
+    assert [one for one in requests if one.address not in got] == []
+    assert {urlsplit(address).hostname for address in got} == {"127.0.0.1"}
+    hosts = {path.removeprefix(BELOW).split("/")[1] for path in map(path_of, got) if path.startswith(f"{BELOW}/")}
+    assert hosts == {"fonts.googleapis.com", "code.getmdl.io"}
+
+
+def test_lenses_have_their_icons_and_styles(chromium: Browser, views: Mapping[str, View]) -> None:
+    """In the frame of a lens the styles are applied, and an icon's name is drawn as the icon, which is square."""
+    show_page(chromium, f"{ADDRESS}/view/{views['does not compile'].source}")
+    for lens in ("metadata", "html", "junit", "buildlog", "links"):
+        frame = f"document.querySelector('iframe[data-lens-name={lens}]').contentDocument"
+        loaded = chromium.value(f"[...{frame}.styleSheets].filter((one) => one.cssRules.length).length")
+        assert loaded >= 4
+        families = chromium.value(f"[...{frame}.fonts].map((one) => one.family.replaceAll('\"', ''))")
+        assert {"Roboto", "Material Icons"} <= set(families)
+    icon = f"{RELEASE_PAGE}.querySelector('.material-icons')"
+    width, height = (chromium.value(f"{icon}.getBoundingClientRect().{size}") for size in ("width", "height"))
+    assert width == pytest.approx(height, abs=1)
 
 
 def test_the_list_of_jobs_is_filled_in(chromium: Browser) -> None:
@@ -224,7 +268,7 @@ def test_the_list_of_jobs_is_filled_in(chromium: Browser) -> None:
     assert len(rows) == len(EXAMPLE_RUNS)
     assert all("widget-release" in row for row in rows)
     assert chromium.value("document.querySelectorAll('#builds a[href*=\"/view/s3/prow/logs/\"]').length")
-    # Deck's indigo comes from another host, as do the font of its text and that of its icons.
+    # Deck's indigo would come from another host, as would the font of its text and that of its icons.
     assert chromium.value("getComputedStyle(document.querySelector('header')).backgroundColor") == "rgb(63, 81, 181)"
     for font in ("Roboto", "Material Icons"):
         assert chromium.value(

@@ -65,12 +65,13 @@ def test_chart_for_production(source: Path, folder: Path) -> None:
 
 
 def test_chart_for_another_registry(source: Path, folder: Path) -> None:
-    """A staging chart names the other image, in its copy alone, and is otherwise the same; warnings name the rest."""
+    """A staging chart names the other image, in its copy alone, and is otherwise the same; notes name the rest."""
     packaged = package_chart(source, FACTS, STAGED, MemoryHelm(), folder)
     files = files_of(packaged.archive.read_bytes())
     assert read_chart_facts("helm", files["Chart.yaml"], files["values.yaml"]).image == str(STAGED)
     assert files["templates/NOTES.txt"] == FILES["templates/NOTES.txt"]
-    assert packaged.warnings == (f"services/s3/helm/templates/NOTES.txt:1: still names {PRODUCTION}:1.2.3",)
+    assert packaged.warnings == ()
+    assert packaged.notes == (f"services/s3/helm/templates/NOTES.txt:1: still names {PRODUCTION}:1.2.3",)
     assert (source / FACTS.folder / "values.yaml").read_bytes() == FILES["values.yaml"]
 
 
@@ -84,14 +85,15 @@ def test_same_chart_same_digest(source: Path, tmp_path: Path) -> None:
 
 
 def test_warnings_in_order(source: Path, folder: Path) -> None:
-    """What still names production comes first, then helm's warnings, marked as its own, then other images."""
+    """Helm's warnings come first, marked as its own, then other images; what still names production needs nothing."""
     helm = MemoryHelm(warnings=("icon is missing",))
     proxy = {"name": "proxy", "image": "registry.example/proxy:2"}
     containers = [{"name": "controller", "image": str(STAGED)}, proxy]
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}, "spec": {"containers": containers}}
     helm.calls.intervene("render", lambda: (pod,), when="instead")
-    assert package_chart(source, FACTS, STAGED, helm, folder).warnings == (
-        f"services/s3/helm/templates/NOTES.txt:1: still names {PRODUCTION}:1.2.3",
+    packaged = package_chart(source, FACTS, STAGED, helm, folder)
+    assert packaged.notes == (f"services/s3/helm/templates/NOTES.txt:1: still names {PRODUCTION}:1.2.3",)
+    assert packaged.warnings == (
         "helm lint: icon is missing",
         "container proxy of Pod/x uses registry.example/proxy:2",
     )

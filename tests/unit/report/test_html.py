@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,8 +22,16 @@ from runner.errors import (
     ReleaseError,
     RunEnded,
 )
-from runner.report.html import render_html, safe_address, safe_text
-from runner.report.record import EntryDocument, PullDocument, Record, RecordDocument, ServiceDocument, short_cause
+from runner.report.html import render_html, safe_address, safe_text, safe_word
+from runner.report.record import (
+    EntryDocument,
+    JobDocument,
+    PullDocument,
+    Record,
+    RecordDocument,
+    ServiceDocument,
+    short_cause,
+)
 from tests.support.records import DIGEST, HOSTILE, NAMES, REGISTRY, built, everywhere, record_of, record_of_many
 
 if TYPE_CHECKING:
@@ -31,6 +40,9 @@ if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode
 
 ANY_TEXT = st.sampled_from(HOSTILE) | st.text(min_size=1) | st.text("<>&\"';#ltscrip/ =", min_size=1)
+
+
+JOB = "https://prow.example/view/s3/logs-of-prow/logs/s3-release/12"
 
 
 def alone(text: str) -> LexborHTMLParser:
@@ -78,7 +90,7 @@ def skeleton(view: LexborHTMLParser) -> list[tuple[str, tuple[tuple[str, str | N
 def headline(record: Record) -> tuple[str, str, str]:
     """Status, headline and meaning of a page."""
     page = alone(render_html(record.close()))
-    return words(page, ".status"), words(page, "h1"), words(page, ".meaning")
+    return words(page, ".status .word"), words(page, "h1"), words(page, ".meaning")
 
 
 # --- escaping ---------------------------------------------------------------------------------------------------------
@@ -120,7 +132,7 @@ def test_the_title_can_stand_anywhere(text: str) -> None:
 
 @pytest.mark.parametrize("address", ["javascript:alert(1)", 'https://a/"', "https://a/<b>", "https://a/?a&b", "x"])
 def test_only_addresses_that_need_no_escape_stand_in_attributes(address: str) -> None:
-    """An address with a letter that means something in HTML, or that is no https address, is not let in."""
+    """An address with a letter that means something in HTML, or that is no web address, is not let in."""
     with pytest.raises(ValueError, match="needs no escape"):
         safe_address(address)
 
@@ -208,7 +220,7 @@ def test_a_rerun_says_that_all_was_there() -> None:
     assert (status, told) == ("Nothing to send", "s3 1.2.3 is already released")
     assert meaning.startswith("Nothing was sent")
     page = alone(render_html(record.document))
-    assert [node.text() for node in page.css("td.quiet")] == ["skipped"] * 3
+    assert [node.text() for node in page.css("td.quiet .word")] == ["skipped"] * 3
     assert page.css(".pulls code")
     assert "already published from this commit" in words(page, ".plan")
 
@@ -218,7 +230,7 @@ def test_a_refusal_shows_each_name_with_its_reason() -> None:
     record = record_of(error=AlreadyPublished, action="refuse", text="published from commit d")
     assert headline(record)[:2] == ("Refused", "s3 1.2.3 was refused")
     page = alone(render_html(record.document))
-    assert [node.text() for node in page.css("td.refused")] == ["refused"] * 3
+    assert [node.text() for node in page.css("td.refused .word")] == ["refused"] * 3
     assert words(page, ".plan").count("published from commit d") == 3
     assert not page.css(".pulls")
 
@@ -302,8 +314,8 @@ def test_a_check_leads_to_the_pull_request() -> None:
     """A check shows which pull request it is of, and links that; the commit that was merged for it leads nowhere."""
     pull = PullDocument(number="7", commit="d" * 40)
     page = alone(render_html(record_of(command="plan", ref="main", as_tag="from-chart", pulls=(pull,)).document))
-    assert f"7 at {'d' * 40}" in words(page)
-    assert "c" * 40 in words(page)
+    assert "7 at ddddddd" in words(page, ".facts")
+    assert [node.attributes["title"] for node in page.css(".facts [title]")] == ["d" * 40, "c" * 40]
     addresses = {str(link.attributes["href"]) for link in page.css("a")}
     assert "https://github.com/aws-controllers-k8s/s3-controller/pull/7" in addresses
     assert not [address for address in addresses if "/commit/" in address]
@@ -327,7 +339,7 @@ def test_an_ended_run_says_where_and_that_a_rerun_finishes_it() -> None:
 def test_of_several_services_it_is_told_how_many_failed() -> None:
     """When one of many services fails, the headline does not say that all of them did; what went wrong names it."""
     page = alone(render_html(record_of_many(5)))
-    assert (words(page, ".status"), words(page, "h1")) == ("Failed", "1 of 6 services was not released")
+    assert (words(page, ".status .word"), words(page, "h1")) == ("Failed", "1 of 6 services was not released")
     assert words(page, ".meaning") == "10 of 12 tags written; each of them is complete."
     assert words(page, ".failure h2") == "What went wrong at build of broken"
 
@@ -350,8 +362,71 @@ def test_a_step_names_its_service_where_its_name_is_not_enough() -> None:
         with record.step("describe", service):
             pass
     page = alone(render_html(record.close()))
-    told = [" ".join(one.text(deep=True).split()) for one in page.css(".steps > li > span:first-child")]
-    assert told == ["publish chart skipped", "describe", "describe s3"]
+    told = [" ".join(one.text(deep=True).split()) for one in page.css(".short .steps > li > span:first-child")]
+    assert told == ["○ publish chart skipped", "✓ describe", "✓ describe s3"]
+
+
+def test_short_steps_are_folded_into_one_row() -> None:
+    """Steps that took no time stand in one row, closed, that says how many there are and what they took together."""
+    times = iter(count(0, 0.03))
+    record = Record(lambda _: None, clock=lambda: next(times))
+    for name in ("event", "configuration"):
+        with record.step(name):
+            pass
+    with pytest.raises(BuildFailed), record.step("build", "s3"):
+        raise BuildFailed("x")
+    page = alone(render_html(record.close()))
+    [row] = page.css(".steps > .short")
+    [details] = row.css("details")
+    assert "open" not in details.attributes
+    assert words(page, ".short summary") == "2 steps under 100 ms 60 ms together"
+    assert [node.text() for node in page.css(".steps > li.failed > span .step")] == ["build"]
+    assert not row.css(".failed")
+
+
+@pytest.mark.parametrize("view", [alone, in_prow])
+def test_a_sign_stands_beside_every_colour(view: Callable[[str], LexborHTMLParser]) -> None:
+    """Status, decisions and steps have a mark of their own; where no word says the same it has a name."""
+    page = view(render_html(record_of(error=built, action="refuse").close()))
+    coloured = page.css("header .status, td.good, td.quiet, td.refused, td.failed, .steps li:not(.short)")
+    assert len(coloured) == 1 + 3 + 2
+    signs = [one.css(".sign") for one in coloured]
+    assert all(len(found) == 1 for found in signs)
+    assert [found[0].text() for found in signs] == ["✗", "!", "!", "!", "○", "✗"]
+    assert all(found[0].attributes.get("aria-hidden") == "true" for found in signs)
+    passed = Record(lambda _: None)
+    with passed.step("event"):
+        pass
+    [sign] = view(render_html(passed.close())).css(".steps .sign")
+    assert (sign.text(), sign.attributes["role"], sign.attributes["aria-label"]) == ("✓", "img", "passed")
+
+
+def test_the_page_leads_to_its_job_and_to_the_files_beside_it() -> None:
+    """The job's address is the one of the record; files are linked as what lies beside, and only those that exist."""
+    record = record_of()
+    record.update(job=JobDocument(name="s3-release", build="12", page=JOB), tools={"helm": "v4", "other": "1"})
+    page = alone(render_html(record.close()))
+    [job] = [link for link in page.css(".facts a") if link.text() == "s3-release 12"]
+    assert job.attributes["href"] == JOB
+    assert [link.attributes["href"] for link in page.css(".files .beside a")] == ["record.json", "helm-build-log.txt"]
+    assert [name.text() for name in page.css(".files .framed")] == ["record.json", "helm-build-log.txt"]
+
+
+def test_a_job_whose_page_is_not_known() -> None:
+    """A job is named without a link where its address is not known, or could be more than an address."""
+    for address in (None, "javascript:alert(1)", f'{JOB}"'):
+        record = record_of()
+        record.update(job=JobDocument(name="s3-release", page=address))
+        page = alone(render_html(record.close()))
+        assert "s3-release" in words(page, ".facts")
+        assert "s3-release" not in [link.text() for link in page.css("a")]
+
+
+@pytest.mark.parametrize("word", ["", ".", "../x", "a b", "a/b", "a:b", 'a"', "<a>", "a&b", "-a"])
+def test_only_words_that_need_no_escape_stand_in_attributes(word: str) -> None:
+    """What is no plain id or name of a file is not let into an attribute."""
+    with pytest.raises(ValueError, match="needs no escape"):
+        safe_word(word)
 
 
 def test_the_long_parts_of_a_long_page_are_folded() -> None:

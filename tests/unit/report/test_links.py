@@ -9,8 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.report.links import SAFE_ADDRESS, commit_address, gallery_address, link_files, pull_address, tag_address
-from runner.report.record import EntryDocument, PullDocument, RecordDocument
+from runner.report.links import (
+    SAFE_ADDRESS,
+    commit_address,
+    files_beside,
+    gallery_address,
+    job_address,
+    link_files,
+    pull_address,
+    tag_address,
+)
+from runner.report.record import EntryDocument, JobDocument, PullDocument, RecordDocument
 
 COMMIT = "c" * 40
 SOURCE = "https://github.com/aws-controllers-k8s/s3-controller"
@@ -121,6 +130,28 @@ def test_a_pull_request_is_linked_instead_of_a_commit_that_is_nowhere_else() -> 
     }
     assert pull_address("https://gitlab.com/o/r", "7") == "https://gitlab.com/o/r/-/merge_requests/7"
     assert pull_address("https://example.com/o/r", "7") is None
+
+
+@pytest.mark.parametrize(
+    "page", ["https://prow-1.example.io/view/gs/b/logs/j/1", "http://127.0.0.1:8080/view/s3/b/logs/j/1"]
+)
+def test_a_job_is_where_prow_shows_it(page: str) -> None:
+    """The address of the job is the record's, of a Prow on this machine, too."""
+    assert job_address(RecordDocument(job=JobDocument(name="j", page=page))) == page
+
+
+@given(st.text() | st.sampled_from(["https://a/b", "javascript:x"]).flatmap(lambda one: st.text().map(one.__add__)))
+def test_a_job_cannot_leave_its_attribute(page: str) -> None:
+    """What the record has as a job's page is an address that needs no escape, or none."""
+    address = job_address(RecordDocument(job=JobDocument(name="j", page=page)))
+    assert address is None or (address == page and SAFE_ADDRESS.fullmatch(address))
+
+
+def test_files_that_are_beside_the_page() -> None:
+    """The record always is; the log of a tool is once the tool was asked for its version, and no other is named."""
+    assert files_beside(RecordDocument()) == ("record.json",)
+    document = RecordDocument(tools={"go": "go1.26", "helm": "v4", "<b>": "x"})
+    assert files_beside(document) == ("record.json", "helm-build-log.txt", "go-build-log.txt")
 
 
 @given(SCHEMES, st.text(), st.text())

@@ -8,7 +8,7 @@ import pytest
 
 from runner.errors import BuildFailed, CredentialsRefused, RegistryFailed
 from runner.report.page import Decision, Fact, Failure, make_page
-from runner.report.record import EntryDocument, PullDocument, Record, RecordDocument
+from runner.report.record import EntryDocument, JobDocument, PullDocument, Record, RecordDocument
 from runner.report.status import status_of
 from runner.report.timeline import bars
 
@@ -61,7 +61,7 @@ def test_facts_of_a_release() -> None:
     """A tag, its commit and its repository lead to where they can be seen."""
     assert facts(ref="v1.2.3", version="1.2.3", path="release", source=SOURCE, commit=COMMIT) == [
         ("Tag", "v1.2.3", f"{SOURCE}/releases/tag/v1.2.3"),
-        ("Commit", COMMIT, f"{SOURCE}/commit/{COMMIT}"),
+        ("Commit", "ccccccc", f"{SOURCE}/commit/{COMMIT}"),
         ("Repository", SOURCE.removeprefix("https://"), SOURCE),
     ]
 
@@ -87,9 +87,9 @@ def test_facts_of_a_check() -> None:
     assert facts(ref="main", pulls=pulls, **fields) == [
         ("Branch", "main", None),
         ("Planned as", "v1.2.3", None),
-        ("Pull request", f"7 at {'a' * 40}", f"{SOURCE}/pull/7"),
-        ("Pull request", f"8 at {'b' * 40}", f"{SOURCE}/pull/8"),
-        ("Commit", COMMIT, None),
+        ("Pull request", "7 at aaaaaaa", f"{SOURCE}/pull/7"),
+        ("Pull request", "8 at bbbbbbb", f"{SOURCE}/pull/8"),
+        ("Commit", "ccccccc", None),
         ("Repository", SOURCE.removeprefix("https://"), SOURCE),
     ]
 
@@ -113,6 +113,28 @@ def test_facts_of_where_and_when() -> None:
         Fact("Began", "2026-01-02 03:04:05 UTC"),
         Fact("Took", "1 min 01 s"),
     )
+
+
+@pytest.mark.parametrize("commit", ["c" * 40, "c" * 64])
+def test_a_commit_is_short_and_whole(commit: str) -> None:
+    """A commit is shown as GitHub shows it; the whole of it is there, too."""
+    [fact] = make_page(RecordDocument(commit=commit)).facts
+    assert fact == Fact("Commit", "ccccccc", None, commit)
+
+
+@pytest.mark.parametrize("text", ["c" * 39, "C" * 40, "c" * 41, "<b>", ""])
+def test_what_is_no_commit_is_not_shortened(text: str) -> None:
+    """What is no id of an object is shown as it is, and goes into no attribute."""
+    assert [(one.value, one.whole) for one in make_page(RecordDocument(commit=text)).facts] == [(text, None)] * bool(
+        text
+    )
+
+
+def test_job_of_the_run() -> None:
+    """A job is told by its name and its build, and leads to Deck where that is known."""
+    job = JobDocument(name="s3-release", build="12", page="https://prow.example/view/gs/b/logs/s3-release/12")
+    assert make_page(RecordDocument(job=job)).facts == (Fact("Job", "s3-release 12", job.page),)
+    assert make_page(RecordDocument(job=JobDocument(name="s3-release"))).facts == (Fact("Job", "s3-release"),)
 
 
 def test_no_facts() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.report.record import StepDocument
-from runner.report.timeline import bars, span_seconds
+from runner.report.timeline import FEWEST_FOLDED, SHORT_SECONDS, bars, fold, span_seconds
 
 BEGAN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SECONDS = st.floats(0, 10_000) | st.just(0.0)
@@ -64,3 +64,49 @@ def test_a_clock_that_is_set_back_breaks_nothing() -> None:
     """A step that seems to begin before the run begins with it; one whose start cannot be read does, too."""
     steps = (step(10, 1), step(0, 1), step(0, 1, started="never"))
     assert all(0 <= bar.left <= 100 for bar in bars(steps))
+
+
+OUTCOMES = st.sampled_from(["running", "passed", "skipped", "failed"])
+AROUND = st.floats(0, 2 * SHORT_SECONDS) | st.sampled_from([0.0, 0.099, SHORT_SECONDS])
+
+
+@given(
+    st.lists(st.builds(lambda took, outcome: step(0, took, outcome=outcome), st.none() | AROUND, OUTCOMES), max_size=20)
+)
+def test_short_steps_are_folded_and_no_step_is_lost(steps: list[StepDocument]) -> None:
+    """Every step is shown or folded, in its order; what is folded came to a good end in no time, and adds up."""
+    drawn = bars(steps)
+    shown, folded = fold(drawn)
+    short = () if folded is None else folded.bars
+    assert sorted(map(id, (*shown, *short))) == sorted(map(id, drawn))
+    places = {id(bar): place for place, bar in enumerate(drawn)}
+    for part in (shown, short):
+        assert [places[id(bar)] for bar in part] == sorted(places[id(bar)] for bar in part)
+    for bar in short:
+        assert bar.step.outcome in {"passed", "skipped"}
+        assert bar.step.seconds is not None
+        assert bar.step.seconds < SHORT_SECONDS
+    if folded is not None:
+        assert len(short) >= FEWEST_FOLDED
+        assert folded.seconds == pytest.approx(sum(bar.step.seconds or 0 for bar in short))
+        assert not any(
+            bar.step.outcome in {"passed", "skipped"} and (bar.step.seconds or 0) < SHORT_SECONDS
+            for bar in shown
+            if bar.step.seconds is not None
+        )
+
+
+@pytest.mark.parametrize("outcome", ["failed", "running"])
+def test_a_failed_step_is_never_folded(outcome: str) -> None:
+    """However short it was, a step that failed or goes on has its own row."""
+    steps = [step(0, 0.001), step(0, 0.001, outcome=outcome), step(0, 0.002, outcome="skipped")]
+    shown, folded = fold(bars(steps))
+    assert [bar.step for bar in shown] == [steps[1]]
+    assert folded is not None
+    assert [bar.step for bar in folded.bars] == [steps[0], steps[2]]
+
+
+def test_one_short_step_is_not_folded() -> None:
+    """A single short step is a row already."""
+    drawn = bars([step(0, 0.001), step(0, 5)])
+    assert fold(drawn) == (drawn, None)

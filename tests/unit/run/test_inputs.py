@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -23,7 +24,7 @@ from runner.errors import (
     UsageInvalid,
     VersionTaken,
 )
-from runner.report.record import PullDocument, SettingDocument
+from runner.report.record import JobDocument, PullDocument, SettingDocument
 from runner.run import inputs as inputs_module
 from runner.run.inputs import Inputs, read_inputs
 from runner.run.plan.model import Identity
@@ -124,6 +125,28 @@ def test_push_of_a_tag(tmp_path: Path) -> None:
             "sha": TAG_OBJECT,
         }
     ]
+
+
+def test_job_of_a_push(tmp_path: Path) -> None:
+    """The job and its build are recorded, with Deck's page of them where JOB_SPEC says where that is."""
+    storage = {"bucket": "s3://logs", "path_strategy": "explicit", "job_url_prefix": "https://prow.example/view/"}
+    specification = {
+        "type": "postsubmit",
+        "job": "s3-release",
+        "buildid": "12",
+        "refs": {"org": "aws-controllers-k8s", "repo": "s3-controller", "base_ref": "v1.2.3"},
+    }
+    for name, decoration, page in (
+        ("told", {"gcs_configuration": storage}, "https://prow.example/view/s3/logs/logs/s3-release/12"),
+        ("untold", {}, None),
+    ):
+        whole = json.dumps({**specification, "decoration_config": decoration})
+        reading = Reading(tmp_path / name, environment={"JOB_SPEC": whole})
+        reading.read()
+        assert reading.document.job == JobDocument(name="s3-release", build="12", page=page)
+    by_hand = Reading(tmp_path / "by hand")
+    by_hand.read()
+    assert by_hand.document.job is None
 
 
 def test_annotations_of_charts(tmp_path: Path) -> None:

@@ -557,6 +557,17 @@ def test_chart_for_staging(tmp_path: Path) -> None:
     assert yaml.safe_load(values) == {"image": {"repository": f"{STAGING}/controller", "tag": "s3-v1.2.3"}}
 
 
+def test_texts_of_a_staging_chart_are_notes(tmp_path: Path) -> None:
+    """What a staging chart's texts still say of production is noted, and logged as a note; it warns of nothing."""
+    edits = {"helm/templates/NOTES.txt": b"It runs registry.example/ack/controller:s3-v1.2.3\n"}
+    world = World(tmp_path, Asked(options=Options(registry=STAGING), edits=edits).release())
+    packaged(world)
+    note = "helm/templates/NOTES.txt:1: still names registry.example/ack/controller:s3-v1.2.3"
+    assert note in world.record.document.notes
+    assert ("info", "note", {"service": "s3", "text": note}) in world.told
+    assert not [text for text in world.record.document.warnings if "still names" in text]
+
+
 OTHER_FILES = {"helm/README.md": b"of another commit\n"}
 
 
