@@ -129,8 +129,8 @@ class Uploads:
         url = f"{location}{joiner}digest={quote(blob.descriptor.digest, safe=':')}"
         headers = {"Content-Type": "application/octet-stream"}
         body = Body(blob.descriptor.size, lambda: self._content(blob))
-        self._completions.take_turn()
-        answer = self._exchange(Request("PUT", url, headers, body), Scope.push(repository))
+        with self._completions.turn():
+            answer = self._exchange(Request("PUT", url, headers, body), Scope.push(repository))
         if answer.status >= HTTPStatus.BAD_REQUEST and meaning(answer) in {Meaning.UNKNOWN, Meaning.REFUSED}:
             described = describe_answer(answer.status, answer.headers, answer.body)
             if has_code(answer, UPLOAD_LOST):

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import threading
+from contextlib import ExitStack
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,50 +12,86 @@ from runner.oci.completions import COMPLETIONS, Completions
 from runner.runtime.lifetime import Lifetime
 from testbed.memory.lifetime import MemoryLifetime
 
+LIMIT_SECONDS = 20.0
+
 
 def test_first_ten_do_not_wait() -> None:
     """As many as are allowed in a second are let through at once, and the next one a second after the first."""
     lifetime = MemoryLifetime()
     completions = Completions(lifetime, clock=lifetime.now)
     for _ in range(COMPLETIONS):
-        completions.take_turn()
+        with completions.turn():
+            pass
     assert lifetime.pauses == []
-    completions.take_turn()
+    with completions.turn():
+        assert lifetime.pauses == [1.0]
+
+
+@given(st.lists(st.tuples(st.floats(0, 0.5), st.floats(0, 3)), min_size=1, max_size=60), st.integers(1, 10))
+def test_never_more_in_any_second(uploads: list[tuple[float, float]], count: int) -> None:
+    """However they come and however long they take, each begins a second after the one ended whose place it has."""
+    lifetime = MemoryLifetime()
+    completions = Completions(lifetime, count, clock=lifetime.now)
+    began, ended = [], []
+    for gap, seconds in uploads:
+        lifetime.wait(gap)
+        with completions.turn():
+            began.append(lifetime.now())
+            lifetime.wait(seconds)
+        ended.append(lifetime.now())
+    assert all(later - earlier >= 1.0 - 1e-9 for earlier, later in zip(ended, began[count:], strict=False))
+
+
+def test_one_that_takes_long_keeps_its_place() -> None:
+    """Whoever comes while all places are held gets the first that is given back, and a second later."""
+    lifetime = MemoryLifetime()
+    completions = Completions(lifetime, 2, clock=lifetime.now)
+    let_in = threading.Event()
+
+    def third() -> None:
+        with completions.turn():
+            let_in.set()
+
+    thread = threading.Thread(target=third)
+    with completions.turn():
+        with ExitStack() as second:
+            second.enter_context(completions.turn())
+            thread.start()
+            assert not let_in.wait(0.05)
+        assert let_in.wait(LIMIT_SECONDS)
+    thread.join()
     assert lifetime.pauses == [1.0]
 
 
-@given(st.lists(st.floats(0, 0.5), min_size=1, max_size=60), st.integers(1, 10))
-def test_never_more_in_any_second(gaps: list[float], count: int) -> None:
-    """However they come, no second holds more than the number that is allowed."""
+def test_failure_gives_the_place_back() -> None:
+    """An upload that failed may have been counted: its place is free again a second later, too."""
     lifetime = MemoryLifetime()
-    completions = Completions(lifetime, count, clock=lifetime.now)
-    turns = []
-    for gap in gaps:
-        lifetime.wait(gap)
-        completions.take_turn()
-        turns.append(lifetime.now())
-    assert all(later - earlier >= 1.0 - 1e-9 for earlier, later in zip(turns, turns[count:], strict=False))
-
-
-def test_threads_that_wait_at_once_get_different_turns() -> None:
-    """A turn that is waited for is taken: whoever asks meanwhile gets a later one."""
-    asked: list[float] = []
-
-    class Frozen(Lifetime):
-        def wait(self, seconds: float) -> None:
-            asked.append(seconds)
-
-    completions = Completions(Frozen(), 2, clock=lambda: 0.0)
-    for _ in range(6):
-        completions.take_turn()
-    assert asked == [1.0, 1.0, 2.0, 2.0]
+    completions = Completions(lifetime, 1, clock=lifetime.now)
+    with pytest.raises(ConnectionError), completions.turn():
+        raise ConnectionError
+    with completions.turn():
+        assert lifetime.pauses == [1.0]
 
 
 def test_end_of_the_run() -> None:
-    """Waiting for a turn ends with the run."""
+    """Waiting for a turn ends with the run, also where every place is held."""
     lifetime = Lifetime()
     completions = Completions(lifetime, 1, clock=lambda: 0.0)
-    completions.take_turn()
-    lifetime.end("SIGTERM")
-    with pytest.raises(RunEnded, match="SIGTERM"):
-        completions.take_turn()
+    outcomes: list[BaseException] = []
+
+    def waiting() -> None:
+        try:
+            with completions.turn():
+                pass
+        except RunEnded as ended:
+            outcomes.append(ended)
+
+    with completions.turn():
+        thread = threading.Thread(target=waiting)
+        thread.start()
+        lifetime.end("SIGTERM")
+        thread.join(LIMIT_SECONDS)
+        assert not thread.is_alive()
+    assert [str(outcome) for outcome in outcomes] == ["the run was ended: SIGTERM"]
+    with pytest.raises(RunEnded, match="SIGTERM"), completions.turn():
+        pass
