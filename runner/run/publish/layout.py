@@ -38,6 +38,8 @@ class LayoutDestination:
         self._lock = threading.Lock()
         self._entries: list[tuple[Name, Artifact]] = []
 
+    reads_files_at_the_end = True
+
     def publish(self, artifact: Artifact, names: Sequence[tuple[Name, Observation]]) -> None:
         """Remember the artifact under its names."""
         with self._lock:

@@ -63,6 +63,8 @@ class RegistryDestination:
         self._written: list[tuple[Name, str]] = []
         self._replaced: dict[Name, str | None] = {}
 
+    reads_files_at_the_end = False
+
     def publish(self, artifact: Artifact, names: Sequence[tuple[Name, Observation]]) -> None:
         """Make the artifact answer by digest in every repository, then write the names in order.
 
