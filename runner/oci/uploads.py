@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from runner.oci.accepted import Accepted
     from runner.oci.artifact import Blob
-    from runner.oci.completions import Completions
     from runner.oci.messages import Answer
     from runner.oci.name import Repository
+    from runner.oci.turns import Turns
 
 Sent = Literal["exists", "mounted", "uploaded"]
 
@@ -55,7 +55,7 @@ class Uploads:
         has_blob: Callable[[Repository, str], bool],
         content: Callable[[Blob], Generator[bytes, None, None]],
         accepted: Accepted,
-        completions: Completions,
+        completions: Turns,
     ) -> None:
         self._exchange = exchange
         self._has_blob = has_blob

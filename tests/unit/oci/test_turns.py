@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.errors import RunEnded
-from runner.oci.completions import COMPLETIONS, Completions
+from runner.oci.turns import COMPLETIONS, SlowHosts, Turns
 from runner.runtime.lifetime import Lifetime
 from testbed.memory.lifetime import MemoryLifetime
 
@@ -18,12 +18,12 @@ LIMIT_SECONDS = 20.0
 def test_first_ten_do_not_wait() -> None:
     """As many as are allowed in a second are let through at once, and the next one a second after the first."""
     lifetime = MemoryLifetime()
-    completions = Completions(lifetime, clock=lifetime.now)
+    turns = Turns(lifetime, COMPLETIONS, clock=lifetime.now)
     for _ in range(COMPLETIONS):
-        with completions.turn():
+        with turns.turn():
             pass
     assert lifetime.pauses == []
-    with completions.turn():
+    with turns.turn():
         assert lifetime.pauses == [1.0]
 
 
@@ -31,11 +31,11 @@ def test_first_ten_do_not_wait() -> None:
 def test_never_more_in_any_second(uploads: list[tuple[float, float]], count: int) -> None:
     """However they come and however long they take, each begins a second after the one ended whose place it has."""
     lifetime = MemoryLifetime()
-    completions = Completions(lifetime, count, clock=lifetime.now)
+    turns = Turns(lifetime, count, clock=lifetime.now)
     began, ended = [], []
     for gap, seconds in uploads:
         lifetime.wait(gap)
-        with completions.turn():
+        with turns.turn():
             began.append(lifetime.now())
             lifetime.wait(seconds)
         ended.append(lifetime.now())
@@ -45,17 +45,17 @@ def test_never_more_in_any_second(uploads: list[tuple[float, float]], count: int
 def test_one_that_takes_long_keeps_its_place() -> None:
     """Whoever comes while all places are held gets the first that is given back, and a second later."""
     lifetime = MemoryLifetime()
-    completions = Completions(lifetime, 2, clock=lifetime.now)
+    turns = Turns(lifetime, 2, clock=lifetime.now)
     let_in = threading.Event()
 
     def third() -> None:
-        with completions.turn():
+        with turns.turn():
             let_in.set()
 
     thread = threading.Thread(target=third)
-    with completions.turn():
+    with turns.turn():
         with ExitStack() as second:
-            second.enter_context(completions.turn())
+            second.enter_context(turns.turn())
             thread.start()
             assert not let_in.wait(0.05)
         assert let_in.wait(LIMIT_SECONDS)
@@ -66,32 +66,52 @@ def test_one_that_takes_long_keeps_its_place() -> None:
 def test_failure_gives_the_place_back() -> None:
     """An upload that failed may have been counted: its place is free again a second later, too."""
     lifetime = MemoryLifetime()
-    completions = Completions(lifetime, 1, clock=lifetime.now)
-    with pytest.raises(ConnectionError), completions.turn():
+    turns = Turns(lifetime, 1, clock=lifetime.now)
+    with pytest.raises(ConnectionError), turns.turn():
         raise ConnectionError
-    with completions.turn():
+    with turns.turn():
         assert lifetime.pauses == [1.0]
 
 
 def test_end_of_the_run() -> None:
     """Waiting for a turn ends with the run, also where every place is held."""
     lifetime = Lifetime()
-    completions = Completions(lifetime, 1, clock=lambda: 0.0)
+    turns = Turns(lifetime, 1, clock=lambda: 0.0)
     outcomes: list[BaseException] = []
 
     def waiting() -> None:
         try:
-            with completions.turn():
+            with turns.turn():
                 pass
         except RunEnded as ended:
             outcomes.append(ended)
 
-    with completions.turn():
+    with turns.turn():
         thread = threading.Thread(target=waiting)
         thread.start()
         lifetime.end("SIGTERM")
         thread.join(LIMIT_SECONDS)
         assert not thread.is_alive()
     assert [str(outcome) for outcome in outcomes] == ["the run was ended: SIGTERM"]
-    with pytest.raises(RunEnded, match="SIGTERM"), completions.turn():
+    with pytest.raises(RunEnded, match="SIGTERM"), turns.turn():
         pass
+
+
+def test_hosts_that_are_slow() -> None:
+    """A host is asked at once until it is slowed down, and then by turns; other hosts are not."""
+    lifetime = MemoryLifetime()
+    hosts = SlowHosts(lambda: Turns(lifetime, 1, clock=lifetime.now))
+
+    def ask(host: str, times: int) -> None:
+        for _ in range(times):
+            with hosts.turn(host):
+                pass
+
+    ask("here", 5)
+    hosts.slow_down("here")
+    ask("there", 5)
+    assert lifetime.pauses == []
+    ask("here", 2)
+    hosts.slow_down("here")
+    ask("here", 1)
+    assert lifetime.pauses == [1.0, 1.0]
