@@ -1,4 +1,4 @@
-"""``make soak``: all disturbed runs, and the section with their figures in docs/reliability.md.
+"""``make soak``: all long runs, and the section with their figures in docs/reliability.md.
 
 The tests in tests/soak judge; here their figures are added up. Nothing is written when one of them failed.
 """
@@ -16,14 +16,38 @@ from typing import TYPE_CHECKING
 
 from hack.bench import Machine
 from testbed.paths import ROOT
-from testbed.soak.figures import Figures
+from testbed.soak.figures import Figures, Load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 PAGE = ROOT / "docs" / "reliability.md"
 HEADING = "## Figures\n"
 TESTS = "tests/soak"
+DISTURBED = {
+    "what": "---",
+    "runs": "---:",
+    "ended": "---",
+    "reruns that completed": "---:",
+    "looks at the registry": "---:",
+    "seconds a run": "---:",
+}
+"""The columns of the table of disturbed runs, each with how it is aligned."""
+LOADED = {
+    "what": "---",
+    "requests": "---:",
+    "answered 429": "---:",
+    "uploads completed in the busiest second": "---:",
+    "seconds": "---:",
+    "memory": "---:",
+    "threads": "---:",
+    "files": "---:",
+}
+"""The same of the table of many services."""
+ABOUT_LOADS = """
+Many services released to one ECR Public: memory, threads and files are the most that any process had, its children
+apart.
+"""
 
 
 def main() -> int:
@@ -33,25 +57,37 @@ def main() -> int:
     given = parser.parse_args()
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
-        report = Path(folder) / "junit.xml"
-        argv = [sys.executable, "-m", "pytest", "-q", "-n", str(given.workers), TESTS, f"--junitxml={report}"]
-        code = subprocess.run(argv, cwd=ROOT, check=False).returncode
-        if code:
-            return code
-        rows = add_up(figures_in(report))
-    text = section(rows, str(Machine.this()), time.monotonic() - began)
+        # What is measured in seconds has the machine to itself.
+        alone, report = Path(folder) / "alone.xml", Path(folder) / "junit.xml"
+        for options in (
+            ("-m", "exclusive", f"--junitxml={alone}"),
+            ("-m", "not exclusive", f"--junitxml={report}", "-n", str(given.workers)),
+        ):
+            argv = [sys.executable, "-m", "pytest", "-q", TESTS, *options]
+            code = subprocess.run(argv, cwd=ROOT, check=False).returncode
+            if code:
+                return code
+        rows, loads = add_up(figures_in(report)), loads_in(alone)
+    text = section(rows, loads, str(Machine.this()), time.monotonic() - began)
     print(text)
     PAGE.write_text(with_section(PAGE.read_text(encoding="utf-8"), text), encoding="utf-8")
     return 0
 
 
 def figures_in(report: Path) -> list[Figures]:
-    """What the tests tell of their runs, in the properties of pytest's JUnit file."""
-    return [
-        Figures.read(told.get("value", ""))
-        for told in ET.parse(report).iter("property")  # noqa: S314 - our own file
-        if told.get("name") == "soak"
-    ]
+    """What the tests tell of their disturbed runs, in the properties of pytest's JUnit file."""
+    return [Figures.read(text) for text in _told(report, "soak")]
+
+
+def loads_in(report: Path) -> list[Load]:
+    """What they tell of runs that release many services: those of one process first, few services before many."""
+    loads = [Load.read(text) for text in _told(report, "load")]
+    return sorted(loads, key=lambda load: (load.processes, load.services))
+
+
+def _told(report: Path, name: str) -> list[str]:
+    tree = ET.parse(report)  # noqa: S314 - our own file
+    return [told.get("value", "") for told in tree.iter("property") if told.get("name") == name]
 
 
 def add_up(parts: Iterable[Figures]) -> tuple[Figures, ...]:
@@ -63,17 +99,26 @@ def add_up(parts: Iterable[Figures]) -> tuple[Figures, ...]:
     return tuple(rows[key] for key in sorted(rows, reverse=True))
 
 
-def section(rows: Iterable[Figures], machine: str, seconds: float) -> str:
+def section(rows: Iterable[Figures], loads: Iterable[Load], machine: str, seconds: float) -> str:
     """The section in Markdown. Pure."""
-    head = ("what", "runs", "ended", "reruns that completed", "looks at the registry", "seconds a run")
-    lines = [
-        HEADING,
-        f"{machine}; all of them took {seconds / 60:.0f} minutes.\n",
-        f"| {' | '.join(head)} |",
-        "|---|---:|---|---:|---:|---:|",
-        *(f"| {' | '.join(_cells(row))} |" for row in rows),
-    ]
-    return "\n".join(lines) + "\n"
+    return (
+        "\n".join(
+            (
+                HEADING,
+                f"{machine}; all of them took {seconds / 60:.0f} minutes.\n",
+                *_table(DISTURBED, map(_cells, rows)),
+                ABOUT_LOADS,
+                *_table(LOADED, map(_load_cells, loads)),
+            )
+        )
+        + "\n"
+    )
+
+
+def _table(head: Mapping[str, str], rows: Iterable[tuple[str, ...]]) -> list[str]:
+    """A table in Markdown: its columns, each with how it is aligned, and its rows."""
+    lines = [f"| {' | '.join(cells)} |" for cells in (tuple(head), *rows)]
+    return [lines[0], f"|{'|'.join(head.values())}|", *lines[1:]]
 
 
 def with_section(page: str, text: str) -> str:
@@ -88,6 +133,11 @@ def _cells(row: Figures) -> tuple[str, ...]:
     runs = row.codes.total()
     ended = ", ".join(f"{_ending(code)}: {count}" for code, count in sorted(row.codes.items()))
     return f"{row.path}, {row.kind}", str(runs), ended, f"{runs} of {runs}", str(row.looks), f"{row.seconds / runs:.1f}"
+
+
+def _load_cells(load: Load) -> tuple[str, ...]:
+    numbers = (load.requests, load.refused, load.completions, round(load.seconds))
+    return load.what, *map(str, numbers), f"{load.memory / 2**20:.0f} MiB", str(load.threads), str(load.files)
 
 
 def _ending(code: int) -> str:

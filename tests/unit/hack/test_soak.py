@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hack.soak import add_up, figures_in, section, with_section
-from testbed.soak.figures import Figures
+from hack.soak import add_up, figures_in, loads_in, section, with_section
+from testbed.soak.figures import Figures, Load
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +20,15 @@ def part(kind: str = "killed", path: str = "release", **codes: int) -> Figures:
 
 def row_of(figures: Figures) -> str:
     """Their row in the page."""
-    return section([figures], "a machine", 1.0).splitlines()[-1]
+    text = section([figures], [], "a machine", 1.0)
+    return text.partition("\n\nMany services")[0].splitlines()[-1]
+
+
+LOADS = [
+    Load(77, 1, 4500, 0, 10, 140.4, 111 * 2**20 + 7, 26, 33),
+    Load(10, 1, 600, 0, 10, 20.0, 101 * 2**20, 26, 30),
+    Load(20, 20, 1900, 206, 10, 52.6, 78 * 2**20, 6, 17),
+]
 
 
 def test_parts_are_added_up() -> None:
@@ -38,11 +46,30 @@ def test_kinds_and_paths_stay_apart() -> None:
 
 def test_the_section_is_replaced() -> None:
     """All of the page before the figures stays; a page without their heading is refused."""
-    text = section(add_up([part(c0=3)]), "a machine", 120.0)
+    text = section(add_up([part(c0=3)]), LOADS, "a machine", 120.0)
     assert "a machine; all of them took 2 minutes." in text
     assert with_section("# Page\n\n## Figures\n\nold\n", text) == f"# Page\n\n{text}"
     with pytest.raises(ValueError, match="no section"):
         with_section("# Page\n", text)
+
+
+def test_rows_of_loads() -> None:
+    """Each load is a row of the second table, in their order."""
+    *_, first, second, third = section([], LOADS, "a machine", 1.0).splitlines()
+    assert first == "| 77 services, one process | 4500 | 0 | 10 | 140 | 111 MiB | 26 | 33 |"
+    assert second.startswith("| 10 services, one process | 600 |")
+    assert third == "| 20 services, 20 processes | 1900 | 206 | 10 | 53 | 78 MiB | 6 | 17 |"
+
+
+def test_loads_in_a_report(tmp_path: Path) -> None:
+    """They are read from properties of their own: those of one process first, few services before many."""
+    properties = "".join(
+        f'<property name="load" value="{load.document().replace(chr(34), "&quot;")}"/>' for load in LOADS
+    )
+    file = tmp_path / "junit.xml"
+    file.write_text(f'<testsuites><testcase name="a"><properties>{properties}</properties></testcase></testsuites>')
+    assert loads_in(file) == [LOADS[1], LOADS[0], LOADS[2]]
+    assert figures_in(file) == []
 
 
 def test_figures_in_a_report(tmp_path: Path) -> None:
