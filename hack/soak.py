@@ -1,16 +1,18 @@
-"""``make soak``: all long runs, and the section with their figures in docs/reliability.md.
+"""``make soak``: all long runs, and the sections with their figures in docs/reliability.md.
 
-The tests in tests/soak judge; here their figures are added up. Nothing is written when one of them failed.
+The tests in tests/soak judge; here their figures are added up. Nothing is written of those of which one failed.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ET
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,10 +21,9 @@ from testbed.paths import ROOT
 from testbed.soak.figures import Figures, Load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 PAGE = ROOT / "docs" / "reliability.md"
-HEADING = "## Figures\n"
 TESTS = "tests/soak"
 DISTURBED = {
     "what": "---",
@@ -33,7 +34,7 @@ DISTURBED = {
     "seconds a run": "---:",
 }
 """The columns of the table of disturbed runs, each with how it is aligned."""
-LOADED = {
+LOADS = {
     "what": "---",
     "requests": "---:",
     "answered 429": "---:",
@@ -43,34 +44,44 @@ LOADED = {
     "threads": "---:",
     "files": "---:",
 }
-"""The same of the table of many services."""
-ABOUT_LOADS = """
-Many services released to one ECR Public: memory, threads and files are the most that any process had, its children
-apart.
-"""
+"""The same of the table of many services; the last three are the most that any process had, its children apart."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some of the tests, and the section with their figures.
+
+    Attributes:
+        heading: of the section.
+        options: pytest's options that choose the tests.
+        side_by_side: whether they may run side by side; what is measured in seconds has the machine to itself.
+        table: makes the section's table of pytest's JUnit file.
+    """
+
+    heading: str
+    options: tuple[str, ...]
+    side_by_side: bool
+    table: Callable[[Path], str]
 
 
 def main() -> int:
-    """Run the tests, print the figures, and write them into the page; the code is that of the tests."""
-    parser = argparse.ArgumentParser(description="Run all disturbed runs and write their figures into the docs.")
+    """Run the tests, print the figures, and write them into the page; the code is that of the first that fail."""
+    parser = argparse.ArgumentParser(description="Run all long runs and write their figures into the docs.")
     parser.add_argument("--workers", type=int, default=2, help="how many run side by side")
+    parser.add_argument("--only", choices=sorted(PARTS), help="run this part alone; the other's figures stay")
     given = parser.parse_args()
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="soak-") as folder:
-        # What is measured in seconds has the machine to itself.
-        alone, report = Path(folder) / "alone.xml", Path(folder) / "junit.xml"
-        for options in (
-            ("-m", "exclusive", f"--junitxml={alone}"),
-            ("-m", "not exclusive", f"--junitxml={report}", "-n", str(given.workers)),
-        ):
-            argv = [sys.executable, "-m", "pytest", "-q", TESTS, *options]
+    for part in [PARTS[given.only]] if given.only else PARTS.values():
+        began = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="soak-") as folder:
+            report = Path(folder) / "junit.xml"
+            workers = ("-n", str(given.workers)) if part.side_by_side else ()
+            argv = [sys.executable, "-m", "pytest", "-q", TESTS, *part.options, *workers, f"--junitxml={report}"]
             code = subprocess.run(argv, cwd=ROOT, check=False).returncode
             if code:
                 return code
-        rows, loads = add_up(figures_in(report)), loads_in(alone)
-    text = section(rows, loads, str(Machine.this()), time.monotonic() - began)
-    print(text)
-    PAGE.write_text(with_section(PAGE.read_text(encoding="utf-8"), text), encoding="utf-8")
+            text = section(part.heading, part.table(report), str(Machine.this()), time.monotonic() - began)
+        print(text)
+        PAGE.write_text(with_section(PAGE.read_text(encoding="utf-8"), part.heading, text), encoding="utf-8")
     return 0
 
 
@@ -99,34 +110,33 @@ def add_up(parts: Iterable[Figures]) -> tuple[Figures, ...]:
     return tuple(rows[key] for key in sorted(rows, reverse=True))
 
 
-def section(rows: Iterable[Figures], loads: Iterable[Load], machine: str, seconds: float) -> str:
-    """The section in Markdown. Pure."""
-    return (
-        "\n".join(
-            (
-                HEADING,
-                f"{machine}; all of them took {seconds / 60:.0f} minutes.\n",
-                *_table(DISTURBED, map(_cells, rows)),
-                ABOUT_LOADS,
-                *_table(LOADED, map(_load_cells, loads)),
-            )
-        )
-        + "\n"
-    )
+def table_of_figures(rows: Iterable[Figures]) -> str:
+    """Disturbed runs in Markdown, each kind and path a row. Pure."""
+    return _table(DISTURBED, map(_cells, rows))
 
 
-def _table(head: Mapping[str, str], rows: Iterable[tuple[str, ...]]) -> list[str]:
-    """A table in Markdown: its columns, each with how it is aligned, and its rows."""
-    lines = [f"| {' | '.join(cells)} |" for cells in (tuple(head), *rows)]
-    return [lines[0], f"|{'|'.join(head.values())}|", *lines[1:]]
+def table_of_loads(loads: Iterable[Load]) -> str:
+    """Runs of many services in Markdown, each a row. Pure."""
+    return _table(LOADS, map(_load_cells, loads))
 
 
-def with_section(page: str, text: str) -> str:
-    """The page with its last section, the figures, replaced. Pure."""
-    before, heading, _ = page.partition(HEADING)
-    if not heading:
-        raise ValueError(f"the page has no section {HEADING.strip()}")
-    return before + text
+def section(heading: str, table: str, machine: str, seconds: float) -> str:
+    """A section in Markdown. Pure."""
+    return f"{heading}\n\n{machine}; all of them took {seconds / 60:.0f} minutes.\n\n{table}"
+
+
+def with_section(page: str, heading: str, text: str) -> str:
+    """The page with the section of this heading replaced; other sections stay. Pure."""
+    before, found, after = page.partition(f"{heading}\n")
+    if not found:
+        raise ValueError(f"the page has no section {heading}")
+    following = re.search(r"^#+ ", after, re.MULTILINE)
+    return before + text + ("" if following is None else f"\n{after[following.start() :]}")
+
+
+def _table(columns: Mapping[str, str], rows: Iterable[tuple[str, ...]]) -> str:
+    head, *lines = [f"| {' | '.join(cells)} |" for cells in (tuple(columns), *rows)]
+    return "\n".join((head, f"|{'|'.join(columns.values())}|", *lines)) + "\n"
 
 
 def _cells(row: Figures) -> tuple[str, ...]:
@@ -143,6 +153,22 @@ def _load_cells(load: Load) -> tuple[str, ...]:
 def _ending(code: int) -> str:
     return "SIGKILL" if code < 0 else f"exit {code}"
 
+
+PARTS: Mapping[str, Part] = {
+    "many-services": Part(
+        "### Many services",
+        ("-m", "exclusive"),
+        side_by_side=False,
+        table=lambda report: table_of_loads(loads_in(report)),
+    ),
+    "disturbed": Part(
+        "### Disturbed runs",
+        ("-m", "not exclusive"),
+        side_by_side=True,
+        table=lambda report: table_of_figures(add_up(figures_in(report))),
+    ),
+}
+"""All figures, in the order in which they are taken."""
 
 if __name__ == "__main__":
     sys.exit(main())
