@@ -47,8 +47,9 @@ deck-pictures: setup tools ## take the pictures of Prow's pages in docs/pages fr
 bench: setup tools ## measure how long runs take, compared with a bare start of Python
 	@$(BIN)/python -m hack.bench $(BENCH)
 
-soak: setup ## run 400 seeded schedules of faults, and kill -9 at every request, and write the figures into the docs
-	@hack/build-tool crane helm4
+soak: setup ## run 400 schedules of faults, kill -9 at every request, 77 services at once; write the figures into the docs
+	@hack/build-tool crane helm4 registry
+	@hack/build-environment moto_server
 	@$(BIN)/python -m hack.soak --workers $(WORKERS)
 
 image: setup ## build the runner's own image: make image [TAG=NAME] [BASE=IMAGE] [JOBS=FILE]

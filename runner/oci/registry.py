@@ -28,7 +28,6 @@ from runner.oci.addresses import blob_url, manifest_url, next_link, referrers_ur
 from runner.oci.artifact import RemoteSource, read_file, verified
 from runner.oci.auth import AUTHORIZATION, Authorization, Basic, no_credentials
 from runner.oci.bearer import Bearer
-from runner.oci.completions import Completions
 from runner.oci.connections import base_url, same_host
 from runner.oci.credentials import Anonymous
 from runner.oci.manifest import MANIFEST_TYPES, Manifest, digest_of
@@ -50,6 +49,7 @@ from runner.oci.problem import describe_status
 from runner.oci.refusal import Refusal, refusal_of
 from runner.oci.scope import Scope
 from runner.oci.transport import ANSWER_LIMIT, wrong_content
+from runner.oci.turns import ANONYMOUS_PULLS, COMPLETIONS, SlowHosts, Turns
 from runner.oci.uploads import Sent, Uploads
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Registry:
         completions: limits how many uploads end per second; ECR's limit when left out.
     """
 
-    def __init__(self, transport: Transport, credentials: Credentials, completions: Completions | None = None) -> None:
+    def __init__(self, transport: Transport, credentials: Credentials, completions: Turns | None = None) -> None:
         self._transport = transport
         self._accepted = Accepted()
         self._uploads = Uploads(
@@ -96,9 +96,10 @@ class Registry:
             self._has_blob,
             self._content,
             self._accepted,
-            completions or Completions(transport.lifetime),
+            completions or Turns(transport.lifetime, COMPLETIONS),
         )
         self._authorization = Authorization(credentials, (Bearer(transport.exchange), Basic()))
+        self._pulls = SlowHosts(lambda: Turns(transport.lifetime, ANONYMOUS_PULLS))
         self._writable: set[str] = set()
         self._probing = threading.Lock()
 
@@ -111,8 +112,21 @@ class Registry:
         return Registry(self._transport, Anonymous())
 
     def manifest(self, repository: Repository, reference: str) -> Manifest | None:
-        """Return the manifest or index under this tag or digest, or None when it is absent."""
-        return self._transport.retrying(lambda _: self._manifest(repository, reference))
+        """Return the manifest or index under this tag or digest, or None when it is absent.
+
+        A host that refuses readers without a login since there were too many requests is read from more slowly.
+        """
+
+        def step(_: int) -> Manifest | None:
+            try:
+                with self._pulls.turn(repository.host):
+                    return self._manifest(repository, reference)
+            except TransientFailure as failure:
+                if failure.wait is Wait.RATE_LIMITED and not self._authorization.has_login(Scope.pull(repository)):
+                    self._pulls.slow_down(repository.host)
+                raise
+
+        return self._transport.retrying(step)
 
     def tags(self, repository: Repository) -> tuple[str, ...]:
         """Return all tags of a repository in the registry's order; none when the repository is absent."""

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from runner.oci.accepted import Accepted
     from runner.oci.artifact import Blob
-    from runner.oci.completions import Completions
     from runner.oci.messages import Answer
     from runner.oci.name import Repository
+    from runner.oci.turns import Turns
 
 Sent = Literal["exists", "mounted", "uploaded"]
 
@@ -55,7 +55,7 @@ class Uploads:
         has_blob: Callable[[Repository, str], bool],
         content: Callable[[Blob], Generator[bytes, None, None]],
         accepted: Accepted,
-        completions: Completions,
+        completions: Turns,
     ) -> None:
         self._exchange = exchange
         self._has_blob = has_blob
@@ -129,8 +129,8 @@ class Uploads:
         url = f"{location}{joiner}digest={quote(blob.descriptor.digest, safe=':')}"
         headers = {"Content-Type": "application/octet-stream"}
         body = Body(blob.descriptor.size, lambda: self._content(blob))
-        self._completions.take_turn()
-        answer = self._exchange(Request("PUT", url, headers, body), Scope.push(repository))
+        with self._completions.turn():
+            answer = self._exchange(Request("PUT", url, headers, body), Scope.push(repository))
         if answer.status >= HTTPStatus.BAD_REQUEST and meaning(answer) in {Meaning.UNKNOWN, Meaning.REFUSED}:
             described = describe_answer(answer.status, answer.headers, answer.body)
             if has_code(answer, UPLOAD_LOST):

@@ -8,6 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pydantic_core import PydanticSerializationError
+
 from runner.report.metadata import render_metadata
 from runner.runtime.storage import reason_of
 
@@ -72,7 +74,13 @@ def write_whole(file: Path, text: str) -> None:
 
 
 def _record(document: RecordDocument) -> str:
-    return json.dumps(document.model_dump(mode="json", by_alias=True), indent=2, ensure_ascii=False) + "\n"
+    """The record as JSON; it is written after each step, and pydantic's serializer is five times as fast as json's."""
+    try:
+        text = document.model_dump_json(by_alias=True, indent=2)
+    except PydanticSerializationError:
+        # It refuses lone surrogates.
+        text = json.dumps(document.model_dump(mode="json", by_alias=True), indent=2, ensure_ascii=False)
+    return f"{text}\n"
 
 
 PROGRESS = (Report.one("record.json", _record), Report.one("metadata.json", render_metadata))

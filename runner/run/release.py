@@ -148,7 +148,7 @@ class Observed:
             BuildFailed, GoTooOld: the image cannot be built, which is seen without compiling.
         """
         desired, service = self.desired, self.service
-        folder = tools.folder / service.name / "chart"
+        folder = tools.service_folder(service.name) / "chart"
         folder.mkdir(parents=True)
         clusters = clusters_of(desired.inputs, service, prerequisites.source)
         chart = package_chart(
@@ -311,7 +311,7 @@ class Packaged:
             )
 
     def _folder(self, name: str, tools: Tools) -> Path:
-        return tools.folder / self.service.name / name
+        return tools.service_folder(self.service.name) / name
 
 
 def describe(inputs: Inputs, selected: Selected, files: Mapping[str, bytes | None]) -> Desired:

@@ -132,7 +132,7 @@ class Observed:
             ChartUnusable, ChartDisagrees, CrdsDiffer: the chart may not be published.
         """
         desired, inputs = self.desired, self.desired.inputs
-        folder = tools.folder / self.service.name / "chart"
+        folder = tools.service_folder(self.service.name) / "chart"
         folder.mkdir(parents=True)
         # A chart of an older image comes with that image's definitions, which this commit does not have beside it.
         newest = desired.image_version == desired.version
@@ -173,7 +173,7 @@ class Observed:
             found = self.observed[name]
             if isinstance(found, Published) and desired.chart.differs_from(found) is None:
                 return name
-        folder = tools.folder / self.service.name / "chart"
+        folder = tools.service_folder(self.service.name) / "chart"
         for name in desired.releases:
             found = self.observed[name]
             if isinstance(found, Published) and has_same_files(packaged, name, found.manifest, tools.registry, folder):
@@ -194,7 +194,7 @@ class Observed:
             RELEASE_RESOLVED_VERSION: desired.version,
             RELEASE_IMAGE: f"{desired.image_name.repository}@{self.image.digest}",
         }
-        return chart_artifact(packaged, annotations, tools.folder / self.service.name / "chart")
+        return chart_artifact(packaged, annotations, tools.service_folder(self.service.name) / "chart")
 
     @property
     def _asks_backwards(self) -> bool:

@@ -11,6 +11,7 @@ from runner.run.each_service import each_service
 from runner.run.prerequisites import check_prerequisites
 from runner.run.reporting import record_entries, tell_plan, warn
 from runner.run.tools import open_tools
+from runner.runtime.workspace import remove_folder
 from runner.source.route import StablePath
 
 if TYPE_CHECKING:
@@ -89,10 +90,17 @@ def package(
 
 
 def publish(inputs: Inputs, packaged: Sequence[AnyPackaged], tools: Tools) -> tuple[Plan, ...]:
-    """Build and publish each service: image first, the chart's names last; record what its names hold now."""
+    """Build and publish each service: image first, the chart's names last; record what its names hold now.
+
+    The files of a service are removed directly after, so that a run of many needs no more room than one of few.
+    """
 
     def work(one: AnyPackaged, _: OpenStep) -> Plan:
-        plan = one.publish(tools)
+        try:
+            plan = one.publish(tools)
+        finally:
+            if not tools.destination.reads_files_at_the_end:
+                remove_folder(tools.service_folder(one.service.name))
         record_entries(plan, tools)
         return plan
 

@@ -44,6 +44,10 @@ class Tools(Session):
     now: Callable[[], datetime]
     aws: tuple[AwsRegistry, ...] = ()
 
+    def service_folder(self, service: str) -> Path:
+        """Where the files of one service are, until it is published."""
+        return self.folder / "services" / service
+
 
 def open_tools(inputs: Inputs, session: Session, *, only_plan: bool) -> Tools:
     """Open what the run works with.

@@ -15,12 +15,15 @@ class Rate:
 
     Args:
         clock: seconds, from any beginning.
+
+    ``most`` is how many were let through in the busiest second so far.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._times: deque[float] = deque()
+        self.most = 0
 
     def allows(self, per_second: int | None) -> bool:
         """Whether one more is let through, which is then counted; None: all are."""
@@ -31,4 +34,5 @@ class Rate:
             if per_second is not None and len(self._times) >= per_second:
                 return False
             self._times.append(now)
+            self.most = max(self.most, len(self._times))
             return True

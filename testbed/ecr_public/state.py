@@ -76,6 +76,11 @@ class State:
             rate = self._rates[action]
         return rate.allows(self.switches.per_second(action))
 
+    def most_in_a_second(self, action: str) -> int:
+        """How often this was done in the second in which it was done most."""
+        with self._lock:
+            return self._rates[action].most
+
     def _now(self) -> float:
         return self.ticks()
 

@@ -1,10 +1,10 @@
-"""What came of disturbed runs, in figures: counted by tests, added up by a script."""
+"""What came of runs, in figures: counted by tests, added up by a script."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -51,3 +51,56 @@ class Figures:
     def __str__(self) -> str:
         codes = ", ".join(f"{count} with {code}" for code, count in sorted(self.codes.items()))
         return f"{self.codes.total()} runs of {self.path}, {self.kind}: ended {codes}; every rerun completed"
+
+
+@dataclass(frozen=True)
+class Load:
+    """What it took to release many services to one ECR Public.
+
+    Attributes:
+        services: how many were released.
+        processes: by how many processes at once.
+        requests: how many reached the registry and AWS's API.
+        refused: how many of them were answered 429.
+        completions: how many uploads were completed in the busiest second.
+        seconds: until the last process had ended.
+        memory: the most bytes that one process had in memory, its children apart.
+        threads: the most that one had.
+        files: the most file descriptors that one had.
+    """
+
+    services: int
+    processes: int
+    requests: int
+    refused: int
+    completions: int
+    seconds: float
+    memory: int
+    threads: int
+    files: int
+
+    @classmethod
+    def read(cls, document: str) -> Load:
+        """Read what ``document`` gave."""
+        return cls(**json.loads(document))
+
+    def document(self) -> str:
+        """All of it as JSON, for the script that writes it down."""
+        return json.dumps(asdict(self))
+
+    def __str__(self) -> str:
+        return (
+            f"{self.what} in {self.seconds:.0f} s:"
+            f" {self.requests} requests, {self.refused} of them answered 429,"
+            f" at most {self.completions} uploads completed in a second;"
+            f" a process had at most {self.memory / 2**20:.0f} MiB, {self.threads} threads, {self.files} files"
+        )
+
+    @property
+    def what(self) -> str:
+        """What was released, and by how many processes."""
+        return f"{self.services} services, {_processes(self.processes)}"
+
+
+def _processes(count: int) -> str:
+    return "one process" if count == 1 else f"{count} processes"

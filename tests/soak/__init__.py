@@ -1,1 +1,1 @@
-"""Many disturbed runs, for longer than every test run may take: ``make soak``."""
+"""Many disturbed runs, and runs of many services: longer than every test run may take (``make soak``)."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from runner.runtime.lifetime import Lifetime
 
 VISIBLE_SECONDS = 60.0
-"""How long names may take to show: what is read without credentials may come from a cache."""
+"""How long names may take to show once each was read: what is read without credentials may come from a cache."""
 
 
 class AnonymousReader:
@@ -56,8 +56,8 @@ class AnonymousReader:
             RegistryFailed, RegistryAnswerWrong, RunEnded: a name could not be read.
         """
         wanted = {name: digest for name, digest in written if self._is_public(name.repository.host)}
-        pause, deadline = 0.1, self._clock() + VISIBLE_SECONDS
         left = self._differing(wanted)
+        pause, deadline = 0.1, self._clock() + VISIBLE_SECONDS
         while left:
             if self._clock() >= deadline:
                 (name, shown), *_ = left.items()

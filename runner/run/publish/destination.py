@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 class Destination(Protocol):
     """Where artifacts go: a registry, or a folder."""
 
+    @property
+    def reads_files_at_the_end(self) -> bool:
+        """Whether the files of artifacts are read in ``finish``, and must be there until then."""
+        ...
+
     def publish(
         self,
         artifact: Artifact,

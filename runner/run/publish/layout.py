@@ -39,6 +39,8 @@ class LayoutDestination:
         self._entries: list[tuple[Name, Artifact]] = []
         self._attached: dict[str, Artifact] = {}
 
+    reads_files_at_the_end = True
+
     def publish(
         self,
         artifact: Artifact,

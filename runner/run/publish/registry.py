@@ -65,6 +65,8 @@ class RegistryDestination:
         self._written: list[tuple[Name, str]] = []
         self._replaced: dict[Name, str | None] = {}
 
+    reads_files_at_the_end = False
+
     def publish(
         self,
         artifact: Artifact,

@@ -52,6 +52,18 @@ def test_dropped_connections_are_outlived(
     assert faulty.count(method, path) >= (1 if method == "PUT" and after else 3)
 
 
+@pytest.mark.parametrize(("status", "slower"), [(429, True), (503, False)])
+def test_reading_without_a_login_slows_down(faulty: FaultProxy, connect: Connect, status: int, *, slower: bool) -> None:
+    """Once a read without a login was refused since there were too many, each waits a second after the one before."""
+    registry = connect()
+    faulty.fail(status, path="/manifests/", times=1)
+    began = time.monotonic()
+    for _ in range(3):
+        assert registry.manifest(at(faulty.host), "v1") is not None
+    assert (time.monotonic() - began >= 2) == slower
+    assert faulty.count("GET", "/manifests/") == 4
+
+
 @pytest.mark.parametrize("operation", ["manifest", "tags", "read blob"])
 def test_cut_answers_are_outlived(faulty: FaultProxy, connect: Connect, layer: Blob, operation: str) -> None:
     """Half an answer is no answer: it is asked for again."""

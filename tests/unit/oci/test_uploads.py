@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from runner.errors import CredentialsRefused, RegistryAnswerWrong, RegistryFailed, RegistryForbids
 from runner.oci.accepted import Accepted
 from runner.oci.artifact import Blob, RemoteSource
-from runner.oci.completions import Completions
 from runner.oci.manifest import OCI_LAYER, Descriptor, digest_of
 from runner.oci.messages import Answer, Request, TransientFailure, Wait
 from runner.oci.name import Repository
+from runner.oci.turns import COMPLETIONS, Turns
 from runner.oci.uploads import LOST_ATTEMPTS, Uploads
 from testbed.memory.lifetime import MemoryLifetime
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from runner.oci.scope import Scope
-    from runner.oci.uploads import Sent
+from runner.oci.uploads import Sent
 
 CONTENT = b"layer"
 LAYER = Descriptor(OCI_LAYER, digest_of(CONTENT), len(CONTENT))
@@ -43,7 +43,7 @@ class Served:
         self.asked: list[str] = []
         self.accepted = Accepted()
         self.lifetime = MemoryLifetime()
-        completions = Completions(self.lifetime, clock=self.lifetime.now)
+        completions = Turns(self.lifetime, COMPLETIONS, clock=self.lifetime.now)
         self.uploads = Uploads(self.exchange, self.has_blob, self.content, self.accepted, completions)
         self.begun: list[Sent] = []
 
@@ -235,7 +235,7 @@ def test_optional_steps_never_end_it(answers: list[str], look_up: str) -> None:
         served.script = [mounts.pop(0) if mounting else BEGUN if request.method == "POST" else WRITTEN]
         return served.exchange(request, scope)
 
-    pace = Completions(served.lifetime, clock=served.lifetime.now)
+    pace = Turns(served.lifetime, COMPLETIONS, clock=served.lifetime.now)
     served.uploads = Uploads(exchange, served.has_blob, served.content, served.accepted, pace)
     for attempt in range(1, 6):
         try:

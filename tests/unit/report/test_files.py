@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runner.report.files import write_reports, write_whole
+from runner.report.files import PROGRESS, write_reports, write_whole
 from runner.report.table import REPORTS
 from tests.support.records import failed_run
 
@@ -68,3 +68,16 @@ def test_a_broken_file_name_does_not_break_a_report(tmp_path: Path) -> None:
     """A text that cannot be encoded, as of a file name that is no UTF-8, is written with an escape in its place."""
     write_whole(tmp_path / "record.json", json.dumps({"cause": "a\udcffé"}, ensure_ascii=False))
     assert json.loads((tmp_path / "record.json").read_text(encoding="utf-8")) == {"cause": "a\udcffé"}
+
+
+@pytest.mark.parametrize(
+    "ref", ["v1.2.3", 'caf\u00e9 \u2028 \x1b \x7f "\\', "a\udcff\u00e9"], ids=["plain", "odd", "broken"]
+)
+def test_record_as_json(tmp_path: Path, ref: str) -> None:
+    """The record is written with every value as it is, in lines, whatever characters it holds."""
+    document = failed_run().model_copy(update={"ref": ref})
+    assert not list(write_reports(tmp_path, document, PROGRESS))
+    text = (tmp_path / "record.json").read_text(encoding="utf-8")
+    assert json.loads(text) == document.model_dump(mode="json", by_alias=True)
+    assert text.count("\n") > len(document.steps)
+    assert text.endswith("}\n")

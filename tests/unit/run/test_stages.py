@@ -307,6 +307,47 @@ def test_names_that_were_written_before_a_failure(tmp_path: Path) -> None:
     }
 
 
+def kept(world: World) -> set[str]:
+    """The services whose files are still there."""
+    folders = {world.tools.service_folder(service) for service in THREE}
+    return {folder.name for folder in folders if folder.exists()}
+
+
+@pytest.mark.parametrize("failing", [None, "ecr"])
+def test_files_of_a_service_are_removed(tmp_path: Path, failing: str | None) -> None:
+    """When a service is built, those before it have left no files, whether or not they were published."""
+    world = World(tmp_path, Asked(services=THREE, parallel=1).release())
+    if failing is not None:
+        world.builder.calls.intervene("build", raising(BuildFailed("no")), about=failing)
+    there: list[set[str]] = []
+    for service in ("s3", "sns"):
+        world.builder.calls.intervene("build", lambda: there.append(kept(world)), about=service)
+    publish(world)
+    assert there == [{"s3", "sns"}, {"sns"}]
+    assert kept(world) == set()
+
+
+def test_files_for_a_folder_are_kept(tmp_path: Path) -> None:
+    """With a layout folder, which is written at the end, the files of every service are there until then."""
+    asked = Asked(services=THREE, options=Options(to_layout=tmp_path / "layout"))
+    world = World(tmp_path / "run", asked.release())
+    publish(world)
+    assert kept(world) == set(THREE)
+    stages.verify(world.tools)
+    assert (tmp_path / "layout" / "index.json").exists()
+
+
+def test_services_named_like_folders(tmp_path: Path) -> None:
+    """Services may have the names of folders that the run works in, and share none with it."""
+    names = ("home", "source", "tmp")
+    world = World(tmp_path, Asked(services=dict.fromkeys(names, "1.2.3")).release())
+    for name in ("home", "tmp"):
+        (world.tools.folder / name).mkdir(parents=True)
+    assert set(publish(world)) == set(names)
+    assert [path.name for path in (world.tools.folder / "source").iterdir()] == ["services"]
+    assert all((world.tools.folder / name).is_dir() for name in names)
+
+
 def test_verify_reads_once_more(tmp_path: Path) -> None:
     """At the end every name that was written is read again: what somebody else changed since is exit 5."""
     world = World(tmp_path / "run", Asked().release())

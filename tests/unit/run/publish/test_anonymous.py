@@ -79,6 +79,15 @@ def test_name_that_shows_what_was_there_before(ours: Artifact, tmp_path: Path) -
     assert users.check((NAME, ours)) == (NAME,)
 
 
+def test_names_that_take_long_to_read(ours: Artifact) -> None:
+    """However long it takes to read the names, the time for one to show begins once each was read."""
+    users = Users((NAME, ours), (OTHER, ours))
+    users.registry.calls.intervene("manifest", nothing, when="instead", about=TAG)
+    users.registry.calls.intervene("manifest", lambda: users.lifetime.wait(VISIBLE_SECONDS), about=str(OTHER))
+    assert users.check((NAME, ours), (OTHER, ours)) == (NAME, OTHER)
+    assert users.lifetime.now() > VISIBLE_SECONDS
+
+
 @pytest.mark.parametrize("about", [TAG, "child"])
 def test_name_that_stays_away(ours: Artifact, about: str) -> None:
     """What does not show within the time allowed ends the wait, and is told with its digest and what shows instead."""
