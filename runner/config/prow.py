@@ -34,6 +34,9 @@ SHORTEST_GRACE_SECONDS: Final = 15
 """A run that is ended spends two thirds of the grace period on its children and its reports, and two seconds on its
 work folder (``runner.cli.session``)."""
 
+PLACEHOLDER_IMAGE: Final = "public.ecr.aws/aws-controllers-k8s/ack-release:0.1.0"
+"""What the checked-in ``jobs.yaml`` names until somebody has published an image of the runner."""
+
 _ACCOUNT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
 NAME_LENGTH: Final = 63
 """A job's longer name is cut in the label that jobs are found by (pkg/pod-utils/decorate/podspec.go)."""
