@@ -8,13 +8,19 @@ TOOLS := crane registry helm3 helm4 prow kube-apiserver
 ENVIRONMENTS := moto_server
 WORKERS ?= 2
 
-.PHONY: help setup tools demo prow ecr picture pages deck-pictures bench soak image pin-bases image-figures test check format clean
+.PHONY: help setup by-hand tools demo prow ecr picture pages deck-pictures bench soak image pin-bases image-figures test check format clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## make .venv from the lock file
 	@hack/setup
+
+by-hand: setup ## build what a run by hand needs beside .venv: crane, and helm under that name, in .tools/by-hand
+	@hack/build-tool crane helm4
+	@mkdir -p .tools/by-hand
+	@ln -sf ../bin/crane .tools/by-hand/crane
+	@ln -sf ../bin/helm4 .tools/by-hand/helm
 
 tools: ## build the pinned tools that tests need: crane, its registry, both helms, Prow's programs, kube-apiserver, an S3 server, Deck's pages
 	@hack/build-tool $(TOOLS)
@@ -24,7 +30,9 @@ tools: ## build the pinned tools that tests need: crane, its registry, both helm
 demo: setup ## release a sample controller to a registry on this machine, and show what was published
 	@$(BIN)/python -m hack.demo
 
-prow: setup ## run a whole Prow on this machine and release through it, until interrupted (needs root)
+prow: ## run a whole Prow on this machine and release through it, until interrupted (needs root)
+	@hack/require git go python dockerd etcd debootstrap npm openssl
+	@hack/setup
 	@hack/build-tool crane prow kube-apiserver
 	@hack/build-environment moto_server
 	@hack/build-deck-pages
