@@ -124,6 +124,24 @@ def test_npm_is_asked_for_where_it_is_missing(
     assert ("nodesource.com" in finished.stderr) == (there == ())
 
 
+@pytest.mark.parametrize(
+    ("target", "needed"),
+    [
+        ("prow", ("dockerd", "etcd", "debootstrap", "npm")),
+        ("pages", ("chromium", "chromedriver", "docker-registry")),
+        ("deck-pictures", ("chromium", "chromedriver", "npm")),
+        ("image", ("docker",)),
+        ("image-figures", ("dockerd", "debootstrap")),
+    ],
+)
+def test_what_a_command_needs_is_asked_for_first(target: str, needed: tuple[str, ...]) -> None:
+    """A command of the Makefile that needs more than git, Go and Python asks for all of it before it does anything."""
+    planned = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    asked = planned.stdout.splitlines()[0].split()
+    assert asked[0] == "hack/require"
+    assert {"git", "go", "python", *needed} <= set(asked[1:])
+
+
 def test_nothing_is_said_where_nothing_is_missing(project: Path, programs: Path) -> None:
     """Where everything is there, nothing is printed."""
     finished = call(project, programs, "hack/require", "git", "sh")
