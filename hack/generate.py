@@ -11,7 +11,7 @@ from pathlib import Path
 from runner import errors
 from runner.config.catalog import catalog_schema
 from runner.config.schema import json_schema
-from runner.report.record import record_schema
+from runner.report.record import BUG_REMEDY, record_schema
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -51,7 +51,8 @@ def errors_page() -> str:
         for value in vars(errors).values()
         if isinstance(value, type) and issubclass(value, errors.ReleaseError) and value is not errors.ReleaseError
     ]
-    parts = [_INTRODUCTION, "\n", *(f"- **{who.name.lower()}** {who.value}.\n" for who in errors.Acts)]
+    bug = f"\nExit 1, `bug`, is whatever none of these errors expects. {BUG_REMEDY}\n"
+    parts = [_INTRODUCTION, "\n", *(f"- **{who.name.lower()}** {who.value}.\n" for who in errors.Acts), bug]
     for exit_code in errors.ExitCode:
         rows = [_row(cls) for cls in classes if cls.exit_code == exit_code]
         if rows:

@@ -45,7 +45,7 @@ SECRETS: Final = (
 _BUCKET = re.compile(r"(?:gs|s3)://[a-z0-9](?:[a-z0-9._-]{1,220}[a-z0-9])")
 _VOLUME = re.compile(r"(?=.{1,63}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 VOLUMES: Final = (
-    *("logs", "code", "tools", "output", "gcs-credentials", "s3-credentials", "clonerefs-tmp"),
+    *("logs", "code", "tools", "output", "gcs-credentials", "s3-credentials", "cookiefile", "clonerefs-tmp"),
     *("tmp", "credentials", "build-cache", "docker-socket"),
 )
 """The volumes of a pod: Prow's (pkg/pod-utils/decorate/podspec.go) and a job's own (``runner.prow.generate.jobs``)."""

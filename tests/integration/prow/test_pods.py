@@ -13,7 +13,7 @@ import pytest
 import yaml
 from kubernetes.client.exceptions import ApiException
 
-from runner.config.decoration import NOT_HERE, DecorationSection
+from runner.config.decoration import NOT_HERE, VOLUMES, DecorationSection
 from runner.prow.generate.document import to_yaml
 from runner.prow.generate.jobs import job_config
 from testbed.paths import ROOT
@@ -107,15 +107,33 @@ def test_kubernetes_refuses_what_jobs_yaml_refuses(api: Any, change: dict[str, A
     assert raised.value.status in {400, 403, 422}
 
 
-def test_every_field_of_prows_decoration() -> None:
-    """Each field of the pinned Prow's DecorationConfig can be set, or it is said what decides it instead."""
+def prows_source(*path: str) -> str:
+    """A file of the pinned Prow."""
     folder = read(
         ["go", "-C", ROOT / "hack" / "tools" / "prow", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/prow"],
         env={**os.environ, "GOTOOLCHAIN": "local"},
     )
-    types = (Path(folder.strip()) / "pkg" / "apis" / "prowjobs" / "v1" / "types.go").read_text("utf-8")
+    return Path(folder.strip()).joinpath(*path).read_text("utf-8")
+
+
+def test_every_field_of_prows_decoration() -> None:
+    """Each field of the pinned Prow's DecorationConfig can be set, or it is said what decides it instead."""
+    types = prows_source("pkg", "apis", "prowjobs", "v1", "types.go")
     body = types.split("type DecorationConfig struct {")[1].split("\n}")[0]
     fields = set(re.findall(r'`json:"([a-z0-9_]+),omitempty"`', body))
     assert len(fields) > 20
     assert fields == set(DecorationSection.model_fields) | set(NOT_HERE)
     assert not set(DecorationSection.model_fields) & set(NOT_HERE)
+
+
+def test_every_volume_of_prows_decoration() -> None:
+    """A Secret whose name becomes a volume's cannot have the name of one that the pinned Prow adds to a pod."""
+    source = prows_source("pkg", "pod-utils", "decorate", "podspec.go")
+    names = set(
+        re.findall(
+            r'MountName += "([a-z0-9-]+)"|tmpVolume\("([a-z-]+)"\)|^\t\tName: +"([a-z-]+)"', source, re.MULTILINE
+        )
+    )
+    found = {name for groups in names for name in groups if name}
+    assert {"logs", "clonerefs-tmp", "cookiefile"} <= found
+    assert found <= set(VOLUMES)

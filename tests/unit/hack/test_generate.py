@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from hack.generate import ROOT, drifted, errors_page, generated, main
 from runner import errors
+from runner.report.record import BUG_REMEDY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,3 +57,4 @@ def test_who_acts_is_explained() -> None:
     beginning = errors_page().split("## Exit")[0]
     for who in errors.Acts:
         assert f"- **{who.name.lower()}** {who.value}." in beginning
+    assert BUG_REMEDY in beginning
