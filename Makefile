@@ -8,13 +8,20 @@ TOOLS := crane registry helm3 helm4 prow kube-apiserver
 ENVIRONMENTS := moto_server
 WORKERS ?= 2
 
-.PHONY: help setup tools demo prow ecr picture pages deck-pictures bench soak image pin-bases image-figures test check format clean
+.PHONY: help setup by-hand tools demo prow ecr picture pages deck-pictures bench soak image pin-bases image-figures test check format clean
+.PHONY: needs-prow needs-registry-and-browser needs-npm-and-browser needs-docker needs-daemon
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## make .venv from the lock file
 	@hack/setup
+
+by-hand: setup ## build what a run by hand needs beside .venv: crane, and helm under that name, in .tools/by-hand
+	@hack/build-tool crane helm4
+	@mkdir -p .tools/by-hand
+	@ln -sf ../bin/crane .tools/by-hand/crane
+	@ln -sf ../bin/helm4 .tools/by-hand/helm
 
 tools: ## build the pinned tools that tests need: crane, its registry, both helms, Prow's programs, kube-apiserver, an S3 server, Deck's pages
 	@hack/build-tool $(TOOLS)
@@ -24,7 +31,7 @@ tools: ## build the pinned tools that tests need: crane, its registry, both helm
 demo: setup ## release a sample controller to a registry on this machine, and show what was published
 	@$(BIN)/python -m hack.demo
 
-prow: setup ## run a whole Prow on this machine and release through it, until interrupted (needs root)
+prow: needs-prow setup ## run a whole Prow on this machine and release through it, until interrupted (needs root)
 	@hack/build-tool crane prow kube-apiserver
 	@hack/build-environment moto_server
 	@hack/build-deck-pages
@@ -38,10 +45,10 @@ ecr: setup ## run an ECR Public on this machine, with a sample controller to rel
 picture: setup ## draw what the demo prints, for the README
 	@$(BIN)/python -m hack.demo_picture
 
-pages: setup tools ## take the pictures of release.html in docs/pages from real runs (needs Chromium)
+pages: needs-registry-and-browser setup tools ## take the pictures of release.html in docs/pages from real runs (needs Chromium)
 	@$(BIN)/python -m hack.page_pictures
 
-deck-pictures: setup tools ## take the pictures of Prow's pages in docs/pages from real runs (needs Chromium)
+deck-pictures: needs-npm-and-browser setup tools ## take the pictures of Prow's pages in docs/pages from real runs (needs Chromium)
 	@$(BIN)/python -m hack.deck_pictures
 
 bench: setup tools ## measure how long runs take, compared with a bare start of Python
@@ -52,13 +59,13 @@ soak: setup ## run 400 schedules of faults, kill -9 at every request, 77 service
 	@hack/build-environment moto_server
 	@$(BIN)/python -m hack.soak --workers $(WORKERS)
 
-image: setup ## build the runner's own image: make image [TAG=NAME] [BASE=IMAGE] [JOBS=FILE]
+image: needs-docker setup ## build the runner's own image: make image [TAG=NAME] [BASE=IMAGE] [JOBS=FILE]
 	@$(BIN)/python -m hack.image $(if $(TAG),--tag $(TAG)) $(if $(BASE),--base $(BASE)) $(if $(JOBS),--jobs $(JOBS))
 
 pin-bases: setup ## write the current digest of each base image into the files that name it
 	@$(BIN)/python -m hack.pin_bases
 
-image-figures: setup ## measure the runner's image: its size, and how long it takes to start (needs root)
+image-figures: needs-daemon setup ## measure the runner's image: its size, and how long it takes to start (needs root)
 	@$(BIN)/python -m hack.image_figures
 
 test: setup check tools ## check the code, then run all tests that this machine can run
@@ -76,6 +83,18 @@ check: setup ## check formatting, lint, types, the direction of imports and gene
 format: setup ## format the code and apply the fixes that lint can make
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# What is not built here, and is asked for before anything else is done.
+needs-prow:
+	@hack/require git go python dockerd etcd debootstrap npm openssl
+needs-registry-and-browser:
+	@hack/require git go python chromium chromedriver docker-registry
+needs-npm-and-browser:
+	@hack/require git go python chromium chromedriver npm
+needs-docker:
+	@hack/require git go python docker
+needs-daemon:
+	@hack/require git go python dockerd docker debootstrap
 
 clean: ## remove everything that these commands made in this folder
 	rm -rf .venv .tools artifacts dist .demo .ecr .prow .mypy_cache .ruff_cache .import_linter_cache .hypothesis .pytest_cache

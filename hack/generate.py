@@ -12,7 +12,7 @@ from runner import errors
 from runner.config.catalog import catalog_schema
 from runner.config.schema import json_schema
 from runner.report.findings import audit_schema, verify_schema
-from runner.report.record import record_schema
+from runner.report.record import BUG_REMEDY, record_schema
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -20,7 +20,10 @@ _INTRODUCTION = """# Errors
 
 Generated from `runner/errors.py` by `python -m hack.generate`. A run that fails prints one line that begins `ERROR:`
 and holds cause and remedy. The remedy here is the general one; the line's own may be more precise.
+
+Who acts:
 """
+_COLUMNS = ("error", "when", "how it is recognised", "who acts", "what to do")
 
 
 def generated() -> dict[str, str]:
@@ -51,13 +54,14 @@ def errors_page() -> str:
         for value in vars(errors).values()
         if isinstance(value, type) and issubclass(value, errors.ReleaseError) and value is not errors.ReleaseError
     ]
-    parts = [_INTRODUCTION]
+    bug = f"\nExit 1, `bug`, is whatever none of these errors expects. {BUG_REMEDY}\n"
+    parts = [_INTRODUCTION, "\n", *(f"- **{who.name.lower()}** {who.value}.\n" for who in errors.Acts), bug]
     for exit_code in errors.ExitCode:
         rows = [_row(cls) for cls in classes if cls.exit_code == exit_code]
         if rows:
             title = exit_code.name.lower().replace("_", " ")
             parts.append(
-                f"\n## Exit {exit_code.value}: {title}\n\n| error | when | what to do |\n|---|---|---|\n"
+                f"\n## Exit {exit_code.value}: {title}\n\n| {' | '.join(_COLUMNS)} |\n{'|---' * len(_COLUMNS)}|\n"
                 + "".join(rows)
             )
     return "".join(parts)
@@ -65,7 +69,7 @@ def errors_page() -> str:
 
 def _row(cls: type[errors.ReleaseError]) -> str:
     when = " ".join((inspect.getdoc(cls) or "").split()).replace("``", "`")
-    cells = (f"`{cls('').code}`", when, cls.remedy)
+    cells = (f"`{cls('').code}`", when, cls.recognised, cls.acts.name.lower(), cls.remedy)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
 
 

@@ -1,12 +1,13 @@
 """Every way a run can fail: one class each, with its exit code and its remedy.
 
-``docs/errors.md`` is generated from this file. A class's docstring says when it is raised; ``remedy`` is what the
-person at the Prow page should do, and may be made more precise where the error is raised.
+``docs/errors.md`` is generated from this file. A class's docstring says when it is raised, ``recognised`` how the
+program tells it, ``acts`` who can do something about it; ``remedy`` is what the person at the Prow page should do, and
+may be made more precise where the error is raised.
 """
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -42,6 +43,14 @@ SEVERITY: tuple[ExitCode, ...] = (
 """Which code a run with several failures ends with: the first of these that occurred, whatever came first in time."""
 
 
+class Acts(Enum):
+    """Who can do something about an error; the value is what that is."""
+
+    AUTHOR = "changes what is released: the next version, a commit, a push"
+    ADMINISTRATOR = "changes the job, its environment or what it works with; mostly followed by a rerun"
+    NOBODY = "has to change anything: a rerun or some time is all, or there is nothing to do"
+
+
 class ReleaseError(Exception):
     """Base of all expected failures.
 
@@ -52,6 +61,10 @@ class ReleaseError(Exception):
     """
 
     exit_code: ClassVar[ExitCode]
+    acts: ClassVar[Acts]
+    """Who acts on the class's own remedy."""
+    recognised: ClassVar[str]
+    """How the program tells it from others: what it has seen."""
     remedy: str
     is_of_service: ClassVar[bool] = False
     """Whether it concerns one service, although its exit code is one of those that stop a whole run."""
@@ -77,6 +90,8 @@ class UsageInvalid(ReleaseError):
     """An option or an environment override is wrong, or two of them disagree."""
 
     exit_code = ExitCode.USAGE
+    acts = Acts.ADMINISTRATOR
+    recognised = "Options and variables are read and compared before anything else is done."
     remedy = "Correct the option or variable named here; ack-release COMMAND --help shows what each takes."
 
 
@@ -84,6 +99,8 @@ class EventInvalid(ReleaseError):
     """Prow's environment is missing, cannot be parsed, or JOB_SPEC and the flat variables disagree."""
 
     exit_code = ExitCode.USAGE
+    acts = Acts.ADMINISTRATOR
+    recognised = "JOB_SPEC is parsed, and compared with each flat variable that is set."
     remedy = "Run inside a Prow postsubmit, or set REPO_OWNER, REPO_NAME and PULL_BASE_REF."
 
 
@@ -91,6 +108,8 @@ class CheckoutMissing(ReleaseError):
     """The repository that the event names is in none of the places where clonerefs puts it, or git cannot read it."""
 
     exit_code = ExitCode.USAGE
+    acts = Acts.ADMINISTRATOR
+    recognised = "The folders of clonerefs are looked for, and git is asked for HEAD in the one that is there."
     remedy = "Pass the folder that holds the clones with --workspace, or start the run inside the clone."
 
 
@@ -98,6 +117,8 @@ class ConfigurationInvalid(ReleaseError):
     """``jobs.yaml`` cannot be read, has an unknown or repeated key, a bad value, or names that collide."""
 
     exit_code = ExitCode.USAGE
+    acts = Acts.ADMINISTRATOR
+    recognised = "jobs.yaml and what it names are read whole, against their schema, before anything else."
     remedy = "Correct jobs.yaml at the line named here; ack-release schema prints what it may hold."
 
 
@@ -105,6 +126,8 @@ class AwsSettingWrong(ReleaseError):
     """AWS cannot be asked as jobs.yaml says: a parameter, a region or a name is missing or is not what it should be."""
 
     exit_code = ExitCode.USAGE
+    acts = Acts.ADMINISTRATOR
+    recognised = "AWS answers that there is no such parameter or region, or that a value is malformed."
     remedy = "Correct what is named here in jobs.yaml (aws:) or in AWS, then rerun."
 
 
@@ -112,6 +135,8 @@ class GeneratedFilesDiffer(ReleaseError):
     """Prow's job configuration does not match jobs.yaml: a file differs, is missing or is no longer generated."""
 
     exit_code = ExitCode.USAGE
+    acts = Acts.ADMINISTRATOR
+    recognised = "Each file is generated anew and compared byte by byte."
     remedy = "Run ack-release prowjobs generate, review what it changed, and commit it."
 
 
@@ -119,6 +144,8 @@ class FolderUnusable(ReleaseError):
     """The folder of Prow's job configuration cannot be used, or another file stands where a generated one belongs."""
 
     exit_code = ExitCode.USAGE
+    acts = Acts.ADMINISTRATOR
+    recognised = "A file there does not begin with the generator's line, or the system refuses the folder."
     remedy = "Move that file away or make the folder writable, then run ack-release prowjobs generate."
 
 
@@ -126,6 +153,8 @@ class ServiceUnknown(ReleaseError):
     """No service in ``jobs.yaml`` lives in this repository, or --service names one that is not configured."""
 
     exit_code = ExitCode.USAGE
+    acts = Acts.ADMINISTRATOR
+    recognised = "The names under services: and their repositories do not have the one that is asked for."
     remedy = "Add the service under services: in jobs.yaml, or correct the name."
 
 
@@ -133,6 +162,10 @@ class StorageUnusable(ReleaseError):
     """A folder that the run writes to is full, over its quota, read-only, broken, or not the user's to write."""
 
     exit_code = ExitCode.USAGE
+    acts = Acts.ADMINISTRATOR
+    recognised = (
+        "ENOSPC, EDQUOT, EROFS, EACCES, EIO and the like, in an error of the run or in words of git, go or helm."
+    )
     remedy = (
         "Give the folder named here more space (ephemeral-storage, the volume's sizeLimit, another TMPDIR or GOCACHE),"
         " or let the runner's user write it, then rerun: what is published is not sent again."
@@ -143,6 +176,8 @@ class ProxyUnusable(ReleaseError):
     """The proxy that the environment names cannot be used: its address is wrong, or it refuses to connect."""
 
     exit_code = ExitCode.USAGE
+    acts = Acts.ADMINISTRATOR
+    recognised = "The variable holds no http:// or https:// address, or the proxy answers CONNECT with an error."
     remedy = "Correct or unset the variable named here (or list the host in NO_PROXY), then rerun the job."
 
 
@@ -150,6 +185,8 @@ class RegistryForbids(ReleaseError):
     """A rule of the registry forbids what the release needs: a quota, a limit of size or number, a policy."""
 
     exit_code = ExitCode.USAGE
+    acts = Acts.ADMINISTRATOR
+    recognised = "Status, code and words of the registry's answer together name a quota, a limit or a policy."
     is_of_service = True
     remedy = "Change the registry's rule named here, or what it applies to; a rerun changes nothing before that."
 
@@ -158,6 +195,8 @@ class ToolUnusable(ReleaseError):
     """helm, go or git is missing or older than the runner's minimum."""
 
     exit_code = ExitCode.USAGE
+    acts = Acts.ADMINISTRATOR
+    recognised = "The program is asked for its version once, before it is needed."
     remedy = "Install the version named here, or point build.helm or build.go in jobs.yaml at it."
 
 
@@ -168,6 +207,8 @@ class NotARelease(ReleaseError):
     """The ref is neither a tag vMAJOR.MINOR.PATCH, with numbers that Helm can read, nor the branch stable."""
 
     exit_code = ExitCode.NOT_A_RELEASE
+    acts = Acts.NOBODY
+    recognised = "The full name of the pushed ref is compared with the two forms that are released."
     remedy = "Nothing to repair here: only tags vMAJOR.MINOR.PATCH and the branch stable are released."
 
 
@@ -175,6 +216,8 @@ class TagMoved(ReleaseError):
     """The release tag does not point at the commit that is checked out."""
 
     exit_code = ExitCode.NOT_A_RELEASE
+    acts = Acts.AUTHOR
+    recognised = "git says in the clone which commit the tag names, and which one is checked out."
     remedy = (
         "Rerun the job of the tag's newest push (by hand: check the tag out); never move a release tag: release the"
         " next version instead."
@@ -185,6 +228,8 @@ class StableIsATag(ReleaseError):
     """The ref stable is a tag; only the branch of that name moves the stable chart."""
 
     exit_code = ExitCode.NOT_A_RELEASE
+    acts = Acts.AUTHOR
+    recognised = "What was pushed is an annotated tag, or HEAD is the commit of refs/tags/stable in the clone."
     remedy = "Delete the tag stable (git push --delete REMOTE refs/tags/stable), then push the branch."
 
 
@@ -192,6 +237,8 @@ class HistoryMissing(ReleaseError):
     """The clone is shallow or has no tags, so the version that stable stands for cannot be found."""
 
     exit_code = ExitCode.NOT_A_RELEASE
+    acts = Acts.ADMINISTRATOR
+    recognised = "git says that the clone is shallow, or lists no tags."
     remedy = "Remove clone_depth, skip_fetch_head and sparse_checkout_files from the job, then rerun it."
 
 
@@ -199,6 +246,8 @@ class NoReleaseMerged(ReleaseError):
     """No tag vMAJOR.MINOR.PATCH is merged into the head of stable."""
 
     exit_code = ExitCode.NOT_A_RELEASE
+    acts = Acts.AUTHOR
+    recognised = "git lists no release tag that is an ancestor of HEAD."
     remedy = "Start the branch stable at a released tag, then push it again."
 
 
@@ -209,6 +258,8 @@ class ChartMissing(ReleaseError):
     """The service has no chart folder, or the folder has no Chart.yaml or values.yaml that can be read."""
 
     exit_code = ExitCode.INVALID_RELEASE
+    acts = Acts.AUTHOR
+    recognised = "The commit's tree is exported, and the files are looked for in it."
     remedy = "Commit the chart that build-controller-release.sh writes, then tag again with the next version."
 
 
@@ -216,6 +267,8 @@ class ChartDisagrees(ReleaseError):
     """Chart.yaml, values.yaml or the rendered workload disagree with the tag or with the naming."""
 
     exit_code = ExitCode.INVALID_RELEASE
+    acts = Acts.AUTHOR
+    recognised = "What Chart.yaml, values.yaml and the rendered workload say is compared with the tag and naming."
     remedy = "Regenerate the release artifacts for this version, commit them, and tag that commit."
 
 
@@ -223,6 +276,8 @@ class ChartUnusable(ReleaseError):
     """helm refuses to lint, render or package the chart, it is not whole, or no cluster could install it."""
 
     exit_code = ExitCode.INVALID_RELEASE
+    acts = Acts.AUTHOR
+    recognised = "helm lints, renders and packages the chart; what it renders is looked through."
     remedy = "Repair the chart where helm points, commit, and tag that commit with the next version."
 
 
@@ -230,6 +285,8 @@ class CrdsDiffer(ReleaseError):
     """A custom resource definition of config/crd is missing in the chart, or differs there in its spec."""
 
     exit_code = ExitCode.INVALID_RELEASE
+    acts = Acts.AUTHOR
+    recognised = "Both definitions are parsed, and their specs compared without descriptions."
     remedy = (
         "Regenerate the release artifacts, so that the chart's crds folder holds what config/crd does, commit, and tag"
         " that commit with the next version."
@@ -240,6 +297,8 @@ class NothingInTag(ReleaseError):
     """A repository with several services, and no chart in it has the tag's version."""
 
     exit_code = ExitCode.INVALID_RELEASE
+    acts = Acts.AUTHOR
+    recognised = "version in the Chart.yaml of each of the repository's services is compared with the tag."
     remedy = "Set version in the Chart.yaml of each service to release, commit, and tag that commit."
 
 
@@ -247,6 +306,8 @@ class StableImageAbsent(ReleaseError):
     """The image that the stable chart names does not answer in the registry."""
 
     exit_code = ExitCode.INVALID_RELEASE
+    acts = Acts.NOBODY
+    recognised = "The registry answers 404 with MANIFEST_UNKNOWN, NAME_UNKNOWN or NOT_FOUND to the image's name."
     remedy = "Release that image first (rerun its tag's job), then rerun this one."
 
 
@@ -254,6 +315,8 @@ class StableDisagrees(ReleaseError):
     """The majors of chart, image and resolved tag differ, or the image is newer than the resolved tag."""
 
     exit_code = ExitCode.INVALID_RELEASE
+    acts = Acts.AUTHOR
+    recognised = "The three versions are read from the branch's chart and from git, and compared."
     remedy = "Correct version, appVersion and image.tag on the branch stable, then push it again."
 
 
@@ -264,6 +327,8 @@ class AlreadyPublished(ReleaseError):
     """A name of this release already holds other content, and a release never changes."""
 
     exit_code = ExitCode.CONFLICT
+    acts = Acts.AUTHOR
+    recognised = "What is published names another commit or repository, or none, or is another chart."
     remedy = "Release the next version; what is published under this one stays as it is."
 
 
@@ -271,6 +336,8 @@ class ReleaseIncomplete(ReleaseError):
     """A release that is to be copied is not whole: its image or its chart is missing, or belongs to another one."""
 
     exit_code = ExitCode.CONFLICT
+    acts = Acts.NOBODY
+    recognised = "Every name of the version is read; a chart's annotations name the image's digest."
     remedy = "Rerun the release job of this version's tag, then copy it again."
 
 
@@ -278,6 +345,8 @@ class MirrorDiffers(ReleaseError):
     """A release is to be copied to where one of its names holds something else; nothing was written there."""
 
     exit_code = ExitCode.CONFLICT
+    acts = Acts.ADMINISTRATOR
+    recognised = "Each name is read at the place before anything is written, and holds another digest."
     remedy = "Find out what was published there and by whom, then copy to another namespace or folder."
 
 
@@ -285,6 +354,8 @@ class VersionTaken(ReleaseError):
     """The version that a change would release is already tagged, at another commit."""
 
     exit_code = ExitCode.CONFLICT
+    acts = Acts.AUTHOR
+    recognised = "git has the version's tag in the clone, at a commit other than HEAD."
     remedy = "Regenerate the release artifacts for the next version that has no tag; a release tag never moves."
 
 
@@ -292,6 +363,8 @@ class StableBackwards(ReleaseError):
     """The stable chart would move to something older than what it is now."""
 
     exit_code = ExitCode.CONFLICT
+    acts = Acts.AUTHOR
+    recognised = "The version and commit in the published stable chart's annotations are newer than HEAD's."
     remedy = (
         "If this is intended, commit to stable with the trailer Stable-Move: backwards; otherwise there is nothing to"
         " do."
@@ -302,6 +375,8 @@ class TagChanged(ReleaseError):
     """Someone else wrote the tag while this run was publishing."""
 
     exit_code = ExitCode.CONFLICT
+    acts = Acts.ADMINISTRATOR
+    recognised = "The tag is read before and after it is written, and names what this run did not write."
     remedy = (
         "Find the other writer (a second job, a person), then rerun: the rerun compares again, and finishes or refuses."
     )
@@ -311,13 +386,17 @@ class FindingsLeft(ReleaseError):
     """``verify`` or ``audit`` found something that is not as it should be."""
 
     exit_code = ExitCode.CONFLICT
-    remedy = "Do for each finding what its row says, then run again."
+    acts = Acts.ADMINISTRATOR
+    recognised = "A check of what is published, or a comparison with git, has a finding."
+    remedy = "Do what the row of each finding says (rerun the job, correct the registry or git), then rerun this check."
 
 
 class TagImmutable(ReleaseError):
     """The registry changes no tag that is there, and this run was to write one."""
 
     exit_code = ExitCode.CONFLICT
+    acts = Acts.AUTHOR
+    recognised = "The registry refuses the tag's PUT in words or with a code that speak of tags that stay."
     remedy = (
         "Release the next version. Where a stable chart was to move: let the registry change tags that end in -stable,"
         " then rerun."
@@ -331,6 +410,8 @@ class BuildFailed(ReleaseError):
     """The compiler failed, or an input of the image is missing."""
 
     exit_code = ExitCode.BUILD_FAILED
+    acts = Acts.AUTHOR
+    recognised = "Go ends with an error that is none of those below, such as FILE.go:LINE; or a file is not there."
     remedy = "Repair the source, commit, and tag that commit with the next version."
 
 
@@ -338,6 +419,8 @@ class OutOfMemory(ReleaseError):
     """The kernel killed a program that the build needs, or gave it no memory."""
 
     exit_code = ExitCode.BUILD_FAILED
+    acts = Acts.ADMINISTRATOR
+    recognised = "Go ends with SIGKILL (137), or says signal: killed or cannot allocate memory."
     remedy = "Raise the job's memory (prow.resources in jobs.yaml) or lower build.parallel, then rerun."
 
 
@@ -345,6 +428,8 @@ class ModulesUnavailable(ReleaseError):
     """A module that the build needs cannot be fetched, which is not the source's fault."""
 
     exit_code = ExitCode.BUILD_FAILED
+    acts = Acts.NOBODY
+    recognised = "Go says that a proxy, checksum server or host answered with 5xx or 429, or not at all."
     remedy = "Rerun once the module proxy and the checksum server answer."
 
 
@@ -352,6 +437,8 @@ class GoTooOld(ReleaseError):
     """go.mod asks for a newer Go than the one that is installed."""
 
     exit_code = ExitCode.BUILD_FAILED
+    acts = Acts.ADMINISTRATOR
+    recognised = "Go says requires go >= VERSION (running go VERSION)."
     remedy = "Run a newer runner image, or point build.go in jobs.yaml at a newer Go, then rerun."
 
 
@@ -359,6 +446,8 @@ class BinaryWrong(ReleaseError):
     """The compiled binary lacks the commit, version or date it should carry, or is of another architecture."""
 
     exit_code = ExitCode.BUILD_FAILED
+    acts = Acts.AUTHOR
+    recognised = "The binary's architecture and the values that were stamped into it are read back."
     remedy = "Check the module's version package (GitVersion, GitCommit, BuildDate) and that main uses it."
 
 
@@ -366,6 +455,8 @@ class BaseImageUnusable(ReleaseError):
     """The base image lacks a platform, or its config names another architecture than the index does."""
 
     exit_code = ExitCode.BUILD_FAILED
+    acts = Acts.ADMINISTRATOR
+    recognised = "The base image's index and configs are read, and compared with platforms: in jobs.yaml."
     remedy = "Choose another build.base_image in jobs.yaml, then rerun."
 
 
@@ -376,6 +467,8 @@ class RegistryFailed(ReleaseError):
     """The registry refused the connection, timed out or answered with an error until the retries were used up."""
 
     exit_code = ExitCode.REGISTRY_FAILED
+    acts = Acts.NOBODY
+    recognised = "No answer, 5xx, or 429, over all attempts; the line says how often and for how long."
     remedy = "Rerun the job once the registry answers; what is published is kept and not sent again."
 
 
@@ -383,6 +476,8 @@ class NotVisibleYet(ReleaseError):
     """The registry has accepted what was pushed, but had not shown it when the time for waiting was used up."""
 
     exit_code = ExitCode.REGISTRY_FAILED
+    acts = Acts.NOBODY
+    recognised = "The registry accepted it, and answers 404 when it is read."
     remedy = "Rerun the job in a few minutes: it finds what was pushed, and goes on from there."
 
 
@@ -390,6 +485,8 @@ class RegistryAnswerWrong(ReleaseError):
     """What the registry sent is incomplete or has the wrong digest."""
 
     exit_code = ExitCode.REGISTRY_FAILED
+    acts = Acts.NOBODY
+    recognised = "The digest or length of what was received is not the one that was asked for."
     remedy = "Rerun the job; if it happens again, the registry's storage or a proxy in front of it is at fault."
 
 
@@ -397,6 +494,8 @@ class AwsFailed(ReleaseError):
     """AWS could not be reached, timed out or answered with an error until the retries were used up."""
 
     exit_code = ExitCode.REGISTRY_FAILED
+    acts = Acts.NOBODY
+    recognised = "No answer, 5xx, or a code such as ThrottlingException, over all attempts."
     remedy = "Rerun the job once AWS answers; what is published is kept and not sent again."
 
 
@@ -404,13 +503,17 @@ class RemoteUnreadable(ReleaseError):
     """A repository did not say which tags it has: it did not answer in time, is not there, or wants a login."""
 
     exit_code = ExitCode.REGISTRY_FAILED
-    remedy = "Run again once it answers; --git-base says where the repositories are, if it is elsewhere."
+    acts = Acts.NOBODY
+    recognised = "git ls-remote fails, prints too much, or does not end in time."
+    remedy = "Rerun it once the repository answers; --git-base says where the repositories are, if they are elsewhere."
 
 
 class NotPublicYet(ReleaseError):
     """What was published is not there yet for somebody without credentials, or is still what was there before."""
 
     exit_code = ExitCode.REGISTRY_FAILED
+    acts = Acts.NOBODY
+    recognised = "Each name is read once more without credentials: 404, or another digest, until the time is up."
     remedy = (
         "The release is published: pull the names given here without a login in some minutes. If they stay away, make"
         " their repositories public, or ask whoever runs the registry."
@@ -424,6 +527,8 @@ class CredentialsRefused(ReleaseError):
     """The registry or its token service refused the credentials, or asked for some and none can be had."""
 
     exit_code = ExitCode.CREDENTIALS
+    acts = Acts.ADMINISTRATOR
+    recognised = "The registry answers 401, or 403 in words that speak of logins; or no login is configured."
     remedy = "Renew the credentials in the Docker config file (DOCKER_CONFIG), then rerun."
 
 
@@ -431,6 +536,8 @@ class AwsPermissionMissing(ReleaseError):
     """AWS does not let the role, or the job's own identity, do what a release needs."""
 
     exit_code = ExitCode.CREDENTIALS
+    acts = Acts.ADMINISTRATOR
+    recognised = "AWS answers AccessDenied or not authorized to perform ACTION, or a push is denied in IAM's words."
     remedy = "Allow the role the action that is named here; docs/aws.md lists what a release needs."
 
 
@@ -438,6 +545,8 @@ class AwsCredentialsUnusable(ReleaseError):
     """The job has no AWS credentials, or those it has are incomplete, invalid or expired."""
 
     exit_code = ExitCode.CREDENTIALS
+    acts = Acts.ADMINISTRATOR
+    recognised = "boto3 finds no credentials, or AWS answers with a code such as ExpiredToken."
     remedy = (
         "Give the job's service account a role (IRSA or EKS Pod Identity), or set AWS_ACCESS_KEY_ID and"
         " AWS_SECRET_ACCESS_KEY, then rerun."
@@ -448,6 +557,8 @@ class NotPublic(ReleaseError):
     """What was published is there, but the registry refuses it to somebody without credentials."""
 
     exit_code = ExitCode.CREDENTIALS
+    acts = Acts.ADMINISTRATOR
+    recognised = "Each name is read once more without credentials: 401 or 403."
     remedy = (
         "The release is published, and nothing needs a rerun: make the repositories named here public, so that its"
         " users can pull it. Where they have to log in, set verify: {anonymous: false} in jobs.yaml."
@@ -461,6 +572,8 @@ class RunEnded(ReleaseError):
     """A signal or the deadline ended the run."""
 
     exit_code = ExitCode.ENDED
+    acts = Acts.NOBODY
+    recognised = "SIGINT or SIGTERM arrives, or the deadline, which is derived from Prow's timeout, passes."
     remedy = "Rerun the job: it completes the release, and what is published is not sent again."
 
 

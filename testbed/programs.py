@@ -16,7 +16,7 @@ INSTALLED_BY = {
     "etcd": "apt-get install etcd-server",
     "git": "apt-get install git",
     "go": "https://go.dev/dl",
-    "node": "apt-get install nodejs npm",
+    "node": "apt-get install nodejs",
     "openssl": "apt-get install openssl",
 }
 """How the programs are installed that this project does not build itself."""

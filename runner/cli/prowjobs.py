@@ -11,11 +11,13 @@ from runner.cli.exit import exit_code_of
 from runner.cli.options import FOLDER, option
 from runner.config.load import load_config
 from runner.config.settings import Options, config_file
-from runner.prow.generate.files import prow_files
+from runner.prow.generate.files import placeholder_note, prow_files
 from runner.prow.generate.folder import check_folder, write_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
+
+    from runner.config.load import Config
 
 EXAMPLES = """
 \b
@@ -50,7 +52,7 @@ def generate(config: Path | None, folder: Path) -> int:
     """
 
     def write() -> None:
-        changed = write_folder(folder, _files(config, folder))
+        changed = write_folder(folder, prow_files(_config(config), folder))
         for path in changed.written:
             click.echo(f"wrote {folder / path}")
         for path in changed.removed:
@@ -66,17 +68,24 @@ def generate(config: Path | None, folder: Path) -> int:
 def check(config: Path | None, folder: Path) -> int:
     """Say whether prowjobs/ is up to date.
 
-    Exits 2 if a file differs, is missing or is no longer generated, and shows the difference.
+    Exits 2 if a file differs, is missing or is no longer generated, and shows the difference. Notes name files that
+    were not generated, and say if the image is one that nobody has published.
     """
 
     def compare() -> None:
-        files = _files(config, folder)
-        for path in check_folder(folder, files):
+        read = _config(config)
+        files = prow_files(read, folder)
+        compared = check_folder(folder, files)
+        for path in compared.foreign:
             click.echo(f"note: {folder / path} was not generated; it is left alone")
+        if note := placeholder_note(read):
+            click.echo(f"note: {note}")
+        if compared.error is not None:
+            raise compared.error
         click.echo(f"{folder}: {len(files)} files, all as generated")
 
     return exit_code_of(compare)
 
 
-def _files(config: Path | None, folder: Path) -> Mapping[str, str]:
-    return prow_files(load_config(Path(config_file(Options(config=config)).value)), folder)
+def _config(config: Path | None) -> Config:
+    return load_config(Path(config_file(Options(config=config)).value))

@@ -24,6 +24,7 @@ from runner.config.prow import (
     ServiceProwSection,
     check_job,
     contradictions,
+    filled_problems,
     merged,
     release_job,
 )
@@ -349,6 +350,9 @@ def _job_conflicts(config: Config, document: Document) -> Iterator[Problem]:
             yield from (Problem(line, f"services.{service.name}.prow: {text}") for text in problems)
         name = service.repo if one_job else service.name
         line = document.line(("services", service.name))
+        if name not in jobs:
+            problems = filled_problems(prow if one_job else merged(prow, service.prow), name)
+            yield from (Problem(line, f"the jobs of {name}: {text}") for text in problems)
         if len(check_job(name)) > NAME_LENGTH:
             yield Problem(line, f"the job name {check_job(name)} would be longer than {NAME_LENGTH} characters")
         owner = jobs.setdefault(name, service.repo)

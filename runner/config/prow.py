@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
+from runner.config.decoration import DecorationSection
+from runner.config.decoration import contradictions as decoration_contradictions
+from runner.config.image import ExactImage  # noqa: TC001 - pydantic reads the annotations
+from runner.config.kubernetes import (
+    AmountsSection,
+    Annotations,
+    Duration,
+    Labels,
+    NodeLabels,
+    ObjectName,
+    ResourcesSection,
+    SecretKey,
+    TolerationSection,
+    annotations_problem,
+    filled,
+    label_problem,
+    seconds,
+)
 from runner.config.section import Listed, Section
-from runner.oci.name import DIGEST, HOST, REPOSITORY_PATH, TAG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,21 +34,10 @@ SHORTEST_GRACE_SECONDS: Final = 15
 """A run that is ended spends two thirds of the grace period on its children and its reports, and two seconds on its
 work folder (``runner.cli.session``)."""
 
-_DURATION = re.compile(r"(?=[1-9])(?:(?P<h>[0-9]{1,4})h)?(?:(?P<m>[0-9]{1,4})m)?(?:(?P<s>[0-9]{1,5})s)?")
-_QUANTITY = re.compile(r"(?P<number>[0-9]{1,15}(?:\.[0-9]{1,3})?)(?P<unit>m|k|Ki|M|Mi|G|Gi|T|Ti)?")
-_UNITS: Final = {
-    unit: Decimal(base) ** power
-    for base, step, units in ((10, 3, "kMGT"), (2, 10, ("Ki", "Mi", "Gi", "Ti")))
-    for unit, power in zip(units, range(step, 5 * step, step), strict=True)
-} | {"m": Decimal("0.001")}
-_OBJECT = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
-_LABEL = re.compile(r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9._-]{0,61}[a-zA-Z0-9])?)?")
-_KEY = re.compile(r"(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?/)?[a-zA-Z0-9](?:[a-zA-Z0-9._-]{0,61}[a-zA-Z0-9])?")
+PLACEHOLDER_IMAGE: Final = "public.ecr.aws/aws-controllers-k8s/ack-release:0.1.0"
+"""What the checked-in ``jobs.yaml`` names until somebody has published an image of the runner."""
+
 _ACCOUNT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
-_RESERVED_LABELS = ("created-by-prow", "prow.k8s.io/type", "prow.k8s.io/id")
-"""Labels that Prow sets itself and refuses in a job (pkg/config/config.go, validateLabels)."""
-
-
 NAME_LENGTH: Final = 63
 """A job's longer name is cut in the label that jobs are found by (pkg/pod-utils/decorate/podspec.go)."""
 
@@ -45,52 +50,6 @@ def release_job(name: str) -> str:
 def check_job(name: str) -> str:
     """The name of the presubmit beside ``release_job(name)``."""
     return f"{name}-release-check"
-
-
-def seconds(duration: str) -> int:
-    """Return the seconds of a duration such as ``1h30m``."""
-    match = _DURATION.fullmatch(duration)
-    if match is None:
-        raise ValueError(f"{duration!r} is not a duration such as 1h30m, 15m or 90s")
-    return sum(int(match[unit] or 0) * factor for unit, factor in (("h", 3600), ("m", 60), ("s", 1)))
-
-
-def amount(quantity: str) -> Decimal:
-    """Return the number that a Kubernetes quantity such as ``500m`` or ``2Gi`` stands for."""
-    match = _QUANTITY.fullmatch(quantity)
-    if match is None:
-        raise ValueError(f"{quantity!r} is not a quantity such as 2, 500m or 4Gi")
-    return Decimal(match["number"]) * _UNITS.get(match["unit"], 1)
-
-
-def _image(text: str) -> str:
-    name, at, digest = text.partition("@")
-    host, _, rest = name.partition("/")
-    repository, colon, tag = rest.partition(":")
-    legal = HOST.fullmatch(host) and REPOSITORY_PATH.fullmatch(repository)
-    if not legal or (colon and not TAG.fullmatch(tag)) or (at and not DIGEST.fullmatch(digest)):
-        raise ValueError(f"{text!r} is neither HOST/REPOSITORY:TAG nor HOST/REPOSITORY@sha256:…")
-    if not (colon or at):
-        raise ValueError(f"{text!r} names neither a tag nor a digest, so a rerun could run another program")
-    if tag == "latest" and not at:
-        raise ValueError(f"{text!r} is not exact: name a version's tag or a digest")
-    return text
-
-
-def _duration(text: str) -> str:
-    seconds(text)
-    return text
-
-
-def _quantity(text: str) -> str:
-    amount(text)
-    return text
-
-
-def _object_name(text: str) -> str:
-    if not _OBJECT.fullmatch(text):
-        raise ValueError(f"{text!r} is not a Kubernetes object's name (lower-case letters, digits, - and .)")
-    return text
 
 
 def _account(text: str) -> str:
@@ -118,73 +77,11 @@ def _absolute(text: str) -> str:
     return text
 
 
-def _secret_key(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9._-]{1,253}", text) or text.startswith(".."):
-        raise ValueError(f"{text!r} is not a key of a Secret")
-    return text
-
-
-def _labels(labels: dict[str, str]) -> dict[str, str]:
-    for key, value in labels.items():
-        if not _KEY.fullmatch(key) or not _LABEL.fullmatch(value):
-            raise ValueError(f"{key!r}: {value!r} is not a label")
-        if key in _RESERVED_LABELS:
-            raise ValueError(f"the label {key!r} is set by Prow itself")
-    return labels
-
-
-def _annotations(annotations: dict[str, str]) -> dict[str, str]:
-    for key in annotations:
-        if not _KEY.fullmatch(key):
-            raise ValueError(f"{key!r} is not an annotation's key")
-    return annotations
-
-
-def _written_as_text(value: object) -> object:
-    return str(value) if type(value) is int and value >= 0 else value
-
-
-_Duration = Annotated[str, AfterValidator(_duration), Field(json_schema_extra={"pattern": r"^([0-9]+[hms])+$"})]
-_Quantity = Annotated[
-    str,
-    BeforeValidator(_written_as_text),
-    AfterValidator(_quantity),
-    Field(json_schema_extra={"type": ["string", "integer"]}),
-]
-_Name = Annotated[str, AfterValidator(_object_name)]
 _Account = Annotated[str, AfterValidator(_account)]
 _Team = Annotated[str, AfterValidator(_team)]
 _Path = Annotated[str, AfterValidator(_absolute)]
 _Known = Annotated[str, Field(min_length=1)]
 _Id = Annotated[int, Field(ge=1, le=2**31 - 1)]
-
-
-class AmountsSection(Section):
-    """Amounts in Kubernetes' notation."""
-
-    cpu: _Quantity | None = Field(None, description="Processors.", examples=[2, "500m"])
-    memory: _Quantity | None = Field(None, description="Memory.", examples=["5Gi"])
-    ephemeral_storage: _Quantity | None = Field(None, description="Disk for /tmp and the artifacts.", examples=["10Gi"])
-
-    def given(self) -> dict[str, str]:
-        """The amounts that are given, by Kubernetes' name of the resource."""
-        said = {"cpu": self.cpu, "memory": self.memory, "ephemeral-storage": self.ephemeral_storage}
-        return {name: quantity for name, quantity in said.items() if quantity is not None}
-
-
-class ResourcesSection(Section):
-    """What the job's container asks for, and may have at most."""
-
-    requests: AmountsSection | None = Field(None, description="What the node must have free.")
-    limits: AmountsSection | None = Field(None, description="What the container may use at most.")
-
-    @model_validator(mode="after")
-    def _no_request_above_its_limit(self) -> ResourcesSection:
-        wanted = self.requests.given() if self.requests else {}
-        for name, most in (self.limits.given() if self.limits else {}).items():
-            if name in wanted and amount(wanted[name]) > amount(most):
-                raise ValueError(f"the request for {name}, {wanted[name]}, exceeds the limit {most}")
-        return self
 
 
 class SlackSection(Section):
@@ -223,7 +120,7 @@ class RerunSection(Section):
 class BuildCacheSection(Section):
     """A volume that keeps Go's caches from one job to the next: a claim or a folder of the node."""
 
-    claim: _Name | None = Field(None, description="A PersistentVolumeClaim.", examples=["ack-release-cache"])
+    claim: ObjectName | None = Field(None, description="A PersistentVolumeClaim.", examples=["ack-release-cache"])
     host_path: _Path | None = Field(
         None, description="A folder of the node that the job's group may write to.", examples=["/var/cache/ack-release"]
     )
@@ -238,8 +135,8 @@ class BuildCacheSection(Section):
 class CredentialsSection(Section):
     """The Secret with the registry's credentials, as Docker's config file."""
 
-    secret: _Name = Field(description="Its name.", examples=["ack-release-registry"])
-    key: Annotated[str, AfterValidator(_secret_key)] = Field(
+    secret: ObjectName = Field(description="Its name.", examples=["ack-release-registry"])
+    key: SecretKey = Field(
         ".dockerconfigjson",
         description="The key that holds the file; that of a Secret of type kubernetes.io/dockerconfigjson by default.",
         examples=["config.json"],
@@ -257,15 +154,32 @@ class CheckSection(Section):
     """The presubmit that says, before a merge, what a release of it would do."""
 
     enabled: bool = Field(True, description="Whether there is one.")
-    labels: Annotated[dict[str, str], AfterValidator(_labels)] = Field(
-        {}, description="Labels of the presubmits and their pods; those of the releases do not apply."
+    labels: Labels = Field(
+        {},
+        description="Labels of the presubmits and their pods; those of the releases do not apply. {service} stands for"
+        " the service.",
     )
-    annotations: Annotated[dict[str, str], AfterValidator(_annotations)] = Field(
-        {}, description="Annotations of the presubmits and their pods; those of the releases do not apply."
+    annotations: Annotations = Field(
+        {},
+        description="Annotations of the presubmits and their pods; those of the releases do not apply. {service} stands"
+        " for the service.",
+    )
+    node_selector: NodeLabels = Field(
+        {}, description="Labels of the nodes that the presubmits may run on; those for the releases do not apply."
+    )
+    tolerations: tuple[TolerationSection, ...] = Field(
+        (), description="Taints of nodes that the presubmits may run on; those for the releases do not apply."
+    )
+    priority_class: ObjectName | None = Field(
+        None, description="The priority class of the presubmits' pods; that of the releases does not apply."
+    )
+    decoration: DecorationSection | None = Field(
+        None,
+        description="Prow's own containers in the presubmits; if unset: as in the releases, but without their Secrets.",
     )
     optional: bool = Field(False, description="Whether a pull request may be merged when it fails.")
-    timeout: _Duration = Field("15m", description="After how long Prow ends it.")
-    grace_period: _Duration = Field("30s", description="How long it then may take to end.")
+    timeout: Duration = Field("15m", description="After how long Prow ends it.")
+    grace_period: Duration = Field("30s", description="How long it then may take to end.")
     resources: ResourcesSection = Field(
         ResourcesSection(
             requests=AmountsSection(cpu="500m", memory="512Mi"), limits=AmountsSection(cpu="2", memory="1Gi")
@@ -277,22 +191,22 @@ class CheckSection(Section):
 class JobSection(Section):
     """How a release job runs. A key set for a service replaces the common one as a whole."""
 
-    image: Annotated[str, AfterValidator(_image)] | None = Field(
+    image: ExactImage | None = Field(
         None,
         description="The runner's image, by exact tag or digest.",
         examples=["public.ecr.aws/aws-controllers-k8s/ack-release:0.1.0", "registry.example/ack-release@sha256:…"],
     )
-    timeout: _Duration = Field(
+    timeout: Duration = Field(
         "1h", description="After how long Prow ends a release; the run ends itself shortly before."
     )
-    grace_period: _Duration = Field(
+    grace_period: Duration = Field(
         "90s", description="How long a release that is ended may take to finish its reports, before it is killed."
     )
     resources: ResourcesSection = Field(
         ResourcesSection(requests=AmountsSection(cpu="2", memory="5Gi"), limits=AmountsSection(cpu="8", memory="5Gi")),
         description="What the release's container asks for, and may have at most.",
     )
-    service_account: _Name | None = Field(
+    service_account: ObjectName | None = Field(
         None,
         description="The service account of the release's pod. Its token is not mounted; an AWS role is given by the "
         "cluster's own webhook.",
@@ -300,7 +214,7 @@ class JobSection(Section):
     )
     user: _Id = Field(65532, description="The uid that the job runs as.")
     group: _Id = Field(65532, description="The gid that the job runs as, which also owns its volumes.")
-    cluster: _Name = Field("default", description="Prow's name for the build cluster that the pods run in.")
+    cluster: ObjectName = Field("default", description="Prow's name for the build cluster that the pods run in.")
     rerun: RerunSection | None = Field(
         None, description="Who may rerun and abort on Deck's page; if unset: every member of org."
     )
@@ -314,16 +228,37 @@ class JobSection(Section):
     docker_socket: DockerSocketSection | None = Field(
         None, description="Mount the node's Docker socket into the release; if unset: no daemon."
     )
-    labels: Annotated[dict[str, str], AfterValidator(_labels)] = Field(
+    labels: Labels = Field(
         {},
         description="Labels of the releases and their pods. A preset that they select does not apply to the "
-        "presubmits, which run a pull request's content.",
-        examples=[{"preset-proxy": "true"}],
+        "presubmits, which run a pull request's content. {service} stands for the service.",
+        examples=[{"preset-proxy": "true", "team": "ack-{service}"}],
     )
-    annotations: Annotated[dict[str, str], AfterValidator(_annotations)] = Field(
+    annotations: Annotations = Field(
         {},
-        description="Annotations of the releases and their pods; in some clusters they give a pod an AWS role.",
-        examples=[{"testgrid-dashboards": "ack-releases"}],
+        description="Annotations of the releases and their pods; in some clusters they give a pod an AWS role."
+        " {service} stands for the service.",
+        examples=[{"testgrid-dashboards": "ack-releases", "testgrid-tab-name": "{service}-release"}],
+    )
+    node_selector: NodeLabels = Field(
+        {}, description="Labels of the nodes that the releases may run on.", examples=[{"pool": "releases"}]
+    )
+    tolerations: tuple[TolerationSection, ...] = Field(
+        (),
+        description="Taints of nodes that the releases may run on nevertheless.",
+        examples=[[{"key": "dedicated", "value": "releases", "effect": "NoSchedule"}]],
+    )
+    priority_class: ObjectName | None = Field(
+        None, description="The priority class of the releases' pods.", examples=["release-jobs"]
+    )
+    image_pull_secrets: Listed[ObjectName] | None = Field(
+        None,
+        description="Secrets that the node pulls the images of a job with, also those of the presubmits: only the"
+        " kubelet reads them, no container does.",
+        examples=[["ack-release-pull"]],
+    )
+    decoration: DecorationSection | None = Field(
+        None, description="Prow's own containers around the job's: the bucket, their images and resources, and more."
     )
     check: CheckSection = Field(CheckSection(), description="The presubmit.")
 
@@ -346,7 +281,7 @@ class OperatorsSection(Section):
 class ProwSection(JobSection):
     """The release jobs in Prow: all that is generated into prowjobs/."""
 
-    image: Annotated[str, AfterValidator(_image)] = Field(
+    image: ExactImage = Field(
         description="The runner's image, by exact tag or digest.",
         examples=["public.ecr.aws/aws-controllers-k8s/ack-release:0.1.0", "registry.example/ack-release@sha256:…"],
     )
@@ -356,8 +291,10 @@ class ProwSection(JobSection):
         description="For a repository with several services: a job for each, so that Prow spreads a tag's services "
         "over the cluster, or one job that releases them all.",
     )
-    prowjob_namespace: _Name = Field("default", description="Where Prow keeps its ProwJobs; as in Prow's own config.")
-    pod_namespace: _Name = Field("default", description="Where Prow starts pods; as in Prow's own config.")
+    prowjob_namespace: ObjectName = Field(
+        "default", description="Where Prow keeps its ProwJobs; as in Prow's own config."
+    )
+    pod_namespace: ObjectName = Field("default", description="Where Prow starts pods; as in Prow's own config.")
     operators: OperatorsSection = Field(
         OperatorsSection(groups=("ack-release-operators",)),
         description="Who may list, follow, rerun and abort release jobs through the Kubernetes API.",
@@ -374,6 +311,13 @@ class ServiceProwSection(JobSection):
     """What is different for the jobs of one service; each key replaces the common one as a whole."""
 
     model_config = ConfigDict(json_schema_extra=_without_defaults)
+
+
+def check_decoration(job: JobSection) -> DecorationSection | None:
+    """What holds for the presubmit's own containers of Prow: never a Secret that only the releases were given."""
+    if job.check.decoration is not None or job.decoration is None:
+        return job.check.decoration
+    return job.decoration.without_secrets()
 
 
 def merged(prow: ProwSection, own: JobSection | None) -> ProwSection:
@@ -394,3 +338,15 @@ def contradictions(prow: JobSection) -> Iterator[str]:
             )
         if seconds(job.timeout) <= seconds(job.grace_period):
             yield f"{where}timeout {job.timeout} is not longer than {where}grace_period {job.grace_period}"
+        if job.decoration is not None:
+            found = decoration_contradictions(job.decoration, timeout=job.timeout, grace_period=job.grace_period)
+            yield from (f"{where}decoration.{text}" for text in found)
+
+
+def filled_problems(prow: JobSection, name: str) -> Iterator[str]:
+    """Say which labels and annotations cannot be, once ``{service}`` is ``name`` in them."""
+    for where, job in (("", prow), ("check.", prow.check)):
+        found = (label_problem(key, value) for key, value in filled(job.labels, name).items())
+        yield from (f"{where}labels: {problem}" for problem in found if problem is not None)
+        if problem := annotations_problem(filled(job.annotations, name)):
+            yield f"{where}annotations: {problem}"

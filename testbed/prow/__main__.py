@@ -74,7 +74,7 @@ def _run(data: Path) -> None:
     programs = find_prow_programs()
     crane, moto = find_program("crane"), find_program("moto_server")
     if not DECK_PAGES.exists():
-        raise ProgramMissing("the scripts of Deck's pages are not here: apt-get install nodejs npm, then make tools")
+        raise ProgramMissing("the scripts of Deck's pages are not here: hack/require npm, then make tools")
     run = data / "run"
     shutil.rmtree(run, ignore_errors=True)
     with contextlib.ExitStack() as stack:

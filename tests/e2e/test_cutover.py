@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-import shutil
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,31 +15,21 @@ from testbed.paths import ROOT
 from testbed.registry_clients import crane
 from testbed.release_harness import IMAGE, PROGRAM, ReleaseHarness, go_environment
 from tests.support.former import publish_former
+from tests.support.pages import blocks_of, make_clone, shell
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-PAGE = (ROOT / "docs" / "cutover.md").read_text("utf-8")
-BLOCKS = [
-    re.sub(r"^ {4}", "", block, flags=re.MULTILINE).rstrip()
-    for block in re.findall(r"(?<=\n\n)((?: {4}.*\n|\n(?= {4}))+)", PAGE)
-]
-PLANS, STAGING, JOBS = (next(one for one in BLOCKS if text in one) for text in ("for repo", "run --config", "prowjobs"))
-RULES = [block for block in BLOCKS if block.startswith("adopt:")]
+PAGE = "docs/cutover.md"
+PLANS, STAGING, JOBS = (
+    next(block.text for block in blocks_of(PAGE) if text in block.text)
+    for text in ("for repo", "run --config", "prowjobs")
+)
+RULES = [block.text for block in blocks_of(PAGE) if block.text.startswith("adopt:")]
 
 
-def shell(script: str, cwd: Path, harness: ReleaseHarness, **more: str) -> subprocess.CompletedProcess[str]:
+def run_block(script: str, cwd: Path, harness: ReleaseHarness, **more: str) -> subprocess.CompletedProcess[str]:
     """Run a block with the project's programs on PATH, and ``$CLONE`` where jobs.yaml is the harness's."""
-    clone = harness.folder / "clone"
-    if not clone.exists():
-        (clone / "config").mkdir(parents=True)
-        shutil.copy(harness.config, clone / "config" / "jobs.yaml")
-    path = f"{PROGRAM.parent}:{os.environ['PATH']}"
-    known = {"CLONE": str(clone), "CONFIG": str(clone / "config" / "jobs.yaml"), "HOME": str(harness.folder)}
-    environment: Mapping[str, str] = {**go_environment(), **known, "PATH": path, **more}
-    return subprocess.run(
-        ["bash", "-uc", script], cwd=cwd, env=environment, capture_output=True, text=True, timeout=240, check=False
-    )
+    clone = make_clone(harness.folder / "clone", harness.config)
+    path = f"{PROGRAM.parent}:{go_environment()['PATH']}"
+    return shell(script, cwd=cwd, clone=clone, more={"PATH": path, **more})
 
 
 def clone_into(harness: ReleaseHarness, folder: Path) -> Path:
@@ -62,7 +48,7 @@ def test_plans_beside_the_shell_job(harness: ReleaseHarness, *, former: bool) ->
     clone_into(harness, below / "controllers" / "gadget-controller")
     if former:
         publish_former(harness, former_image(harness.folder / "former"))
-    ended = shell(PLANS, below, harness)
+    ended = run_block(PLANS, below, harness)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.splitlines() == [
         *([] if former else ["0 widget-controller v1.2.3"]),
@@ -92,7 +78,7 @@ def test_staging_release_of_one_service(harness: ReleaseHarness) -> None:
         "PULL_BASE_SHA": sha,
     }
     script = STAGING.replace("HOST/NAMESPACE", f"{harness.host}/mine")
-    ended = shell(script, checkout_folder(workspace, harness.repository), harness, **variables)
+    ended = run_block(script, checkout_folder(workspace, harness.repository), harness, **variables)
     assert ended.returncode == 0, ended.stdout
     assert crane("digest", "--insecure", f"{harness.host}/{IMAGE.replace('ack/', 'mine/')}").startswith("sha256:")
 
@@ -103,7 +89,7 @@ def test_jobs_of_one_service(harness: ReleaseHarness) -> None:
     project = (ROOT / "config" / "jobs.yaml").read_text("utf-8")
     prow = project[project.index("\nprow:") : project.index("\nservices:")]
     harness.config.write_text(config + prow)
-    ended = shell(JOBS, harness.folder, harness)
+    ended = run_block(JOBS, harness.folder, harness)
     assert ended.returncode == 0, ended.stderr
     written = harness.folder / "clone" / "prowjobs" / "jobs"
     assert [file.name for file in written.iterdir()] == ["widget-controller.yaml"]

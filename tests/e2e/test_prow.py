@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from runner.config.prow import seconds
+from runner.config.kubernetes import seconds
 from testbed.node.worker import evict
 from testbed.prow.documents import NAMESPACE, STANDARD
 from testbed.registry_clients import crane

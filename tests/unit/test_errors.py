@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner import errors
-from runner.errors import SEVERITY, ExitCode, NotARelease, ReleaseError, TagMoved, worst
+from runner.errors import SEVERITY, Acts, ExitCode, NotARelease, ReleaseError, TagMoved, worst
 
 CLASSES = sorted(
     (one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, ReleaseError)),
@@ -25,6 +25,50 @@ def test_every_error_says_what_to_do(failure: type[ReleaseError]) -> None:
     assert error.exit_code in set(ExitCode) - {ExitCode.DONE, ExitCode.BUG}
     assert re.fullmatch(r"[A-Z].*[^.]\.", error.remedy)
     assert "\n" not in error.remedy
+
+
+@each_failure
+def test_how_an_error_is_recognised(failure: type[ReleaseError]) -> None:
+    """Each error says in one sentence of its own what the program has seen, and who acts."""
+    for field in ("acts", "recognised"):
+        assert field in vars(failure)
+    assert re.fullmatch(r"[\w`].*[^.]\.", failure.recognised)
+    assert len(failure.recognised) < 110
+    assert [one for one in FAILURES if one.recognised == failure.recognised] == [failure]
+
+
+FITTING = {
+    Acts.AUTHOR: r"next version|[Cc]ommit|[Pp]ush|[Ss]et version|the tag stable|branch stable|version package",
+    Acts.ADMINISTRATOR: (
+        r"jobs\.yaml|the job|[Cc]redentials|variable|folder|prowjobs generate|option|[Ii]nstall|rule|workspace|role"
+        r"|second job|JOB_SPEC|REPO_OWNER|clone_depth|Docker config|runner image"
+    ),
+    Acts.NOBODY: r"[Rr]erun|[Nn]othing to repair|in some minutes",
+}
+FOREIGN = {
+    Acts.AUTHOR: r"jobs\.yaml|prow\.|Docker config|clone_depth",
+    Acts.ADMINISTRATOR: r"next version|tag that commit|[Rr]epair the source",
+    Acts.NOBODY: r"next version|jobs\.yaml|commit|[Cc]orrect",
+}
+
+
+@each_failure
+def test_a_remedy_fits_who_acts(failure: type[ReleaseError]) -> None:
+    """A remedy asks for what the one who acts can do, and for nothing that only another can."""
+    assert re.search(FITTING[failure.acts], failure.remedy), failure.remedy
+    assert not re.search(FOREIGN[failure.acts], failure.remedy), failure.remedy
+
+
+@each_failure
+def test_an_exit_code_fits_who_acts(failure: type[ReleaseError]) -> None:
+    """A wrong job or wrong credentials are never the author's; what only needs a rerun never asks for a new version."""
+    by_code = {
+        ExitCode.USAGE: {Acts.ADMINISTRATOR},
+        ExitCode.CREDENTIALS: {Acts.ADMINISTRATOR},
+        ExitCode.REGISTRY_FAILED: {Acts.NOBODY},
+        ExitCode.ENDED: {Acts.NOBODY},
+    }
+    assert failure.acts in by_code.get(failure.exit_code, set(Acts))
 
 
 @each_failure

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 WIDTH = 120
@@ -145,11 +145,31 @@ class Container(KubernetesModel):
     volume_mounts: tuple[VolumeMount, ...]
 
 
+class Toleration(KubernetesModel):
+    """A taint of nodes that a pod may run on nevertheless."""
+
+    key: str | None
+    operator: Literal["Equal", "Exists"]
+    value: str | None
+    effect: str | None
+    toleration_seconds: int | None
+
+
+class LocalObjectReference(KubernetesModel):
+    """An object of the pod's namespace."""
+
+    name: str
+
+
 class PodSpec(KubernetesModel):
     """A pod, as far as the job decides it."""
 
     service_account_name: str | None
     automount_service_account_token: bool
+    image_pull_secrets: tuple[LocalObjectReference, ...] | None
+    node_selector: dict[str, str] | None
+    tolerations: tuple[Toleration, ...] | None
+    priority_class_name: str | None
     security_context: PodSecurityContext
     containers: tuple[Container, ...]
     volumes: tuple[Volume, ...]
@@ -158,13 +178,74 @@ class PodSpec(KubernetesModel):
 # --- Prow's job configuration ----------------------------------------------------------------------------------------
 
 
+class GcsConfiguration(ProwModel):
+    """Where logs and artifacts go: a bucket of Google's, or one of S3."""
+
+    bucket: str | None
+    path_prefix: str | None
+    path_strategy: str | None
+    default_org: str | None
+    default_repo: str | None
+    media_types: dict[str, str] | None = Field(serialization_alias="mediaTypes")
+    job_url_prefix: str | None
+    compress_file_types: tuple[str, ...] | None
+
+
+class UtilityImages(ProwModel):
+    """The images of Prow's own programs."""
+
+    clonerefs: str | None
+    initupload: str | None
+    entrypoint: str | None
+    sidecar: str | None
+
+
+class UtilityResources(ProwModel):
+    """What Prow's own containers ask for and may have at most."""
+
+    clonerefs: ResourceRequirements | None
+    initupload: ResourceRequirements | None
+    place_entrypoint: ResourceRequirements | None
+    sidecar: ResourceRequirements | None
+
+
+class CensoringOptions(ProwModel):
+    """How secrets are censored in logs and artifacts."""
+
+    censoring_concurrency: int | None
+    censoring_buffer_size: int | None
+    include_directories: tuple[str, ...] | None
+    exclude_directories: tuple[str, ...] | None
+
+
+class SecretKey(ProwModel):
+    """One key of a Secret."""
+
+    name: str
+    key: str
+
+
 class DecorationConfig(ProwModel):
-    """How Prow's own containers wrap the job's; all else is the installation's default."""
+    """How Prow's own containers wrap the job's; what is left out is the installation's default."""
 
     timeout: str
     grace_period: str
     censor_secrets: bool
     upload_ignores_interrupts: bool
+    gcs_configuration: GcsConfiguration | None = None
+    gcs_credentials_secret: str | None = None
+    s3_credentials_secret: str | None = None
+    utility_images: UtilityImages | None = None
+    resources: UtilityResources | None = None
+    pod_pending_timeout: str | None = None
+    pod_running_timeout: str | None = None
+    pod_unscheduled_timeout: str | None = None
+    censoring_options: CensoringOptions | None = None
+    oauth_token_secret: SecretKey | None = None
+    cookiefile_secret: str | None = None
+    github_api_endpoints: tuple[str, ...] | None = None
+    github_app_id: str | None = None
+    github_app_private_key_secret: SecretKey | None = None
 
 
 class TeamSlug(ProwModel):

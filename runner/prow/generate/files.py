@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from runner.config.prow import PLACEHOLDER_IMAGE, merged
 from runner.prow.generate.document import to_yaml
 from runner.prow.generate.folder import MARK
 from runner.prow.generate.jobs import job_config
@@ -53,6 +54,19 @@ def prow_files(config: Config, folder: Path) -> dict[str, str]:
             for repository, document in jobs.items()
         },
     }
+
+
+def placeholder_note(config: Config) -> str | None:
+    """Say that jobs would run an image that nobody has published, if they would."""
+    if config.prow is None:
+        return None
+    images = {merged(config.prow, service.prow).image for service in config.services.values()} or {config.prow.image}
+    if PLACEHOLDER_IMAGE not in images:
+        return None
+    return (
+        f"prow.image is still {PLACEHOLDER_IMAGE}, a placeholder that nobody has published: build and push an image"
+        " (docs/image.md), and name it"
+    )
 
 
 def _file(origin: str, *documents: BaseModel, about: tuple[str, ...]) -> str:

@@ -11,7 +11,8 @@ import re
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-from runner.config.prow import RerunSection, check_job, merged, release_job
+from runner.config.kubernetes import filled
+from runner.config.prow import RerunSection, check_decoration, check_job, merged, release_job
 from runner.errors import ConfigurationInvalid
 from runner.prow.generate.document import (
     Capabilities,
@@ -23,6 +24,7 @@ from runner.prow.generate.document import (
     HostPathVolume,
     JobConfig,
     KeyToPath,
+    LocalObjectReference,
     PodSecurityContext,
     PodSpec,
     Postsubmit,
@@ -35,6 +37,8 @@ from runner.prow.generate.document import (
     SecurityContext,
     SlackReporterConfig,
     TeamSlug,
+    Toleration,
+    UtilityResources,
     Volume,
     VolumeMount,
 )
@@ -44,8 +48,10 @@ from runner.versions import RELEASE_TAGS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from runner.config.decoration import DecorationSection
+    from runner.config.kubernetes import ResourcesSection, TolerationSection
     from runner.config.load import Config, Service
-    from runner.config.prow import ProwSection, ResourcesSection
+    from runner.config.prow import CheckSection, JobSection, ProwSection
 
 RELEASED_REFS: Final = (RELEASE_TAGS, f"^{STABLE}$")
 """What a push must be to; Prow searches these in the ref's short name, a tag's like a branch's."""
@@ -99,15 +105,15 @@ def _release(name: str, services: tuple[Service, ...], *, alone: bool, job: Prow
         # A commit status cannot be set on an annotated tag, whose object the push event names; Prow would try.
         skip_report=True,
         decorate=True,
-        decoration_config=_decoration(job.timeout, job.grace_period),
-        labels=dict(job.labels) or None,
-        annotations=dict(job.annotations) or None,
+        decoration_config=_decoration(job, job.decoration),
+        labels=filled(job.labels, name) or None,
+        annotations=filled(job.annotations, name) or None,
         rerun_auth_config=_rerun(job),
         reporter_config=_reporter(job),
         spec=_pod(
             job,
             args=("run", *_only(services, alone=alone)),
-            resources=job.resources,
+            own=job,
             service_account=job.service_account,
             volumes=volumes,
         ),
@@ -122,25 +128,50 @@ def _check(name: str, services: tuple[Service, ...], *, alone: bool, job: ProwSe
         run_if_changed=release_files(services),
         optional=check.optional or None,
         decorate=True,
-        decoration_config=_decoration(check.timeout, check.grace_period),
-        labels=dict(check.labels) or None,
-        annotations=dict(check.annotations) or None,
+        decoration_config=_decoration(check, check_decoration(job)),
+        labels=filled(check.labels, name) or None,
+        annotations=filled(check.annotations, name) or None,
         rerun_auth_config=_rerun(job),
-        # A pull request is anybody's: neither credentials nor a service account nor a volume that releases use.
+        # A pull request is anybody's: neither credentials nor a service account nor a volume that releases use, nor
+        # their nodes, which may have a role. Pull secrets are read by the kubelet alone, before anything runs.
         spec=_pod(
             job,
             args=("plan", "--as-tag", "from-chart", *_only(services, alone=alone)),
-            resources=check.resources,
+            own=check,
         ),
     )
 
 
-def _decoration(timeout: str, grace_period: str) -> DecorationConfig:
+def _decoration(job: JobSection | CheckSection, own: DecorationSection | None) -> DecorationConfig:
+    given = own.model_dump(exclude={"resources"}) if own is not None else {}
     # Without this, an abort makes sidecar censor a log that is still being written, by replacing it with a copy: what
     # the job logs after that, including why it ended, would be lost (pkg/sidecar/run.go, handleFile in censor.go).
     return DecorationConfig(
-        timeout=timeout, grace_period=grace_period, censor_secrets=True, upload_ignores_interrupts=True
+        timeout=job.timeout,
+        grace_period=job.grace_period,
+        censor_secrets=True,
+        upload_ignores_interrupts=True,
+        resources=_utility_resources(own),
+        **given,
     )
+
+
+def _utility_resources(own: DecorationSection | None) -> UtilityResources | None:
+    if own is None or own.resources is None:
+        return None
+    wanted = {name: getattr(own.resources, name) for name in type(own.resources).model_fields}
+    return UtilityResources(**{name: one and _requirements(one) for name, one in wanted.items()})
+
+
+def _requirements(resources: ResourcesSection) -> ResourceRequirements:
+    return ResourceRequirements(
+        requests=resources.requests.given() if resources.requests else None,
+        limits=resources.limits.given() if resources.limits else None,
+    )
+
+
+def _tolerations(tolerations: Iterable[TolerationSection]) -> tuple[Toleration, ...]:
+    return tuple(Toleration(**toleration.model_dump()) for toleration in tolerations)
 
 
 def _only(services: Iterable[Service], *, alone: bool) -> Iterator[str]:
@@ -223,7 +254,7 @@ def _pod(
     job: ProwSection,
     *,
     args: tuple[str, ...],
-    resources: ResourcesSection,
+    own: JobSection | CheckSection,
     service_account: str | None = None,
     volumes: tuple[_Mounted, ...] = (),
 ) -> PodSpec:
@@ -234,6 +265,10 @@ def _pod(
     return PodSpec(
         service_account_name=service_account,
         automount_service_account_token=False,
+        image_pull_secrets=tuple(LocalObjectReference(name=name) for name in job.image_pull_secrets or ()) or None,
+        node_selector=dict(own.node_selector) or None,
+        tolerations=_tolerations(own.tolerations) or None,
+        priority_class_name=own.priority_class,
         security_context=PodSecurityContext(
             run_as_non_root=True,
             run_as_user=job.user,
@@ -248,10 +283,7 @@ def _pod(
                 command=("ack-release",),
                 args=args,
                 env=env or None,
-                resources=ResourceRequirements(
-                    requests=resources.requests.given() if resources.requests else None,
-                    limits=resources.limits.given() if resources.limits else None,
-                ),
+                resources=_requirements(own.resources),
                 security_context=SecurityContext(
                     allow_privilege_escalation=False,
                     capabilities=Capabilities(drop=("ALL",)),

@@ -39,7 +39,7 @@ def project(tmp_path: Path) -> Path:
     """A copy of the scripts and of what they read, with nothing set up."""
     folder = tmp_path / "project"
     (folder / "hack" / "tools").mkdir(parents=True)
-    for name in ("setup", "pinned-uv", "build-tool", "build-environment", "build-deck-pages"):
+    for name in ("setup", "require", "pinned-uv", "build-tool", "build-environment", "build-deck-pages"):
         shutil.copy(ROOT / "hack" / name, folder / "hack" / name)
     for name in ("uv.lock", "pyproject.toml"):
         shutil.copy(ROOT / name, folder / name)
@@ -81,6 +81,71 @@ def test_a_missing_go_is_named(project: Path, programs: Path) -> None:
     finished = call(project, programs, "hack/setup")
     assert finished.returncode == 2
     assert "Go 1.26 or newer is needed; there is no go on PATH. Install it from https://go.dev/dl." in finished.stderr
+
+
+def test_all_that_is_missing_is_named(project: Path, programs: Path) -> None:
+    """Set-up names every program that it needs and does not find, in one message, with what installs it."""
+    (programs / "git").unlink()
+    finished = call(project, programs, "hack/setup")
+    assert finished.returncode == 2
+    assert finished.stderr.splitlines() == [
+        "This machine lacks:",
+        "  git is needed; there is none on PATH.",
+        "  Go 1.26 or newer is needed; there is no go on PATH. Install it from https://go.dev/dl.",
+        "  Python 3.11 or newer is needed; found: no python3. Install one and put it on PATH.",
+        "On Debian, as root: apt-get install git",
+    ]
+
+
+def test_a_python_without_environments(project: Path, programs: Path) -> None:
+    """Debian's Python without its package for virtual environments is told with that package."""
+    add(programs, "go", ANY_GO.format(version="go1.26.8"))
+    add(programs, "python3", 'case "$2" in "import ensurepip"*) exit 1;; esac')
+    finished = call(project, programs, "hack/setup")
+    assert finished.returncode == 2
+    assert "python3 cannot make virtual environments." in finished.stderr
+    assert finished.stderr.endswith("apt-get install python3-venv\n")
+
+
+@pytest.mark.parametrize(
+    ("there", "packages"),
+    [((), " nodejs npm"), (("node",), " npm"), (("node", "npm"), "")],
+    ids=["nothing", "node alone", "both, as of nodesource.com"],
+)
+def test_npm_is_asked_for_where_it_is_missing(
+    project: Path, programs: Path, there: tuple[str, ...], packages: str
+) -> None:
+    """A nodejs that brings npm needs nothing else; only what is missing is named, in one line for apt-get."""
+    for name in there:
+        add(programs, name, "")
+    finished = call(project, programs, "hack/require", "no-such-program", "npm")
+    assert finished.returncode == 2
+    assert f"apt-get install no-such-program{packages}\n" in finished.stderr
+    assert ("nodesource.com" in finished.stderr) == (there == ())
+
+
+@pytest.mark.parametrize(
+    ("target", "needed"),
+    [
+        ("prow", ("dockerd", "etcd", "debootstrap", "npm")),
+        ("pages", ("chromium", "chromedriver", "docker-registry")),
+        ("deck-pictures", ("chromium", "chromedriver", "npm")),
+        ("image", ("docker",)),
+        ("image-figures", ("dockerd", "debootstrap")),
+    ],
+)
+def test_what_a_command_needs_is_asked_for_first(target: str, needed: tuple[str, ...]) -> None:
+    """A command of the Makefile that needs more than git, Go and Python asks for all of it before it does anything."""
+    planned = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    asked = planned.stdout.splitlines()[0].split()
+    assert asked[0] == "hack/require"
+    assert {"git", "go", "python", *needed} <= set(asked[1:])
+
+
+def test_nothing_is_said_where_nothing_is_missing(project: Path, programs: Path) -> None:
+    """Where everything is there, nothing is printed."""
+    finished = call(project, programs, "hack/require", "git", "sh")
+    assert (finished.returncode, finished.stdout, finished.stderr) == (0, "", "")
 
 
 @pytest.mark.parametrize("version", ["go1.25.9", "go1.4", "devel", "go1.9rc1"])
@@ -230,7 +295,7 @@ def test_without_npm_decks_pages_are_left_out(project: Path, programs: Path) -> 
     finished = call(project, programs, "hack/build-deck-pages")
     assert finished.returncode == 0
     assert finished.stderr == (
-        "build-deck-pages: left out: there is no npm on PATH. On Debian: apt-get install nodejs npm.\n"
+        "build-deck-pages: left out: there is no npm on PATH; hack/require npm says how to install it.\n"
     )
     assert not (project / ".tools").exists()
 

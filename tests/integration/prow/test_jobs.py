@@ -19,8 +19,25 @@ timeout: 1h30m, grace_period: 2m, service_account: ack-release, user: 1000, grou
 resources: {requests: {cpu: 500m, memory: 1Gi, ephemeral_storage: 2Gi}, limits: {memory: 2Gi}},
 rerun: {users: [octocat], teams: [ack/managers], orgs: [ack]}, slack: {channel: '#releases', states: [failure, error]},
 build_cache: {claim: cache}, credentials: {secret: registry, key: config.json}, docker_socket: {group: 998},
-labels: {preset-proxy: "true"}, annotations: {description: releases}, org: ack, prowjob_namespace: prow,
-check: {optional: true, timeout: 5m, grace_period: 20s}, operators: {users: [alice], groups: [managers]}
+labels: {preset-proxy: "true", team: "ack-{service}"}, org: ack, prowjob_namespace: prow,
+annotations: {description: releases, testgrid-dashboards: releases, testgrid-tab-name: "{service}-release"},
+check: {optional: true, timeout: 5m, grace_period: 20s, labels: {team: "{service}"}, priority_class: low,
+  node_selector: {pool: checks}, tolerations: [{key: checks, operator: Exists}]},
+operators: {users: [alice], groups: [managers]}, node_selector: {example.com/pool: releases}, priority_class: high,
+tolerations: [{operator: Exists}, {key: a.b/c, value: d, effect: NoExecute, toleration_seconds: 60}],
+image_pull_secrets: [pull, mirror.example], decoration: {
+  gcs_configuration: {bucket: "gs://logs", path_prefix: releases, path_strategy: legacy, default_org: o,
+    default_repo: r, media_types: {log: text/plain}, job_url_prefix: "https://prow.example/view/",
+    compress_file_types: [txt]},
+  gcs_credentials_secret: writer, s3_credentials_secret: writer.s3,
+  utility_images: {clonerefs: "a.b/c:1", initupload: "a.b/i:1", entrypoint: "a.b/e:1", sidecar: "a.b/s:1"},
+  resources: {clonerefs: {requests: {cpu: 100m}}, initupload: {limits: {memory: 1Gi}},
+    place_entrypoint: {requests: {cpu: 1}}, sidecar: {requests: {ephemeral_storage: 1Gi}}},
+  pod_pending_timeout: 10m, pod_running_timeout: 2h, pod_unscheduled_timeout: 5m,
+  censoring_options: {censoring_concurrency: 5, censoring_buffer_size: 20000, include_directories: [a],
+    exclude_directories: [b]},
+  cookiefile_secret: cookies/key, github_api_endpoints: ["https://github.example/api/v3"], github_app_id: "1",
+  github_app_private_key_secret: {name: app, key: key}}
 """
 
 MONOREPO = 'anvil: {repo: tools, path: "services/{service}"}, bellows: {repo: tools, path: "services/{service}"}'
@@ -55,6 +72,8 @@ def test_prow_takes_whatever_can_be_configured(tmp_path: Path, checkconfig: Path
         pytest.param("max_concurrency:", "max_concurency:", "there were warnings", id="unknown field of a job"),
         pytest.param("runAsUser:", "runAsUsr:", "there were warnings", id="unknown field of a pod"),
         pytest.param("- ^stable$", "- ^stable($", "missing closing", id="no regular expression"),
+        pytest.param("runAsNonRoot:", "tolerationz:", "there were warnings", id="unknown field of a pod's nodes"),
+        pytest.param("censor_secrets:", "pod_pending_time:", "there were warnings", id="unknown field of decoration"),
         pytest.param("command:", "comand:", "there were warnings", id="no command"),
         pytest.param("mountPath: /tmp", "mountPath: /logs", "/logs", id="a path of Prow's own"),
     ],

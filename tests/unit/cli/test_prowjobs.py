@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
 
 from runner.cli.prowjobs import prowjobs
+from runner.config.load import load_config
+from runner.config.prow import PLACEHOLDER_IMAGE
 from testbed.prow.job_configs import IMAGE
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from click.testing import Result
+
+
+CHECKED_IN = Path(__file__).resolve().parents[3] / "config" / "jobs.yaml"
 
 
 def jobs_file(folder: Path, text: str = "services: {s3: }\n") -> Path:
@@ -45,6 +49,52 @@ def test_what_was_done_is_told(tmp_path: Path) -> None:
         f"note: {folder}/own.txt was not generated; it is left alone",
         f"{folder}: 3 files, all as generated",
     ]
+
+
+def test_foreign_files_where_the_check_fails(tmp_path: Path) -> None:
+    """Files that were not generated are named whether the folder is up to date or not."""
+    config, folder = jobs_file(tmp_path), tmp_path / "prowjobs"
+    called("generate", config, folder)
+    (folder / "own.txt").write_text("", encoding="utf-8")
+    (folder / "deck.yaml").unlink()
+    result = called("check", config, folder)
+    assert result.return_value == 2
+    assert result.stdout == f"note: {folder}/own.txt was not generated; it is left alone\n"
+    assert f"ERROR: {folder}/deck.yaml is missing. Run" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("prow", "services", "noted"),
+    [
+        (PLACEHOLDER_IMAGE, "s3: ", True),
+        (PLACEHOLDER_IMAGE, "", True),
+        (IMAGE, "s3: ", False),
+        (IMAGE, f"s3: {{prow: {{image: '{PLACEHOLDER_IMAGE}'}}}}", True),
+        (PLACEHOLDER_IMAGE, f"s3: {{prow: {{image: '{IMAGE}'}}}}", False),
+    ],
+)
+def test_an_image_that_nobody_has_published(tmp_path: Path, prow: str, services: str, *, noted: bool) -> None:
+    """The check says in one line that jobs would run the placeholder, whether the folder is up to date or not."""
+    config, folder = tmp_path / "jobs.yaml", tmp_path / "prowjobs"
+    config.write_text(
+        f"registry: registry.example/ack\nprow: {{image: '{prow}'}}\nservices: {{{services}}}\n", encoding="utf-8"
+    )
+    before = called("check", config, folder)
+    called("generate", config, folder)
+    after = called("check", config, folder)
+    assert (before.return_value, after.return_value) == (2, 0)
+    for result in (before, after):
+        notes = [line for line in result.stdout.splitlines() if line.startswith("note: ")]
+        assert [f"still {PLACEHOLDER_IMAGE}, a placeholder that nobody has published" in note for note in notes] == (
+            [True] if noted else []
+        )
+
+
+def test_the_checked_in_image() -> None:
+    """The checked-in jobs.yaml names the placeholder, so that who takes it over is told."""
+    prow = load_config(CHECKED_IN).prow
+    assert prow is not None
+    assert prow.image == PLACEHOLDER_IMAGE
 
 
 @pytest.mark.parametrize("command", ["generate", "check"])

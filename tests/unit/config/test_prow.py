@@ -1,22 +1,10 @@
 from __future__ import annotations
 
-from decimal import Decimal
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+from runner.config.kubernetes import ANNOTATIONS_LENGTH, AmountsSection, ResourcesSection
 from runner.config.load import json_schema
-from runner.config.prow import (
-    AmountsSection,
-    CredentialsSection,
-    ProwSection,
-    ResourcesSection,
-    SlackSection,
-    amount,
-    merged,
-    seconds,
-)
+from runner.config.prow import CredentialsSection, ProwSection, SlackSection, filled_problems, merged
 from runner.errors import ConfigurationInvalid
 from testbed.prow.job_configs import IMAGE, jobs_of, with_prow
 
@@ -148,6 +136,57 @@ MISTAKES_IN_KEYS = {
         "4: prow.labels: the label 'created-by-prow' is set by Prow itself",
     ),
     "label": ("labels: {a: 'b c'}", "4: prow.labels: 'a': 'b c' is not a label"),
+    "label of another field": (
+        "labels: {a: '{version}'}",
+        "4: prow.labels: 'a': {version} stands for nothing; only {service} can be used",
+    ),
+    "annotation of another field": (
+        "annotations: {a: 'x {servce} y'}",
+        "4: prow.annotations: 'a': {servce} stands for nothing; only {service} can be used",
+    ),
+    "field without quotes": ("annotations: {a: {service}}", "4: prow.annotations.a must be text, not a mapping"),
+    "label with a space beside the service": (
+        "labels: {a: '{service} x'}",
+        "4: prow.labels: 'a': '{service} x' is not",
+    ),
+    "node selector": ("node_selector: {pool: 'a b'}", "4: prow.node_selector: 'pool': 'a b' is not a label"),
+    "node selector's key": ("node_selector: {'a..b/c': d}", "4: prow.node_selector: 'a..b/c': 'd' is not a label"),
+    "operator": (
+        "tolerations: [{key: a, operator: In}]",
+        "4: prow.tolerations[0].operator: 'In' is not supported; supported: 'Equal' or 'Exists'",
+    ),
+    "effect": ("tolerations: [{key: a, effect: NoRun}]", "4: prow.tolerations[0].effect: 'NoRun' is not supported"),
+    "toleration of nothing": ("tolerations: [{value: a}]", "4: prow.tolerations[0]: without a key, operator must be"),
+    "value that exists": (
+        "tolerations: [{key: a, operator: Exists, value: b}]",
+        "4: prow.tolerations[0]: with operator Exists there is no value",
+    ),
+    "seconds without effect": (
+        "tolerations: [{key: a, value: b, toleration_seconds: 1}]",
+        "4: prow.tolerations[0]: toleration_seconds needs effect: NoExecute",
+    ),
+    "taint's key": ("tolerations: [{key: 'a b'}]", "4: prow.tolerations[0].key: 'a b' is not a taint's key"),
+    "taint's value": ("tolerations: [{key: a, value: 'b c'}]", "4: prow.tolerations[0].value: 'b c' is not a taint's"),
+    "Kubernetes' own spelling": (
+        "tolerations: [{key: a, tolerationSeconds: 1}]",
+        "4: unknown key 'tolerationSeconds' in prow.tolerations[0]; did you mean 'toleration_seconds'?",
+    ),
+    "priority class": ("priority_class: High", "4: prow.priority_class: 'High' is not a Kubernetes object's name"),
+    "pull secret": ("image_pull_secrets: [a_b]", "4: prow.image_pull_secrets[0]: 'a_b' is not a Kubernetes"),
+    "no pull secret": ("image_pull_secrets: []", "4: prow.image_pull_secrets: at least one entry is needed"),
+    "pull secret twice": ("image_pull_secrets: [a, a]", "4: prow.image_pull_secrets: 'a' is in this list twice"),
+    "the check's nodes": (
+        "check: {node_selector: {a: b}, tolerations: [{}]}",
+        "4: prow.check.tolerations[0]: without a key",
+    ),
+    "the run's time": (
+        "decoration: {pod_running_timeout: 1h}",
+        "2: prow: decoration.pod_running_timeout 1h is not longer than timeout 1h and grace_period 90s together",
+    ),
+    "the check's run's time": (
+        "check: {decoration: {pod_running_timeout: 15m}}",
+        "2: prow: check.decoration.pod_running_timeout 15m is not longer than timeout 15m and grace_period 30s",
+    ),
     "label's type": ("labels: {a: yes}", "4: prow.labels.a must be text, not true"),
     "annotation": ("annotations: {'a b': c}", "4: prow.annotations: 'a b' is not an annotation's key"),
     "no operators": ("operators: {}", "4: prow.operators: nobody is named"),
@@ -197,6 +236,28 @@ MISTAKES_IN_FILES = {
         ),
         "6: the repositories tools and tools-controller would each have a job tools-release",
     ),
+    "label that is too long for one service": (
+        (
+            f"prow: {{image: '{IMAGE}', labels: {{team: '{'x' * 60}-{{service}}'}}}}\nservices:\n  s3:\n  rds: "
+            "{repo: r}\n"
+        ),
+        f"5: the jobs of rds: labels: 'team': '{'x' * 60}-rds' is not a label: longer than 63 characters",
+    ),
+    "the check's label that is too long": (
+        f"prow: {{image: '{IMAGE}', check: {{labels: {{team: '{'x' * 61}-{{service}}'}}}}}}\nservices:\n  s3:\n",
+        f"4: the jobs of s3: check.labels: 'team': '{'x' * 61}-s3' is not a label",
+    ),
+    "label of a service's own": (
+        f"prow: {{image: '{IMAGE}'}}\nservices:\n  s3: {{prow: {{labels: {{team: '{'x' * 61}-{{service}}'}}}}}}\n",
+        f"4: the jobs of s3: labels: 'team': '{'x' * 61}-s3' is not a label",
+    ),
+    "label of a repository": (
+        (
+            f"prow: {{image: '{IMAGE}', monorepo: one-job, labels: {{team: '{'x' * 58}-{{service}}'}}}}\nservices:\n"
+            "  a: {repo: tools, path: a}\n  b: {repo: tools, path: b}\n"
+        ),
+        f"4: the jobs of tools: labels: 'team': '{'x' * 58}-tools' is not a label",
+    ),
     "long name": (
         f"prow: {{image: '{IMAGE}'}}\nservices:\n  {'a' * 50}:",
         f"4: the job name {'a' * 50}-release-check would be longer than 63 characters",
@@ -236,30 +297,11 @@ def test_an_editor_shows_no_default_for_a_service() -> None:
     assert set(all_services) - set(own) == {"org", "monorepo", "prowjob_namespace", "pod_namespace", "operators"}
 
 
-@given(st.integers(0, 9999), st.integers(0, 9999), st.integers(0, 9999))
-def test_a_duration_is_the_sum_of_its_parts(hours: int, minutes: int, rest: int) -> None:
-    """Hours, minutes and seconds add up, and parts may be left out, but not all."""
-    parts = [(hours, "h", 3600), (minutes, "m", 60), (rest, "s", 1)]
-    text = "".join(f"{number}{unit}" for number, unit, _ in parts if number)
-    if text:
-        assert seconds(text) == sum(number * factor for number, _, factor in parts)
-    else:
-        with pytest.raises(ValueError, match="is not a duration"):
-            seconds(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("500m", "0.5"),
-        ("2", "2"),
-        ("1.5", "1.5"),
-        ("1k", "1000"),
-        ("1Ki", "1024"),
-        ("2Gi", "2147483648"),
-        ("1T", "1e12"),
-    ],
-)
-def test_a_quantity_is_a_number(text: str, expected: str) -> None:
-    """Quantities mean what they mean to Kubernetes."""
-    assert amount(text) == Decimal(expected)
+def test_annotations_that_are_too_large() -> None:
+    """What all services share may be too large once a name stands in it: that is told for the service."""
+    prow = with_prow(f"annotations: {{a: '{'{service}' * 10000}'}}").prow
+    assert prow is not None
+    assert list(filled_problems(prow, "short")) == []
+    assert list(filled_problems(prow, "s" * 27)) == [
+        f"annotations: larger than {ANNOTATIONS_LENGTH} bytes, keys and values together"
+    ]

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from hack.generate import ROOT, drifted, errors_page, generated, main
 from runner import errors
+from runner.report.record import BUG_REMEDY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,3 +48,13 @@ def test_every_error_stands_on_the_page_with_its_remedy() -> None:
             section = page.split(f"## Exit {value.exit_code.value}:")[1].split("## Exit")[0]
             assert f"| `{value('').code}` |" in section
             assert value.remedy.replace("|", "\\|") in section
+            (row,) = (line for line in section.splitlines() if line.startswith(f"| `{value('').code}` |"))
+            assert f"| {value.recognised} | {value.acts.name.lower()} |" in row
+
+
+def test_who_acts_is_explained() -> None:
+    """Whoever can act stands above the tables, with what that means."""
+    beginning = errors_page().split("## Exit")[0]
+    for who in errors.Acts:
+        assert f"- **{who.name.lower()}** {who.value}." in beginning
+    assert BUG_REMEDY in beginning

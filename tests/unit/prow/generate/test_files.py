@@ -10,7 +10,7 @@ from runner.config.load import load_config, parse_config
 from runner.errors import ConfigurationInvalid
 from runner.prow.generate.document import to_yaml
 from runner.prow.generate.files import prow_files
-from runner.prow.generate.folder import MARK, check_folder
+from runner.prow.generate.folder import MARK, Compared, check_folder
 from runner.prow.generate.jobs import job_config
 from runner.prow.generate.lenses import deck_config
 from testbed.paths import ROOT
@@ -51,7 +51,8 @@ def test_a_configuration_from_elsewhere_is_called_by_its_name(tmp_path: Path) ->
 
 def test_the_checked_in_folder_is_up_to_date() -> None:
     """prowjobs/ is what config/jobs.yaml gives, and holds nothing else."""
-    assert check_folder(ROOT / "prowjobs", prow_files(load_config(ROOT / "config/jobs.yaml"), ROOT / "prowjobs")) == ()
+    files = prow_files(load_config(ROOT / "config/jobs.yaml"), ROOT / "prowjobs")
+    assert check_folder(ROOT / "prowjobs", files) == Compared(None, ())
 
 
 @pytest.mark.exclusive

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.cli.main import load
+from runner.config.decoration import VOLUMES
 from runner.config.load import Service
 from runner.errors import ConfigurationInvalid
 from runner.prow.generate.document import to_yaml
@@ -130,6 +131,97 @@ def test_the_configured_pod() -> None:
     assert (job["decoration_config"]["timeout"], job["decoration_config"]["grace_period"]) == ("2h", "3m")
 
 
+def test_where_the_pod_runs() -> None:
+    """Node selector, tolerations, priority class and pull secrets are the pod's, as Kubernetes spells them."""
+    spec = release_of(
+        "node_selector: {pool: releases}, priority_class: high, image_pull_secrets: [pull, mirror],"
+        " tolerations: [{key: dedicated, value: releases, effect: NoSchedule}, {operator: Exists, effect: NoExecute,"
+        " toleration_seconds: 60}]"
+    )["spec"]
+    assert spec["nodeSelector"] == {"pool": "releases"}
+    assert spec["priorityClassName"] == "high"
+    assert spec["imagePullSecrets"] == [{"name": "pull"}, {"name": "mirror"}]
+    assert spec["tolerations"] == [
+        {"key": "dedicated", "operator": "Equal", "value": "releases", "effect": "NoSchedule"},
+        {"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 60},
+    ]
+
+
+def test_where_the_checks_pod_runs() -> None:
+    """The presubmit has nodes, taints and a class of its own; only the pull secrets are common, as the image is."""
+    spec = check_of(
+        "node_selector: {pool: releases}, priority_class: high, tolerations: [{key: a}], image_pull_secrets: [pull],"
+        " check: {node_selector: {pool: checks}, priority_class: low, tolerations: [{key: b, operator: Exists}]}"
+    )["spec"]
+    assert (spec["nodeSelector"], spec["priorityClassName"]) == ({"pool": "checks"}, "low")
+    assert spec["tolerations"] == [{"key": "b", "operator": "Exists"}]
+    assert spec["imagePullSecrets"] == [{"name": "pull"}]
+    assert not [volume for volume in spec["volumes"] if "secret" in volume]
+
+
+@pytest.mark.parametrize(("monorepo", "expected"), [("one-job-per-service", "anvil"), ("one-job", "tools")])
+def test_the_service_in_labels_and_annotations(monorepo: str, expected: str) -> None:
+    """{service} is the service, in a repository's one job the repository; other braces are left alone."""
+    values = "labels: {team: 'ack-{service}'}, annotations: {testgrid-tab-name: '{service}-x', json: '{}', n: '${a}'}"
+    loaded = written(f"monorepo: {monorepo}, {values}, check: {{{values}}}", MONOREPO, "tools")
+    for kind in ("presubmits", "postsubmits"):
+        job = loaded[kind]["aws-controllers-k8s/tools"][0]
+        assert job["labels"] == {"team": f"ack-{expected}"}
+        assert job["annotations"] == {"testgrid-tab-name": f"{expected}-x", "json": "{}", "n": "${a}"}
+
+
+def test_a_services_own_labels() -> None:
+    """What a service sets replaces the common key, and {service} is that service."""
+    config = with_prow("labels: {a: '{service}'}", "s3: {prow: {labels: {b: '{service}'}}}, sns: {}")
+    labels = {
+        repo: job.labels for repo, document in job_config(config).items() for (job,) in document.postsubmits.values()
+    }
+    assert labels == {"s3-controller": {"b": "s3"}, "sns-controller": {"a": "sns"}}
+
+
+DECORATION = (
+    "decoration: {gcs_configuration: {bucket: 's3://logs', media_types: {log: text/plain}, compress_file_types: ['*']},"
+    " s3_credentials_secret: writer, utility_images: {sidecar: 'a.b/sidecar:1'}, pod_pending_timeout: 5m,"
+    " resources: {sidecar: {requests: {cpu: 1, ephemeral_storage: 1Gi}}},"
+    " oauth_token_secret: {name: token, key: token}}"
+)
+
+
+def test_the_decoration_of_a_release() -> None:
+    """What is given stands in Prow's own words beside what every job has; what is not given is left to Prow."""
+    assert release_of(DECORATION)["decoration_config"] == {
+        "timeout": "1h",
+        "grace_period": "90s",
+        "censor_secrets": True,
+        "upload_ignores_interrupts": True,
+        "gcs_configuration": {
+            "bucket": "s3://logs",
+            "mediaTypes": {"log": "text/plain"},
+            "compress_file_types": ["*"],
+        },
+        "s3_credentials_secret": "writer",
+        "utility_images": {"sidecar": "a.b/sidecar:1"},
+        "resources": {"sidecar": {"requests": {"cpu": "1", "ephemeral-storage": "1Gi"}}},
+        "pod_pending_timeout": "5m",
+        "oauth_token_secret": {"name": "token", "key": "token"},
+    }
+
+
+def test_names_of_volumes() -> None:
+    """Every volume that a job can have is one whose name a Secret of the decoration cannot have."""
+    job = release_of("credentials: {secret: a}, build_cache: {claim: b}, docker_socket: {}")
+    assert volumes_of(job).keys() <= set(VOLUMES)
+    assert len(volumes_of(job)) == 4
+
+
+def test_the_decoration_of_a_check() -> None:
+    """The presubmit's logs go where the releases' go, with its own limits and without the releases' Secrets."""
+    release, check = (job["decoration_config"] for job in (release_of(DECORATION), check_of(DECORATION)))
+    assert check["timeout"] == "15m"
+    assert {key for key in release if key not in check} == {"s3_credentials_secret", "oauth_token_secret"}
+    assert check["gcs_configuration"] == release["gcs_configuration"]
+
+
 def test_credentials_are_files_that_nobody_else_can_read() -> None:
     """The Secret becomes Docker's config file, read-only, and by the name whose fields Prow censors."""
     job = release_of("credentials: {secret: registry}")
@@ -198,7 +290,8 @@ def test_the_check_plans_and_gets_nothing_that_a_release_has() -> None:
     everything = (
         "credentials: {secret: registry}, service_account: releaser, build_cache: {claim: go},"
         " docker_socket: {group: 998}, labels: {preset-registry: 'true'}, slack: {channel: '#ack'},"
-        " annotations: {iam.amazonaws.com/role: publish}"
+        " annotations: {iam.amazonaws.com/role: publish}, node_selector: {pool: releases}, priority_class: high,"
+        " tolerations: [{operator: Exists}], decoration: {s3_credentials_secret: writer, cookiefile_secret: cookies}"
     )
     job = check_of(everything)
     assert job == check_of()
