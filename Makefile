@@ -8,7 +8,7 @@ TOOLS := crane registry helm3 helm4 prow kube-apiserver
 ENVIRONMENTS := moto_server
 WORKERS ?= 2
 
-.PHONY: help setup by-hand tools demo prow ecr picture pages deck-pictures bench soak image pin-bases image-figures test check format clean
+.PHONY: help setup by-hand tools demo prow ecr picture terminal-pictures pages deck-pictures bench soak image pin-bases image-figures test check format clean
 .PHONY: needs-prow needs-registry-and-browser needs-npm-and-browser needs-docker needs-daemon
 
 help: ## list these commands
@@ -44,6 +44,10 @@ ecr: setup ## run an ECR Public on this machine, with a sample controller to rel
 
 picture: setup ## draw what the demo prints, for the README
 	@$(BIN)/python -m hack.demo_picture
+
+terminal-pictures: setup ## draw what commands show at a terminal, from real runs, in docs/pages
+	@hack/build-tool crane helm4
+	@$(BIN)/python -m hack.terminal_pictures
 
 pages: needs-registry-and-browser setup tools ## take the pictures of release.html in docs/pages from real runs (needs Chromium)
 	@$(BIN)/python -m hack.page_pictures

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import html
 import os
 import re
 import sys
 from typing import TYPE_CHECKING
 
+from hack.drawing import draw_rows
 from hack.terminal import CLEAR, START_OF_LINE, STYLES
 from testbed.paths import ROOT
 from testbed.pseudo_terminal import run_on_terminal
@@ -16,17 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PICTURE = ROOT / "docs" / "demo.svg"
-COLUMNS, CHARACTER, LINE, MARGIN = 152, 7.2, 17, 14
-STYLE = """
-text { font: 12px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; fill: #1f2328; white-space: pre }
-rect { fill: #f6f8fa; stroke: #d1d9e0 }
-.good { fill: #116329; font-weight: bold }
-.strong { font-weight: bold }
-.faint { fill: #59636e }
-@media (prefers-color-scheme: dark) {
-  text { fill: #e6edf3 } rect { fill: #0d1117; stroke: #3d444d } .good { fill: #56d364 } .faint { fill: #9198a1 }
-}
-"""
+COLUMNS = 152
 CODES = {f"\x1b[{code}m": style for style, code in STYLES.items()}
 RESET = "\x1b[0m"
 _PARTS = re.compile("(\x1b\\[[0-9;]*m)")
@@ -34,13 +24,8 @@ _PARTS = re.compile("(\x1b\\[[0-9;]*m)")
 
 def draw(text: str) -> str:
     """Return the SVG of a terminal that shows what was written to it; long lines are cut."""
-    lines = [list(_spans(line)) for line in seen(text).rstrip().splitlines()]
-    width, height = round(COLUMNS * CHARACTER + 2 * MARGIN), len(lines) * LINE + 2 * MARGIN
-    rows = "\n".join(_row(number, spans) for number, spans in enumerate(lines, 1))
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
-        f' role="img" aria-label="What make demo prints"><style>{STYLE}</style>\n'
-        f'<rect x="0.5" y="0.5" width="{width - 1}" height="{height - 1}" rx="6"/>\n{rows}\n</svg>\n'
+    return draw_rows(
+        [list(_spans(line)) for line in seen(text).rstrip().splitlines()], COLUMNS, "What make demo prints"
     )
 
 
@@ -71,15 +56,6 @@ def _spans(line: str) -> Iterator[tuple[str | None, str]]:
         elif part and left > 0:
             yield style, part if len(part) <= left else f"{part[: left - 1]}…"
             left -= len(part)
-
-
-def _row(number: int, spans: list[tuple[str | None, str]]) -> str:
-    y = MARGIN + number * LINE - 5
-    drawn = "".join(
-        html.escape(text) if style is None else f'<tspan class="{style}">{html.escape(text)}</tspan>'
-        for style, text in spans
-    )
-    return f'<text xml:space="preserve" x="{MARGIN}" y="{y}">{drawn}</text>'
 
 
 if __name__ == "__main__":

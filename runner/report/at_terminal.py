@@ -148,14 +148,17 @@ def event_line(event: Mapping[str, Any]) -> str:
 
 def entries_table(document: RecordDocument) -> Table:
     """What becomes of each name, and why. Pure."""
-    columns = (Column("KIND"), Column("NAME", "wrap"), Column("RESULT"), Column("DIGEST"), Column("WHY", "wrap"))
+    known = any(entry.digest for entry in document.entries)
+    digest = (Column("DIGEST"),) if known else ()
+    columns = (Column("KIND"), Column("NAME", "wrap"), Column("RESULT"), *digest, Column("WHY", "wrap"))
     rows = tuple(
         (
             entry.kind,
             entry.name,
             State(_result(entry, document), _tone(entry, document)),
-            (entry.digest or "")[:DIGEST_LENGTH],
-            entry.reason,
+            *(((entry.digest or "")[:DIGEST_LENGTH],) if known else ()),
+            # Why it was to be published is no longer true once it is.
+            "" if entry.written else entry.reason,
         )
         for entry in document.entries
     )
