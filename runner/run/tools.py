@@ -81,7 +81,10 @@ def open_tools(inputs: Inputs, session: Session, *, only_plan: bool) -> Tools:
             session.log.info,
             written=written,
             anonymous=AnonymousReader(
-                registry.without_credentials(), session.lifetime, lambda host: reads_anonymously(host, inputs.config)
+                registry.without_credentials(),
+                session.lifetime,
+                lambda host: reads_anonymously(host, inputs.config),
+                report=session.log.info,
             ),
         )
         if settings.to_layout is None

@@ -18,6 +18,10 @@ VISIBLE_SECONDS = 60.0
 """How long names may take to show once each was read: what is read without credentials may come from a cache."""
 
 
+BETWEEN_WORDS = 10.0
+"""Seconds after which it is told again how far the reading is: a registry may allow one read a second."""
+
+
 class AnonymousReader:
     """Reads names without credentials, where users are expected to.
 
@@ -25,6 +29,7 @@ class AnonymousReader:
         registry: a client without credentials.
         lifetime: ends every wait.
         is_public: whether anybody is to be able to read from a host.
+        report: called with how far the reading is, where it takes long: an event in words, and its values.
         clock: monotonic seconds.
     """
 
@@ -34,11 +39,13 @@ class AnonymousReader:
         lifetime: Lifetime,
         is_public: Callable[[str], bool],
         *,
+        report: Callable[..., object] = lambda *_, **__: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._registry = registry
         self._lifetime = lifetime
         self._is_public = is_public
+        self._report = report
         self._clock = clock
 
     def check(self, written: Sequence[tuple[Name, str]]) -> tuple[Name, ...]:
@@ -75,7 +82,11 @@ class AnonymousReader:
         """The names that do not show what they should, each with what they show instead."""
         shown: dict[Name, str | None] = {}
         refused: dict[Name, str] = {}
-        for name, digest in wanted.items():
+        told = self._clock()
+        for number, (name, digest) in enumerate(wanted.items()):
+            if self._clock() - told >= BETWEEN_WORDS:
+                told = self._clock()
+                self._report("reading without credentials", names=len(wanted), read=number)
             try:
                 shown[name] = self._shows_instead(name, digest)
             except CredentialsRefused as error:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from runner.oci.artifact import Artifact
 
 PRIVATE = Name.parse("private.example/ns/controller:s3-v1.2.3")
+NAMES = [Name.parse(f"registry.example/ns/x:{number}") for number in range(5)]
 REFUSED = CredentialsRefused("registry.example refused a request without credentials: GET /v2/: HTTP 403")
 
 
@@ -31,10 +32,15 @@ class Users:
     def __init__(self, *held: tuple[Name, Artifact]) -> None:
         self.registry = MemoryRegistry()
         self.lifetime = MemoryLifetime()
+        self.told: list[tuple[str, dict[str, int]]] = []
         for name, artifact in held:
             push(self.registry.another(), name.repository, name.tag, artifact)
         self.reader = AnonymousReader(
-            self.registry, self.lifetime, lambda host: host == "registry.example", clock=self.lifetime.now
+            self.registry,
+            self.lifetime,
+            lambda host: host == "registry.example",
+            report=lambda event, **values: self.told.append((event, values)),
+            clock=self.lifetime.now,
         )
 
     def check(self, *written: tuple[Name, Artifact]) -> tuple[Name, ...]:
@@ -86,6 +92,16 @@ def test_names_that_take_long_to_read(ours: Artifact) -> None:
     users.registry.calls.intervene("manifest", lambda: users.lifetime.wait(VISIBLE_SECONDS), about=str(OTHER))
     assert users.check((NAME, ours), (OTHER, ours)) == (NAME, OTHER)
     assert users.lifetime.now() > VISIBLE_SECONDS
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(1.0, []), (6.0, [2, 4]), (30.0, [1, 2, 3, 4])])
+def test_reading_that_takes_long(ours: Artifact, seconds: float, told: list[int]) -> None:
+    """Where the names take long to read it is told how many were read, at most every ten seconds."""
+    users = Users(*((name, ours) for name in NAMES))
+    for name in NAMES:
+        users.registry.calls.intervene("manifest", lambda: users.lifetime.wait(seconds), about=f":{name.tag}")
+    assert users.check(*((name, ours) for name in NAMES)) == tuple(NAMES)
+    assert users.told == [("reading without credentials", {"names": len(NAMES), "read": number}) for number in told]
 
 
 @pytest.mark.parametrize("about", [TAG, "child"])
@@ -143,19 +159,16 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Artifact
     return made.__getitem__
 
 
-names = [Name.parse(f"registry.example/ns/x:{number}") for number in range(3)]
-
-
-@given(shows=st.lists(st.sampled_from(["ours", "theirs", "nothing", "refused"]), min_size=3, max_size=3))
+@given(shows=st.lists(st.sampled_from(["ours", "theirs", "nothing", "refused"]), min_size=5, max_size=5))
 def test_any_state(images: Callable[[str], Artifact], shows: list[str]) -> None:
     """Whatever each name shows, for good: only where all show what was written does the check pass."""
     users = Users()
-    for name, state in zip(names, shows, strict=True):
+    for name, state in zip(NAMES, shows, strict=True):
         if state in {"ours", "theirs"}:
             push(users.registry.another(), name.repository, name.tag, images(state))
         if state == "refused":
             users.registry.calls.intervene("manifest", raising(REFUSED), about=f":{name.tag}", times=None)
-    wanted = [(name, images("ours")) for name in names]
+    wanted = [(name, images("ours")) for name in NAMES]
     if "refused" in shows:
         with pytest.raises(NotPublic):
             users.check(*wanted)
@@ -163,4 +176,4 @@ def test_any_state(images: Callable[[str], Artifact], shows: list[str]) -> None:
         with pytest.raises(NotPublicYet):
             users.check(*wanted)
     else:
-        assert users.check(*wanted) == tuple(names)
+        assert users.check(*wanted) == tuple(NAMES)
