@@ -47,6 +47,10 @@ def check_job(name: str) -> str:
     return f"{name}-release-check"
 
 
+AUDIT_JOB: Final = "ack-release-audit"
+"""The name of the periodic job, and of the file that it is in."""
+
+
 def seconds(duration: str) -> int:
     """Return the seconds of a duration such as ``1h30m``."""
     match = _DURATION.fullmatch(duration)
@@ -121,6 +125,31 @@ def _absolute(text: str) -> str:
 def _secret_key(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,253}", text) or text.startswith(".."):
         raise ValueError(f"{text!r} is not a key of a Secret")
+    return text
+
+
+_CRON_FIELDS: Final = (("minute", 0, 59), ("hour", 0, 23), ("day", 1, 31), ("month", 1, 12), ("weekday", 0, 6))
+"""The fields of a schedule, with what each may be (github.com/robfig/cron, which Prow reads schedules with)."""
+_CRON_PART: Final = re.compile(r"(?:\*|(?P<first>[0-9]{1,2})(?:-(?P<last>[0-9]{1,2}))?)(?:/(?P<step>[0-9]{1,2}))?")
+
+
+def _cron(text: str) -> str:
+    fields = text.split(" ")
+    if len(fields) != len(_CRON_FIELDS):
+        raise ValueError(f"{text!r} is not a schedule of five fields such as '0 6 * * *'")
+    for field, (name, least, most) in zip(fields, _CRON_FIELDS, strict=True):
+        for part in field.split(","):
+            found = _CRON_PART.fullmatch(part)
+            numbers = [int(found[key]) for key in ("first", "last") if found[key]] if found else []
+            legal = found is not None and found["step"] != "0" and numbers == sorted(numbers)
+            if not legal or any(not least <= number <= most for number in numbers):
+                raise ValueError(f"{text!r} is not a schedule: the {name} {part!r} is not within {least}-{most}")
+    return text
+
+
+def _git_base(text: str) -> str:
+    if not re.fullmatch(r"https://[^\s@]+", text):
+        raise ValueError(f"{text!r} is not an address such as https://github.com/OWNER")
     return text
 
 
@@ -274,6 +303,34 @@ class CheckSection(Section):
     )
 
 
+class AuditSection(Section):
+    """The periodic job that compares git's tags with the registry. It has no credentials: it only reads."""
+
+    cron: Annotated[str, AfterValidator(_cron)] = Field(
+        "0 6 * * *", description="When it runs, UTC: minute, hour, day, month, weekday.", examples=["0 6 * * 1-5"]
+    )
+    deep: bool = Field(False, description="Whether everything that is published is read, older versions too.")
+    git_base: Annotated[str, AfterValidator(_git_base)] | None = Field(
+        None,
+        description="What the repositories are below; if unset: https://github.com/ and org.",
+        examples=["https://git.example/aws-controllers-k8s"],
+    )
+    labels: Annotated[dict[str, str], AfterValidator(_labels)] = Field(
+        {}, description="Labels of the job and its pod; those of the releases do not apply."
+    )
+    annotations: Annotated[dict[str, str], AfterValidator(_annotations)] = Field(
+        {}, description="Annotations of the job and its pod; those of the releases do not apply."
+    )
+    timeout: _Duration = Field("1h", description="After how long Prow ends it.")
+    grace_period: _Duration = Field("30s", description="How long it then may take to end.")
+    resources: ResourcesSection = Field(
+        ResourcesSection(
+            requests=AmountsSection(cpu="500m", memory="512Mi"), limits=AmountsSection(cpu="2", memory="1Gi")
+        ),
+        description="What its container asks for, and may have at most.",
+    )
+
+
 class JobSection(Section):
     """How a release job runs. A key set for a service replaces the common one as a whole."""
 
@@ -358,6 +415,9 @@ class ProwSection(JobSection):
     )
     prowjob_namespace: _Name = Field("default", description="Where Prow keeps its ProwJobs; as in Prow's own config.")
     pod_namespace: _Name = Field("default", description="Where Prow starts pods; as in Prow's own config.")
+    audit: AuditSection | None = Field(
+        None, description="The periodic job that compares git's tags with the registry; if unset: none."
+    )
     operators: OperatorsSection = Field(
         OperatorsSection(groups=("ack-release-operators",)),
         description="Who may list, follow, rerun and abort release jobs through the Kubernetes API.",
@@ -386,7 +446,10 @@ def merged(prow: ProwSection, own: JobSection | None) -> ProwSection:
 
 def contradictions(prow: JobSection) -> Iterator[str]:
     """Say what in a section cannot be together."""
-    for where, job in (("", prow), ("check.", prow.check)):
+    audit = prow.audit if isinstance(prow, ProwSection) else None
+    for where, job in (("", prow), ("check.", prow.check), ("audit.", audit)):
+        if job is None:
+            continue
         if seconds(job.grace_period) < SHORTEST_GRACE_SECONDS:
             yield (
                 f"{where}grace_period {job.grace_period} is too short for a run to end cleanly: at least"

@@ -11,7 +11,7 @@ import re
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-from runner.config.prow import RerunSection, check_job, merged, release_job
+from runner.config.prow import AUDIT_JOB, RerunSection, check_job, merged, release_job
 from runner.errors import ConfigurationInvalid
 from runner.prow.generate.document import (
     Capabilities,
@@ -23,6 +23,8 @@ from runner.prow.generate.document import (
     HostPathVolume,
     JobConfig,
     KeyToPath,
+    Periodic,
+    PeriodicConfig,
     PodSecurityContext,
     PodSpec,
     Postsubmit,
@@ -133,6 +135,30 @@ def _check(name: str, services: tuple[Service, ...], *, alone: bool, job: ProwSe
             resources=check.resources,
         ),
     )
+
+
+def audit_config(prow: ProwSection) -> PeriodicConfig | None:
+    """Return the job that audits all services; None where there is to be none."""
+    audit = prow.audit
+    if audit is None:
+        return None
+    base = () if audit.git_base is None else ("--git-base", audit.git_base)
+    deep = ("--deep",) if audit.deep else ()
+    job = Periodic(
+        name=AUDIT_JOB,
+        cluster=prow.cluster,
+        cron=audit.cron,
+        max_concurrency=1,
+        decorate=True,
+        decoration_config=_decoration(audit.timeout, audit.grace_period),
+        labels=dict(audit.labels) or None,
+        annotations=dict(audit.annotations) or None,
+        rerun_auth_config=_rerun(prow),
+        reporter_config=_reporter(prow),
+        # It only reads: neither credentials nor a service account nor a volume that releases use.
+        spec=_pod(prow, args=("audit", *base, *deep), resources=audit.resources),
+    )
+    return PeriodicConfig(periodics=(job,))
 
 
 def _decoration(timeout: str, grace_period: str) -> DecorationConfig:

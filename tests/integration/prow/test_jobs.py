@@ -20,7 +20,9 @@ resources: {requests: {cpu: 500m, memory: 1Gi, ephemeral_storage: 2Gi}, limits: 
 rerun: {users: [octocat], teams: [ack/managers], orgs: [ack]}, slack: {channel: '#releases', states: [failure, error]},
 build_cache: {claim: cache}, credentials: {secret: registry, key: config.json}, docker_socket: {group: 998},
 labels: {preset-proxy: "true"}, annotations: {description: releases}, org: ack, prowjob_namespace: prow,
-check: {optional: true, timeout: 5m, grace_period: 20s}, operators: {users: [alice], groups: [managers]}
+check: {optional: true, timeout: 5m, grace_period: 20s},
+audit: {cron: '*/30 6-18 * * 1-5', deep: true, git_base: 'https://git.example/ack', labels: {a: b}, timeout: 2h},
+operators: {users: [alice], groups: [managers]}
 """
 
 MONOREPO = 'anvil: {repo: tools, path: "services/{service}"}, bellows: {repo: tools, path: "services/{service}"}'
