@@ -34,15 +34,14 @@ class CommandEntry(NamedTuple):
 
 
 COMMANDS: Mapping[str, CommandEntry] = {
-    "audit": CommandEntry(
-        "runner.cli.published", "Compare the tags in git with what the registry has, for all services."
-    ),
+    "audit": CommandEntry("runner.cli.audit", "Compare the tags in git with what the registry has, for all services."),
     "plan": CommandEntry("runner.cli.release", "Say what run would do and why; change nothing; exit as run would."),
     "prowjobs": CommandEntry("runner.cli.prowjobs", "Prow's job configuration, made from jobs.yaml."),
     "run": CommandEntry("runner.cli.release", "Release what Prow's environment names: the whole pipeline."),
     "schema": CommandEntry("runner.cli.schema", "Print the JSON Schema of jobs.yaml."),
+    "stable": CommandEntry("runner.cli.stable", "What the stable charts of a service are and were."),
     "verify": CommandEntry(
-        "runner.cli.published", "Check one release: image, platforms, programs, chart, commits, digests."
+        "runner.cli.verify", "Check one release: image, platforms, programs, chart, commits, digests."
     ),
 }
 

@@ -198,3 +198,30 @@ def test_options_that_are_wrong(fleet: Fleet, options: list[str], said: str) -> 
     """A value that cannot be used is refused with exit 2."""
     ended = run(fleet, *options)
     assert (ended.returncode, said in ended.stderr) == (2, True), ended.stderr
+
+
+def history(fleet: Fleet, service: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """Ask what stable was."""
+    folder = fleet.ecr.write_docker_config(fleet.folder / "docker")
+    environment = {"PATH": str(require_tool("git").parent), "DOCKER_CONFIG": str(folder)}
+    argv: list[str | Path] = [PROGRAM, "stable", "history", service, "--config", fleet.config, *options]
+    return subprocess.run(
+        argv, env=environment, cwd=fleet.folder, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_what_stable_was(fleet: Fleet) -> None:
+    """Each move is listed with version and commit, the newest first, and which one stable holds now."""
+    fleet.publish_stable("s3", "1.1.0", datetime(2026, 11, 2, 12, tzinfo=UTC), OTHER)
+    ended = history(fleet, "s3")
+    assert ended.returncode == 0
+    name, titles, *moves = ended.stdout.splitlines()
+    assert name == f"{fleet.ecr.namespace}/s3-chart:v1-stable"
+    assert titles.split()[:3] == ["moved", "version", "commit"]
+    assert [move.split()[2] for move in moves] == ["1.1.0", "1.0.0"]
+    assert ["current" in move for move in moves] == [True, False]
+    found = json.loads(history(fleet, "s3", "--limit", "1", "--json").stdout)
+    [stable] = found["stable"]
+    assert [(move["version"], move["commit"], move["current"]) for move in stable["moves"]] == [("1.1.0", OTHER, True)]
+    assert (stable["earlier"], stable["outside"]) == (1, False)
+    assert "no stable chart" in history(fleet, "sns").stdout

@@ -236,12 +236,11 @@ def test_the_audit_gets_nothing_that_a_release_has() -> None:
 
 def test_the_audit_can_be_changed_and_left_out() -> None:
     """Schedule, depth, repositories, time and labels are the section's own; without it there is no such job."""
-    own = "cron: 0,30 */2 1-7 * 1-5, deep: true, git_base: https://git.example/ack, timeout: 2h, labels: {a: b}"
-    job = audit_of(
-        f"audit: {{{own}}}, slack: {{channel: '#ack'}}".replace("0,30 */2 1-7 * 1-5", "'0,30 */2 1-7 * 1-5'")
-    )
+    cron = "0,30 */2 1-7 * 1-5"
+    own = f"cron: '{cron}', deep: true, git_base: https://git.example/ack, timeout: 2h, labels: {{a: b}}"
+    job = audit_of(f"audit: {{{own}}}, slack: {{channel: '#ack'}}")
     assert container_of(job)["args"] == ["audit", "--git-base", "https://git.example/ack", "--deep"]
-    assert (job["cron"], job["labels"], job["decoration_config"]["timeout"]) == ("0,30 */2 1-7 * 1-5", {"a": "b"}, "2h")
+    assert (job["cron"], job["labels"], job["decoration_config"]["timeout"]) == (cron, {"a": "b"}, "2h")
     assert job["reporter_config"]["slack"]["channel"] == "#ack"
     section = with_prow("").prow
     assert section is not None
