@@ -53,7 +53,7 @@ ASKED = {"/tags/": "tags", "/manifests/": "manifests", "/blobs/": "blobs", "/tok
 @click.option(
     "--git-base",
     metavar="URL",
-    help="What the repositories are below. [default: https://github.com/ and prow.org of jobs.yaml]",
+    help="What the repositories are below. [default: prow.audit.git_base of jobs.yaml, else GitHub and prow.org]",
 )
 @click.option("--deep", is_flag=True, help="Read everything that is published, older versions too.")
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write a page for people to this file.")
@@ -105,8 +105,9 @@ def audit(
 def _base(given: str | None, jobs: Config) -> str:
     if given is None and jobs.prow is None:
         raise UsageInvalid(f"{jobs.path} does not say whose repositories they are", remedy="Pass --git-base URL.")
+    configured = jobs.prow.audit.git_base if jobs.prow and jobs.prow.audit else None
     try:
-        return read_base(given or f"https://github.com/{jobs.prow.org if jobs.prow else ''}")
+        return read_base(given or configured or f"https://github.com/{jobs.prow.org if jobs.prow else ''}")
     except ValueError as error:
         raise UsageInvalid(f"--git-base: {error}") from error
 

@@ -148,7 +148,7 @@ def _cron(text: str) -> str:
 
 
 def _git_base(text: str) -> str:
-    if not re.fullmatch(r"https://[^\s@]+", text):
+    if not re.fullmatch(r"(?:https|file)://[^\s@]+|ssh://\S+", text):
         raise ValueError(f"{text!r} is not an address such as https://github.com/OWNER")
     return text
 

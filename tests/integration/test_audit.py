@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import time
 from datetime import UTC, datetime
@@ -10,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from runner.published.audit.kinds import KINDS
 from testbed.ecr_public.harness import ecr_public
 from testbed.fleet import Fleet, make_fleet
+from testbed.paths import ROOT
 from testbed.release_harness import PROGRAM
+from tests.support.pages import commands_of
 from tests.support.tools import require_tool
 
 if TYPE_CHECKING:
@@ -225,3 +229,39 @@ def test_what_stable_was(fleet: Fleet) -> None:
     assert [(move["version"], move["commit"], move["current"]) for move in stable["moves"]] == [("1.1.0", OTHER, True)]
     assert (stable["earlier"], stable["outside"]) == (1, False)
     assert "no stable chart" in history(fleet, "sns").stdout
+
+
+def test_the_commands_of_the_page(fleet: Fleet) -> None:
+    """Every command of docs/audit.md runs where config/jobs.yaml is, as it is printed there."""
+    document = json.loads(fleet.config.read_text("utf-8"))
+    document["prow"] = {"image": "registry.example/ack-release:0.1.0", "audit": {"git_base": fleet.base}}
+    folder = fleet.folder / "clone"
+    (folder / "config").mkdir(parents=True)
+    (folder / "config" / "jobs.yaml").write_text(json.dumps(document))
+    login = fleet.ecr.write_docker_config(fleet.folder / "docker")
+    environment = {"PATH": f"{PROGRAM.parent}:{require_tool('git').parent}:/bin", "DOCKER_CONFIG": str(login)}
+    commands = commands_of("audit.md", {"https://git.example/aws-controllers-k8s": fleet.base})
+    assert len(commands) == 8
+    for command in commands:
+        ended = subprocess.run(
+            ["bash", "-c", command],
+            env=environment,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert ended.returncode == 0, f"{command}: {ended.stderr}"
+    assert {file.name for file in folder.iterdir()} == {"config", "audit.html", "audit.json"}
+
+
+def test_the_findings_of_the_page() -> None:
+    """docs/audit.md has every kind of finding, in the order of the table, with its meaning."""
+    text = (ROOT / "docs" / "audit.md").read_text("utf-8")
+    left = {code: kind for code, kind in KINDS.items() if not kind.former}
+    rows = dict(
+        re.findall(r"^\| `([a-z-]+)` \| ([^|]+) \| (?:operator|author|administrator)", text, flags=re.MULTILINE)
+    )
+    assert list(rows.items()) == [(code, kind.sentence) for code, kind in left.items()]
+    assert all(f"`{code}`" in text for code in KINDS)
