@@ -11,7 +11,7 @@ from pathlib import Path
 from runner import errors
 from runner.config.catalog import catalog_schema
 from runner.config.schema import json_schema
-from runner.report.findings import audit_schema, verify_schema
+from runner.report.findings import audit_schema, history_schema, verify_schema
 from runner.report.record import BUG_REMEDY, record_schema
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -34,6 +34,7 @@ def generated() -> dict[str, str]:
         "docs/audit.schema.json": json.dumps(audit_schema(), indent=2, ensure_ascii=False) + "\n",
         "docs/errors.md": errors_page(),
         "docs/record.schema.json": json.dumps(record_schema(), indent=2, ensure_ascii=False) + "\n",
+        "docs/stable-history.schema.json": json.dumps(history_schema(), indent=2, ensure_ascii=False) + "\n",
         "docs/verify.schema.json": json.dumps(verify_schema(), indent=2, ensure_ascii=False) + "\n",
     }
 

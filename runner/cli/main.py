@@ -34,9 +34,7 @@ class CommandEntry(NamedTuple):
 
 
 COMMANDS: Mapping[str, CommandEntry] = {
-    "audit": CommandEntry(
-        "runner.cli.published", "Compare the tags in git with what the registry has, for all services."
-    ),
+    "audit": CommandEntry("runner.cli.audit", "Compare the tags in git with what the registry has, for all services."),
     "doctor": CommandEntry(
         "runner.cli.doctor", "Say whether a release could run here, and what to do where it could not."
     ),
@@ -45,8 +43,9 @@ COMMANDS: Mapping[str, CommandEntry] = {
     "prowjobs": CommandEntry("runner.cli.prowjobs", "Prow's job configuration, made from jobs.yaml."),
     "run": CommandEntry("runner.cli.release", "Release what Prow's environment names: the whole pipeline."),
     "schema": CommandEntry("runner.cli.schema", "Print the JSON Schema of jobs.yaml."),
+    "stable": CommandEntry("runner.cli.stable", "What the stable charts of a service are and were."),
     "verify": CommandEntry(
-        "runner.cli.published", "Check one release: image, platforms, programs, chart, commits, digests."
+        "runner.cli.verify", "Check one release: image, platforms, programs, chart, commits, digests."
     ),
 }
 

@@ -19,6 +19,7 @@ from runner.config.catalog import Catalog, read_catalog
 from runner.config.collisions import Use, find_collisions, find_overlong
 from runner.config.naming import PRESETS, TAG_LENGTH, RegistryAddress, Scheme
 from runner.config.prow import (
+    AUDIT_JOB,
     NAME_LENGTH,
     ProwSection,
     ServiceProwSection,
@@ -356,6 +357,8 @@ def _job_conflicts(config: Config, document: Document) -> Iterator[Problem]:
         if len(check_job(name)) > NAME_LENGTH:
             yield Problem(line, f"the job name {check_job(name)} would be longer than {NAME_LENGTH} characters")
         owner = jobs.setdefault(name, service.repo)
+        if prow.audit is not None and service.repo == AUDIT_JOB:
+            yield Problem(line, f"the jobs of the repository {service.repo} would be in the file of prow.audit's job")
         if owner != service.repo:
             yield Problem(
                 line, f"the repositories {owner} and {service.repo} would each have a job {release_job(name)}"

@@ -52,6 +52,10 @@ def check_job(name: str) -> str:
     return f"{name}-release-check"
 
 
+AUDIT_JOB: Final = "ack-release-audit"
+"""The name of the periodic job, and of the file that it is in."""
+
+
 def _account(text: str) -> str:
     if not _ACCOUNT.fullmatch(text):
         raise ValueError(f"{text!r} is not a name on GitHub")
@@ -74,6 +78,31 @@ def _channel(text: str) -> str:
 def _absolute(text: str) -> str:
     if not text.startswith("/") or not text.isprintable() or ".." in text.split("/") or ":" in text:
         raise ValueError(f"{text!r} is not an absolute path")
+    return text
+
+
+_CRON_FIELDS: Final = (("minute", 0, 59), ("hour", 0, 23), ("day", 1, 31), ("month", 1, 12), ("weekday", 0, 6))
+"""The fields of a schedule, with what each may be (github.com/robfig/cron, which Prow reads schedules with)."""
+_CRON_PART: Final = re.compile(r"(?:\*|(?P<first>[0-9]{1,2})(?:-(?P<last>[0-9]{1,2}))?)(?:/(?P<step>[0-9]{1,2}))?")
+
+
+def _cron(text: str) -> str:
+    fields = text.split(" ")
+    if len(fields) != len(_CRON_FIELDS):
+        raise ValueError(f"{text!r} is not a schedule of five fields such as '0 6 * * *'")
+    for field, (name, least, most) in zip(fields, _CRON_FIELDS, strict=True):
+        for part in field.split(","):
+            found = _CRON_PART.fullmatch(part)
+            numbers = [int(found[key]) for key in ("first", "last") if found[key]] if found else []
+            legal = found is not None and found["step"] != "0" and numbers == sorted(numbers)
+            if not legal or any(not least <= number <= most for number in numbers):
+                raise ValueError(f"{text!r} is not a schedule: the {name} {part!r} is not within {least}-{most}")
+    return text
+
+
+def _git_base(text: str) -> str:
+    if not re.fullmatch(r"(?:https|file)://[^\s@]+|ssh://\S+", text):
+        raise ValueError(f"{text!r} is not an address such as https://github.com/OWNER")
     return text
 
 
@@ -179,6 +208,44 @@ class CheckSection(Section):
     )
     optional: bool = Field(False, description="Whether a pull request may be merged when it fails.")
     timeout: Duration = Field("15m", description="After how long Prow ends it.")
+    grace_period: Duration = Field("30s", description="How long it then may take to end.")
+    resources: ResourcesSection = Field(
+        ResourcesSection(
+            requests=AmountsSection(cpu="500m", memory="512Mi"), limits=AmountsSection(cpu="2", memory="1Gi")
+        ),
+        description="What its container asks for, and may have at most.",
+    )
+
+
+class AuditSection(Section):
+    """The periodic job that compares git's tags with the registry. It has no credentials: it only reads."""
+
+    cron: Annotated[str, AfterValidator(_cron)] = Field(
+        "0 6 * * *", description="When it runs, UTC: minute, hour, day, month, weekday.", examples=["0 6 * * 1-5"]
+    )
+    deep: bool = Field(False, description="Whether everything that is published is read, older versions too.")
+    git_base: Annotated[str, AfterValidator(_git_base)] | None = Field(
+        None,
+        description="What the repositories are below; if unset: https://github.com/ and org.",
+        examples=["https://git.example/aws-controllers-k8s"],
+    )
+    labels: Labels = Field({}, description="Labels of the job and its pod; those of the releases do not apply.")
+    annotations: Annotations = Field(
+        {}, description="Annotations of the job and its pod; those of the releases do not apply."
+    )
+    node_selector: NodeLabels = Field(
+        {}, description="Labels of the nodes that it may run on; those for the releases do not apply."
+    )
+    tolerations: tuple[TolerationSection, ...] = Field(
+        (), description="Taints of nodes that it may run on; those for the releases do not apply."
+    )
+    priority_class: ObjectName | None = Field(
+        None, description="The priority class of its pod; that of the releases does not apply."
+    )
+    decoration: DecorationSection | None = Field(
+        None, description="Prow's own containers in it; if unset: as in the releases, but without their Secrets."
+    )
+    timeout: Duration = Field("1h", description="After how long Prow ends it.")
     grace_period: Duration = Field("30s", description="How long it then may take to end.")
     resources: ResourcesSection = Field(
         ResourcesSection(
@@ -295,6 +362,9 @@ class ProwSection(JobSection):
         "default", description="Where Prow keeps its ProwJobs; as in Prow's own config."
     )
     pod_namespace: ObjectName = Field("default", description="Where Prow starts pods; as in Prow's own config.")
+    audit: AuditSection | None = Field(
+        None, description="The periodic job that compares git's tags with the registry; if unset: none."
+    )
     operators: OperatorsSection = Field(
         OperatorsSection(groups=("ack-release-operators",)),
         description="Who may list, follow, rerun and abort release jobs through the Kubernetes API.",
@@ -313,10 +383,10 @@ class ServiceProwSection(JobSection):
     model_config = ConfigDict(json_schema_extra=_without_defaults)
 
 
-def check_decoration(job: JobSection) -> DecorationSection | None:
-    """What holds for the presubmit's own containers of Prow: never a Secret that only the releases were given."""
-    if job.check.decoration is not None or job.decoration is None:
-        return job.check.decoration
+def decoration_beside(job: JobSection, own: CheckSection | AuditSection) -> DecorationSection | None:
+    """What holds for Prow's own containers in a job beside the releases: never a Secret that only these were given."""
+    if own.decoration is not None or job.decoration is None:
+        return own.decoration
     return job.decoration.without_secrets()
 
 
@@ -330,7 +400,10 @@ def merged(prow: ProwSection, own: JobSection | None) -> ProwSection:
 
 def contradictions(prow: JobSection) -> Iterator[str]:
     """Say what in a section cannot be together."""
-    for where, job in (("", prow), ("check.", prow.check)):
+    audit = prow.audit if isinstance(prow, ProwSection) else None
+    for where, job in (("", prow), ("check.", prow.check), ("audit.", audit)):
+        if job is None:
+            continue
         if seconds(job.grace_period) < SHORTEST_GRACE_SECONDS:
             yield (
                 f"{where}grace_period {job.grace_period} is too short for a run to end cleanly: at least"

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 AUDIT_SCHEMA = "ack-release.audit.v1"
 VERIFY_SCHEMA = "ack-release.verify.v1"
+HISTORY_SCHEMA = "ack-release.stable-history.v1"
 
 
 class _Document(BaseModel):
@@ -99,6 +100,37 @@ class VerifyDocument(_Document):
     checks: tuple[CheckDocument, ...] = ()
 
 
+class MoveDocument(_Document):
+    """A move of a stable name."""
+
+    tag: str = Field(description="The history tag that keeps what the name was moved to.")
+    time: str = Field(description="UTC.")
+    commit: str = Field(description="The chart's commit: the whole id where the chart says it.")
+    version: str | None = Field(None, description="The version of the image that the chart deploys.")
+    digest: str | None = None
+    current: bool = Field(description="Whether the stable name holds this chart now.")
+
+
+class StableNameDocument(_Document):
+    """A stable name: what it holds, and its moves, newest first."""
+
+    name: str = Field(description="HOST/REPOSITORY:TAG")
+    digest: str | None = Field(None, description="What it holds; null where only its history is left.")
+    outside: bool = Field(description="Whether it holds what none of its moves wrote.")
+    moves: tuple[MoveDocument, ...] = ()
+    earlier: int = Field(0, description="How many earlier moves there are.")
+
+
+class HistoryDocument(_Document):
+    """What a service's stable names hold and have held; ``stable history --json`` prints this."""
+
+    schema_name: str = Field(HISTORY_SCHEMA, alias="schema")
+    runner: str = Field(description="The version of the program that wrote this.")
+    service: str
+    registry: str
+    stable: tuple[StableNameDocument, ...] = ()
+
+
 def audit_schema() -> dict[str, Any]:
     """The JSON Schema of what ``audit --json`` prints."""
     return _schema(AuditDocument)
@@ -107,6 +139,11 @@ def audit_schema() -> dict[str, Any]:
 def verify_schema() -> dict[str, Any]:
     """The JSON Schema of what ``verify --json`` prints."""
     return _schema(VerifyDocument)
+
+
+def history_schema() -> dict[str, Any]:
+    """The JSON Schema of what ``stable history --json`` prints."""
+    return _schema(HistoryDocument)
 
 
 def _schema(model: type[BaseModel]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +18,7 @@ from runner.runtime.lifetime import Lifetime
 from testbed.base_images import ARM64
 from testbed.former_images import controller, former_image
 from testbed.job_inputs import checkout_folder
+from testbed.prow import storage
 from testbed.registry_clients import crane
 from testbed.release_harness import (
     ALIAS,
@@ -30,12 +32,15 @@ from testbed.release_harness import (
     run_program,
 )
 from tests.support.former import publish_former
+from tests.support.pages import commands_of
+from tests.support.tools import require_tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 OTHER = "f" * 40
+BUCKET = "prow-logs"
 
 
 def verify(harness: ReleaseHarness, *options: str, extra: Mapping[str, str] | None = None) -> Ended:
@@ -209,3 +214,35 @@ def test_a_release_of_the_former_job(harness: ReleaseHarness) -> None:
     assert (ended.code, failures(ended), results(ended)["image commit"]) == (0, [], "note")
     publish_former(harness, former_image(harness.folder / "wrong", programs={ARM64: controller("amd64")}))
     assert "program linux/arm64" in failures(verify(harness, "--json"))
+
+
+def test_the_commands_of_the_page(released: tuple[ReleaseHarness, Ended], tmp_path: Path) -> None:
+    """Every command of docs/verify.md runs where config/jobs.yaml is, as it is printed there."""
+    harness, run = released
+    clone = checkout_folder(harness.folder / f"workspace-{harness.runs}", harness.repository)
+    (tmp_path / "config").mkdir()
+    shutil.copy(harness.config, tmp_path / "config" / "jobs.yaml")
+    shutil.copy(run.artifacts / "record.json", tmp_path / "record.json")
+    words = {
+        "verify s3": "verify widget",
+        "../s3-controller": str(clone),
+        "0123456789abcdef0123456789abcdef01234567": run.record["commit"],
+        "127.0.0.1:5000/test": f"{harness.host}/ack",
+    }
+    commands = commands_of("verify.md", words)
+    assert len(commands) == 8
+    with storage.serve(require_tool("moto_server"), tmp_path / "storage", bucket=BUCKET) as bucket:
+        bucket.write("logs/s3-release/1234/artifacts/record.json", (run.artifacts / "record.json").read_bytes())
+        environment = {
+            **go_environment(),
+            "AWS_ENDPOINT_URL_S3": f"http://{bucket.host}",
+            "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
+            "AWS_SECRET_ACCESS_KEY": "example",
+            "AWS_REGION": "us-east-1",
+            "PATH": f"{PROGRAM.parent}:{go_environment()['PATH']}",
+            "DOCKER_CONFIG": str(tmp_path / "none"),
+        }
+        for command in commands:
+            ended = run_program("bash", "-c", command, env=environment, cwd=tmp_path)
+            assert ended.code == 0, f"{command}: {ended.err}"
+    assert json.loads((tmp_path / "verify.json").read_text("utf-8"))["exit"] == 0

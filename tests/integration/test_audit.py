@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import time
 from datetime import UTC, datetime
@@ -10,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from runner.published.audit.kinds import KINDS
 from testbed.ecr_public.harness import ecr_public
 from testbed.fleet import Fleet, make_fleet
+from testbed.paths import ROOT
 from testbed.release_harness import PROGRAM
+from tests.support.pages import commands_of
 from tests.support.tools import require_tool
 
 if TYPE_CHECKING:
@@ -198,3 +202,66 @@ def test_options_that_are_wrong(fleet: Fleet, options: list[str], said: str) -> 
     """A value that cannot be used is refused with exit 2."""
     ended = run(fleet, *options)
     assert (ended.returncode, said in ended.stderr) == (2, True), ended.stderr
+
+
+def history(fleet: Fleet, service: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """Ask what stable was."""
+    folder = fleet.ecr.write_docker_config(fleet.folder / "docker")
+    environment = {"PATH": str(require_tool("git").parent), "DOCKER_CONFIG": str(folder)}
+    argv: list[str | Path] = [PROGRAM, "stable", "history", service, "--config", fleet.config, *options]
+    return subprocess.run(
+        argv, env=environment, cwd=fleet.folder, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_what_stable_was(fleet: Fleet) -> None:
+    """Each move is listed with version and commit, the newest first, and which one stable holds now."""
+    fleet.publish_stable("s3", "1.1.0", datetime(2026, 11, 2, 12, tzinfo=UTC), OTHER)
+    ended = history(fleet, "s3")
+    assert ended.returncode == 0
+    name, titles, *moves = ended.stdout.splitlines()
+    assert name == f"{fleet.ecr.namespace}/s3-chart:v1-stable"
+    assert titles.split()[:3] == ["moved", "version", "commit"]
+    assert [move.split()[2] for move in moves] == ["1.1.0", "1.0.0"]
+    assert ["current" in move for move in moves] == [True, False]
+    found = json.loads(history(fleet, "s3", "--limit", "1", "--json").stdout)
+    [stable] = found["stable"]
+    assert [(move["version"], move["commit"], move["current"]) for move in stable["moves"]] == [("1.1.0", OTHER, True)]
+    assert (stable["earlier"], stable["outside"]) == (1, False)
+    assert "no stable chart" in history(fleet, "sns").stdout
+
+
+def test_the_commands_of_the_page(fleet: Fleet) -> None:
+    """Every command of docs/audit.md runs where config/jobs.yaml is, as it is printed there."""
+    document = json.loads(fleet.config.read_text("utf-8"))
+    document["prow"] = {"image": "registry.example/ack-release:0.1.0", "audit": {"git_base": fleet.base}}
+    folder = fleet.folder / "clone"
+    (folder / "config").mkdir(parents=True)
+    (folder / "config" / "jobs.yaml").write_text(json.dumps(document))
+    login = fleet.ecr.write_docker_config(fleet.folder / "docker")
+    environment = {"PATH": f"{PROGRAM.parent}:{require_tool('git').parent}:/bin", "DOCKER_CONFIG": str(login)}
+    commands = commands_of("audit.md", {"https://git.example/aws-controllers-k8s": fleet.base})
+    assert len(commands) == 8
+    for command in commands:
+        ended = subprocess.run(
+            ["bash", "-c", command],
+            env=environment,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert ended.returncode == 0, f"{command}: {ended.stderr}"
+    assert {file.name for file in folder.iterdir()} == {"config", "audit.html", "audit.json"}
+
+
+def test_the_findings_of_the_page() -> None:
+    """docs/audit.md has every kind of finding, in the order of the table, with its meaning."""
+    text = (ROOT / "docs" / "audit.md").read_text("utf-8")
+    left = {code: kind for code, kind in KINDS.items() if not kind.former}
+    rows = dict(
+        re.findall(r"^\| `([a-z-]+)` \| ([^|]+) \| (?:operator|author|administrator)", text, flags=re.MULTILINE)
+    )
+    assert list(rows.items()) == [(code, kind.sentence) for code, kind in left.items()]
+    assert all(f"`{code}`" in text for code in KINDS)

@@ -100,3 +100,19 @@ def shell(
         timeout=240,
         check=False,
     )
+
+
+def commands_of(page: str, words: Mapping[str, str]) -> list[str]:
+    """Return every command of this program that a page in ``docs`` prints, in its order.
+
+    Args:
+        page: the file's name.
+        words: what stands for words of the page where the test runs.
+    """
+    commands = [command for block in blocks_of(f"docs/{page}") for command in block.commands]
+    found = [command for command in commands if command.startswith("ack-release ")]
+    if not found:
+        raise ValueError(f"{page} prints no command")
+    for word, instead in words.items():
+        found = [command.replace(word, instead) for command in found]
+    return found

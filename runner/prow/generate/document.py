@@ -278,7 +278,7 @@ class ReporterConfig(ProwModel):
 
 
 class Job(ProwModel):
-    """What postsubmits and presubmits have in common."""
+    """What all jobs have in common."""
 
     name: str
     cluster: str
@@ -305,6 +305,20 @@ class Presubmit(Job):
     run_if_changed: str
     optional: bool | None
     spec: PodSpec
+
+
+class Periodic(Job):
+    """A job that runs at certain times, for no repository."""
+
+    cron: str
+    reporter_config: ReporterConfig | None
+    spec: PodSpec
+
+
+class PeriodicConfig(ProwModel):
+    """A file of periodic jobs."""
+
+    periodics: tuple[Periodic, ...]
 
 
 class JobConfig(ProwModel):

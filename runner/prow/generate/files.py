@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from runner.config.prow import PLACEHOLDER_IMAGE, merged
+from runner.config.prow import AUDIT_JOB, PLACEHOLDER_IMAGE, merged
 from runner.prow.generate.document import to_yaml
 from runner.prow.generate.folder import MARK
-from runner.prow.generate.jobs import job_config
+from runner.prow.generate.jobs import audit_config, job_config
 from runner.prow.generate.lenses import deck_config
 from runner.prow.generate.roles import JOBS, PODS, access
 
@@ -30,6 +30,8 @@ def prow_files(config: Config, folder: Path) -> dict[str, str]:
     assert config.prow is not None  # noqa: S101 - job_config has refused it
     origin = _origin(config.path, folder)
     prow = config.prow
+    audit = audit_config(prow)
+    periodics = {} if audit is None else {AUDIT_JOB: audit}
     return {
         "deck.yaml": _file(
             origin,
@@ -51,7 +53,7 @@ def prow_files(config: Config, folder: Path) -> dict[str, str]:
             f"jobs/{repository}.yaml": _file(
                 origin, document, about=("For the folder that Prow's --job-config-path names.",)
             )
-            for repository, document in jobs.items()
+            for repository, document in {**jobs, **periodics}.items()
         },
     }
 

@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from runner.config.kubernetes import filled
-from runner.config.prow import RerunSection, check_decoration, check_job, merged, release_job
+from runner.config.prow import AUDIT_JOB, RerunSection, check_job, decoration_beside, merged, release_job
 from runner.errors import ConfigurationInvalid
 from runner.prow.generate.document import (
     Capabilities,
@@ -25,6 +25,8 @@ from runner.prow.generate.document import (
     JobConfig,
     KeyToPath,
     LocalObjectReference,
+    Periodic,
+    PeriodicConfig,
     PodSecurityContext,
     PodSpec,
     Postsubmit,
@@ -51,7 +53,7 @@ if TYPE_CHECKING:
     from runner.config.decoration import DecorationSection
     from runner.config.kubernetes import ResourcesSection, TolerationSection
     from runner.config.load import Config, Service
-    from runner.config.prow import CheckSection, JobSection, ProwSection
+    from runner.config.prow import AuditSection, CheckSection, JobSection, ProwSection
 
 RELEASED_REFS: Final = (RELEASE_TAGS, f"^{STABLE}$")
 """What a push must be to; Prow searches these in the ref's short name, a tag's like a branch's."""
@@ -128,7 +130,7 @@ def _check(name: str, services: tuple[Service, ...], *, alone: bool, job: ProwSe
         run_if_changed=release_files(services),
         optional=check.optional or None,
         decorate=True,
-        decoration_config=_decoration(check, check_decoration(job)),
+        decoration_config=_decoration(check, decoration_beside(job, check)),
         labels=filled(check.labels, name) or None,
         annotations=filled(check.annotations, name) or None,
         rerun_auth_config=_rerun(job),
@@ -142,7 +144,31 @@ def _check(name: str, services: tuple[Service, ...], *, alone: bool, job: ProwSe
     )
 
 
-def _decoration(job: JobSection | CheckSection, own: DecorationSection | None) -> DecorationConfig:
+def audit_config(prow: ProwSection) -> PeriodicConfig | None:
+    """Return the job that audits all services; None where there is to be none."""
+    audit = prow.audit
+    if audit is None:
+        return None
+    base = () if audit.git_base is None else ("--git-base", audit.git_base)
+    deep = ("--deep",) if audit.deep else ()
+    job = Periodic(
+        name=AUDIT_JOB,
+        cluster=prow.cluster,
+        cron=audit.cron,
+        max_concurrency=1,
+        decorate=True,
+        decoration_config=_decoration(audit, decoration_beside(prow, audit)),
+        labels=filled(audit.labels, AUDIT_JOB) or None,
+        annotations=filled(audit.annotations, AUDIT_JOB) or None,
+        rerun_auth_config=_rerun(prow),
+        reporter_config=_reporter(prow),
+        # It only reads: neither credentials nor a service account nor a volume that releases use.
+        spec=_pod(prow, args=("audit", *base, *deep), own=audit),
+    )
+    return PeriodicConfig(periodics=(job,))
+
+
+def _decoration(job: JobSection | CheckSection | AuditSection, own: DecorationSection | None) -> DecorationConfig:
     given = own.model_dump(exclude={"resources"}) if own is not None else {}
     # Without this, an abort makes sidecar censor a log that is still being written, by replacing it with a copy: what
     # the job logs after that, including why it ended, would be lost (pkg/sidecar/run.go, handleFile in censor.go).
@@ -254,7 +280,7 @@ def _pod(
     job: ProwSection,
     *,
     args: tuple[str, ...],
-    own: JobSection | CheckSection,
+    own: JobSection | CheckSection | AuditSection,
     service_account: str | None = None,
     volumes: tuple[_Mounted, ...] = (),
 ) -> PodSpec:

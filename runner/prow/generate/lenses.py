@@ -1,4 +1,4 @@
-"""The lenses of Deck, Prow's web page, that show what a release job leaves behind."""
+"""The lenses of Deck, Prow's web page, that show what a release job, or an audit, leaves behind."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ HIGHLIGHTED: Final = (
     "^ERROR:",
     "^RELEASED:",
     "planned, nothing was changed",
+    "^[0-9]+ services? in order",
     r"^[0-9:]+ level=info event=(?:started|building)\b",
     r"Process did not finish before .+ timeout",
     r"Entrypoint received interrupt",
@@ -20,7 +21,7 @@ last two are Prow's own words (pkg/entrypoint/run.go)."""
 
 
 def deck_config() -> DeckConfig:
-    """Return the lenses for release jobs, in the order of the page."""
+    """Return the lenses for these jobs, in the order of the page."""
     return DeckConfig(
         deck=Deck(
             spyglass=Spyglass(
@@ -30,7 +31,9 @@ def deck_config() -> DeckConfig:
                         optional_files=(r"^(?:podinfo|prowjob)\.json$",),
                         lens=LensConfig(name="metadata"),
                     ),
-                    LensFileConfig(required_files=(r"^artifacts/release\.html$",), lens=LensConfig(name="html")),
+                    LensFileConfig(
+                        required_files=(r"^artifacts/(?:release|audit)\.html$",), lens=LensConfig(name="html")
+                    ),
                     LensFileConfig(required_files=(r"^artifacts/junit.*\.xml$",), lens=LensConfig(name="junit")),
                     LensFileConfig(
                         required_files=(r"^build-log\.txt$",),

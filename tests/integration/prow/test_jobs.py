@@ -23,6 +23,8 @@ labels: {preset-proxy: "true", team: "ack-{service}"}, org: ack, prowjob_namespa
 annotations: {description: releases, testgrid-dashboards: releases, testgrid-tab-name: "{service}-release"},
 check: {optional: true, timeout: 5m, grace_period: 20s, labels: {team: "{service}"}, priority_class: low,
   node_selector: {pool: checks}, tolerations: [{key: checks, operator: Exists}]},
+audit: {cron: '*/30 6-18 * * 1-5', deep: true, git_base: 'https://git.example/ack', labels: {a: b}, timeout: 2h,
+  node_selector: {pool: checks}, tolerations: [{operator: Exists}], priority_class: low},
 operators: {users: [alice], groups: [managers]}, node_selector: {example.com/pool: releases}, priority_class: high,
 tolerations: [{operator: Exists}, {key: a.b/c, value: d, effect: NoExecute, toleration_seconds: 60}],
 image_pull_secrets: [pull, mirror.example], decoration: {

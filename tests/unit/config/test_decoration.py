@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from runner.config.decoration import SECRETS, DecorationSection, contradictions
-from runner.config.prow import check_decoration
+from runner.config.prow import decoration_beside
 from testbed.prow.job_configs import with_prow
 
 EVERYTHING: dict[str, Any] = {
@@ -126,4 +126,4 @@ def test_decoration_of_a_presubmit() -> None:
     }.items():
         prow = with_prow(text).prow
         assert prow is not None
-        assert check_decoration(prow) == expected
+        assert decoration_beside(prow, prow.check) == expected

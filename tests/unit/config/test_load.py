@@ -36,12 +36,12 @@ def refused(text: str) -> tuple[str, ...]:
 
 
 def test_the_checked_in_file_says_what_its_defaults_say() -> None:
-    """The checked-in file names all services and spells out defaults, but for image, Secret, and what AWS is asked."""
+    """The checked-in file names all services and spells out defaults, but for image, Secret, audit and AWS."""
     config = load_config(CHECKED_IN)
     assert config.prow is not None
     bare = parse_config(
-        f"{REGISTRY}prow: {{image: '{config.prow.image}', credentials: {{secret: ack-release-registry}}}}\n"
-        f"services: {{{', '.join(config.services)}}}".encode(),
+        f"{REGISTRY}prow: {{image: '{config.prow.image}', credentials: {{secret: ack-release-registry}}, audit: {{}}}}"
+        f"\nservices: {{{', '.join(config.services)}}}".encode(),
         CHECKED_IN,
     )
     assert len(config.services) == 77

@@ -117,6 +117,12 @@ MISTAKES_IN_KEYS = {
         "4: prow.slack.states[0]: 'failed' is not supported; supported: ",
     ),
     "channel": ("slack: {channel: 'a b'}", "4: prow.slack.channel: 'a b' is not a Slack"),
+    "no schedule": ("audit: {cron: daily}", "4: prow.audit.cron: 'daily' is not a schedule of five fields"),
+    "no hour": ("audit: {cron: 0 24 * * *}", "4: prow.audit.cron: '0 24 * * *' is not a schedule: the hour '24' is"),
+    "backwards": ("audit: {cron: 0 6 * * 5-1}", "4: prow.audit.cron: '0 6 * * 5-1' is not a schedule: the weekday"),
+    "no step": ("audit: {cron: '*/0 6 * * *'}", "4: prow.audit.cron: '*/0 6 * * *' is not a schedule: the minute"),
+    "base": ("audit: {git_base: git.example}", "4: prow.audit.git_base: 'git.example' is not an address"),
+    "audit cut short": ("audit: {timeout: 20s}", "2: prow: audit.timeout 20s is not longer than audit.grace_period"),
     "two volumes": ("build_cache: {claim: c, host_path: /c}", "4: prow.build_cache: give either claim or host_path"),
     "no volume": ("build_cache: {}", "4: prow.build_cache: give either"),
     "relative": ("build_cache: {host_path: cache}", "4: prow.build_cache.host_path: 'cache' is not an absolute path"),
@@ -258,6 +264,10 @@ MISTAKES_IN_FILES = {
         ),
         f"4: the jobs of tools: labels: 'team': '{'x' * 58}-tools' is not a label",
     ),
+    "two files of one name": (
+        f"prow: {{image: '{IMAGE}', audit: {{}}}}\nservices:\n  s3: {{repo: ack-release-audit}}",
+        "4: the jobs of the repository ack-release-audit would be in the file of prow.audit's job",
+    ),
     "long name": (
         f"prow: {{image: '{IMAGE}'}}\nservices:\n  {'a' * 50}:",
         f"4: the job name {'a' * 50}-release-check would be longer than 63 characters",
@@ -294,7 +304,9 @@ def test_an_editor_shows_no_default_for_a_service() -> None:
     own, all_services = sections["ServiceProwSection"]["properties"], sections["ProwSection"]["properties"]
     assert all("default" not in key for key in own.values())
     assert all_services["timeout"]["default"] == "1h"
-    assert set(all_services) - set(own) == {"org", "monorepo", "prowjob_namespace", "pod_namespace", "operators"}
+    assert set(all_services) - set(own) == {
+        *("org", "monorepo", "prowjob_namespace", "pod_namespace", "operators", "audit")
+    }
 
 
 def test_annotations_that_are_too_large() -> None:

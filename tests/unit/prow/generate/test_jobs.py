@@ -13,7 +13,7 @@ from runner.config.decoration import VOLUMES
 from runner.config.load import Service
 from runner.errors import ConfigurationInvalid
 from runner.prow.generate.document import to_yaml
-from runner.prow.generate.jobs import RELEASED_REFS, job_config, release_files
+from runner.prow.generate.jobs import RELEASED_REFS, audit_config, job_config, release_files
 from runner.versions import RELEASE_TAGS
 from testbed.prow.job_configs import IMAGE, jobs_of, with_prow
 
@@ -35,6 +35,16 @@ def release_of(prow: str = "") -> dict[str, Any]:
 
 def check_of(prow: str = "") -> dict[str, Any]:
     (job,) = written(prow)["presubmits"]["aws-controllers-k8s/s3-controller"]
+    assert isinstance(job, dict)
+    return job
+
+
+def audit_of(prow: str = "audit: {}") -> dict[str, Any]:
+    section = with_prow(prow).prow
+    assert section is not None
+    made = audit_config(section)
+    assert made is not None
+    (job,) = yaml.safe_load(to_yaml(made))["periodics"]
     assert isinstance(job, dict)
     return job
 
@@ -89,9 +99,9 @@ def test_a_release_job_has_the_whole_clone_and_always_runs(forbidden: str) -> No
     )
 
 
-@pytest.mark.parametrize("job", [release_of(), check_of()], ids=["release", "check"])
+@pytest.mark.parametrize("job", [release_of(), check_of(), audit_of()], ids=["release", "check", "audit"])
 def test_a_job_has_no_privilege(job: dict[str, Any]) -> None:
-    """Both jobs run as a user that is not root, without capabilities, on a read-only root, without the token."""
+    """All jobs run as a user that is not root, without capabilities, on a read-only root, without the token."""
     assert job["spec"]["automountServiceAccountToken"] is False
     assert job["spec"]["securityContext"] == {
         "runAsNonRoot": True,
@@ -303,6 +313,33 @@ def test_the_check_plans_and_gets_nothing_that_a_release_has() -> None:
     assert "optional" not in job
 
 
+def test_the_audit_gets_nothing_that_a_release_has() -> None:
+    """The periodic job only reads: no credentials, account, volume, label or annotation of releases."""
+    everything = (
+        "audit: {}, credentials: {secret: registry}, service_account: releaser, build_cache: {claim: go},"
+        " docker_socket: {group: 998}, labels: {preset-registry: 'true'},"
+        " annotations: {iam.amazonaws.com/role: publish}"
+    )
+    job = audit_of(everything)
+    assert job == audit_of()
+    assert (job["name"], job["cron"], job["max_concurrency"]) == ("ack-release-audit", "0 6 * * *", 1)
+    assert container_of(job)["args"] == ["audit"]
+    assert job["decoration_config"]["upload_ignores_interrupts"] is job["decoration_config"]["censor_secrets"] is True
+
+
+def test_the_audit_can_be_changed_and_left_out() -> None:
+    """Schedule, depth, repositories, time and labels are the section's own; without it there is no such job."""
+    cron = "0,30 */2 1-7 * 1-5"
+    own = f"cron: '{cron}', deep: true, git_base: https://git.example/ack, timeout: 2h, labels: {{a: b}}"
+    job = audit_of(f"audit: {{{own}}}, slack: {{channel: '#ack'}}")
+    assert container_of(job)["args"] == ["audit", "--git-base", "https://git.example/ack", "--deep"]
+    assert (job["cron"], job["labels"], job["decoration_config"]["timeout"]) == (cron, {"a": "b"}, "2h")
+    assert job["reporter_config"]["slack"]["channel"] == "#ack"
+    section = with_prow("").prow
+    assert section is not None
+    assert audit_config(section) is None
+
+
 @pytest.mark.parametrize("monorepo", ["one-job-per-service", "one-job"])
 def test_the_program_takes_what_its_jobs_give_it(monorepo: str) -> None:
     """Command and arguments of every job are ones that the command line has."""
@@ -312,6 +349,7 @@ def test_the_program_takes_what_its_jobs_give_it(monorepo: str) -> None:
         for job in written(f"monorepo: {monorepo}", MONOREPO, "tools")[kind]["aws-controllers-k8s/tools"]
     ]
     assert given
+    given.append(container_of(audit_of("audit: {deep: true, git_base: https://git.example/ack}"))["args"])
     for command, *options in given:
         load(command).make_context(command, list(options))
 

@@ -15,6 +15,8 @@ from runner.prow.generate.lenses import HIGHLIGHTED, deck_config
         ('12:00:00 level=info event="plan done" summary="planned, nothing was changed: 4 to publish, 0 to skip"', True),
         ("12:00:00 level=info event=started services=s3", True),
         ("12:00:00 level=info event=building service=s3 builder=go", True),
+        ("77 services in order.", True),
+        ("ERROR: 1 finding in 1 service of 77. Do for each finding what its row says, then run again. exit=5", True),
         ("Process did not finish before 1h0m0s timeout", True),
         ("Entrypoint received interrupt: terminated", True),
         ("12:00:00 level=info event=planned service=s3 action=publish", False),
@@ -31,6 +33,8 @@ def test_deck_highlights_what_a_run_ends_with(line: str, highlighted: bool) -> N
     ("file", "lens"),
     [
         ("artifacts/release.html", "html"),
+        ("artifacts/audit.html", "html"),
+        ("artifacts/audit.json", None),
         ("artifacts/junit_release.xml", "junit"),
         ("artifacts/gallery.link.txt", "links"),
         ("build-log.txt", "buildlog"),
