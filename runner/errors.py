@@ -236,6 +236,13 @@ class CrdsDiffer(ReleaseError):
     )
 
 
+class CommitTimeWrong(ReleaseError):
+    """The commit says a time that no calendar has, and images and charts state it."""
+
+    exit_code = ExitCode.INVALID_RELEASE
+    remedy = "Correct the clock, commit again, and tag that commit with the next version."
+
+
 class NothingInTag(ReleaseError):
     """A repository with several services, and no chart in it has the tag's version."""
 

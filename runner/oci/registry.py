@@ -8,7 +8,6 @@ counts as absent, and not even that where the registry has accepted what is aske
 from __future__ import annotations
 
 import contextlib
-import json
 import secrets
 import threading
 from dataclasses import replace
@@ -23,6 +22,7 @@ from runner.errors import (
     TagChanged,
     TagImmutable,
 )
+from runner.foreign.documents import read_json
 from runner.oci.accepted import Accepted
 from runner.oci.addresses import blob_url, manifest_url, next_link, repository_url, resolve
 from runner.oci.artifact import RemoteSource, read_file, verified
@@ -287,7 +287,7 @@ class Registry:
         if answer.status == HTTPStatus.NOT_FOUND:
             return (), None
         try:
-            tags = json.loads(answer.body)["tags"] or ()
+            tags = read_json(answer.body)["tags"] or ()
         except (ValueError, KeyError, TypeError):
             tags = None
         if not isinstance(tags, (list, tuple)) or not all(isinstance(tag, str) for tag in tags):

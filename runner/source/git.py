@@ -81,17 +81,22 @@ class Git:
 
     def look_up(self, *names: str) -> tuple[GitObject, ...]:
         """Return the object behind each name (gitrevisions(7)), nothing for an empty name."""
-        lines = self(
-            "cat-file",
-            "--batch-check=%(objectname) %(objecttype)",
-            stdin="".join(f"{name}\n" for name in names).encode(),
-        ).stdout.splitlines()
+        lines = (
+            self(
+                "cat-file",
+                "--batch-check=%(objectname) %(objecttype)",
+                stdin="".join(f"{name}\n" for name in names).encode(),
+            )
+            .stdout.removesuffix("\n")
+            .split("\n")
+        )
         return tuple(GitObject() if line.endswith(" missing") else GitObject(*line.split(" ")) for line in lines)
 
     def tags(self, which: str) -> tuple[str, ...]:
         """Return the short names of tags; ``which`` is an option of git-for-each-ref(1)."""
         listed = self("for-each-ref", which, "--format=%(refname:lstrip=2)", "refs/tags/").stdout
-        return tuple(listed.splitlines())
+        # Not splitlines: a tag's name may hold what Unicode takes for the end of a line, but no newline.
+        return tuple(name for name in listed.split("\n") if name)
 
 
 def git_folder(folder: Path) -> Path:
