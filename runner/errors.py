@@ -313,6 +313,13 @@ class TagImmutable(ReleaseError):
 # --- 6: build --------------------------------------------------------------------------------------------------------
 
 
+class OutputTooLarge(ReleaseError):
+    """A program that the release needs printed more than is kept, as a template that repeats without end makes helm."""
+
+    exit_code = ExitCode.BUILD_FAILED
+    remedy = "Repair what makes it print so much (the last lines say what), commit, and tag with the next version."
+
+
 class BuildFailed(ReleaseError):
     """The compiler failed, or an input of the image is missing."""
 

@@ -70,6 +70,10 @@ REFUSED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 MAY_REFUSE = REFUSED | {HTTPStatus.BAD_REQUEST}
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 REDIRECTS_FOLLOWED = 5
+TAGS_LIMIT = 64 * 1024 * 1024
+"""Characters of all tags of a repository that are read; ECR allows 10,000 tags of up to 128 each."""
+PAGE_WEIGHT = 4096
+"""As how many characters a page counts, so that empty ones come to an end, too."""
 MANIFEST_WRITTEN = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED})
 REPEATED_REDIRECTS = frozenset({HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT})
 """Redirects after which a request is sent again with its method and body (RFC 9110, 15.4.8 and 15.4.9)."""
@@ -118,12 +122,16 @@ class Registry:
         """Return all tags of a repository in the registry's order; none when the repository is absent."""
         tags: dict[str, None] = {}
         seen: set[str] = set()
+        left = TAGS_LIMIT
         url: str | None = f"{repository_url(repository)}/tags/list"
         while url is not None:
             if url in seen:
                 raise RegistryAnswerWrong(f"the tags of {repository} have a page that links back to an earlier one")
             seen.add(url)
             page, url = self._tags_page(repository, Request("GET", url))
+            left -= PAGE_WEIGHT + sum(map(len, page))
+            if left < 0:
+                raise RegistryAnswerWrong(f"the tags of {repository} have no end: {len(tags)} were read")
             tags |= dict.fromkeys(page)
         return tuple(tags)
 
