@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import itertools
 import json
-import socket
-import threading
 import time
 import tracemalloc
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,10 +17,11 @@ from runner.oci.manifest import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, Descriptor,
 from runner.oci.name import Name
 from runner.oci.transport import Timeouts
 from runner.published.observed import observe_name
+from testbed.faults.liar import head, liar, without_end
 from tests.integration.registry.sample import at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from runner.oci.registry import Registry
     from tests.integration.registry.sample import Connect
@@ -34,12 +31,6 @@ SECONDS_AT_MOST = 30.0
 PIECE = bytes(64 * 1024)
 CONFIG = b"{}"
 CONFIG_DESCRIPTOR = {"mediaType": OCI_CONFIG, "digest": digest_of(CONFIG), "size": len(CONFIG)}
-
-
-def head(status: str = "200 OK", **headers: str) -> bytes:
-    """The beginning of an answer; of a header's name each _ is a -."""
-    lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
-    return f"HTTP/1.1 {status}\r\n{lines}\r\n".encode()
 
 
 def whole(body: bytes, content_type: str = OCI_MANIFEST, **headers: str) -> Callable[[], Iterable[bytes]]:
@@ -55,49 +46,6 @@ def manifest(**parts: object) -> Callable[[], Iterable[bytes]]:
 def index(*entries: object, **parts: object) -> Callable[[], Iterable[bytes]]:
     """An index with these entries."""
     return whole(json.dumps({"schemaVersion": 2, "manifests": entries} | parts).encode(), OCI_INDEX)
-
-
-def without_end(beginning: bytes, piece: bytes) -> Callable[[], Iterable[bytes]]:
-    """An answer that repeats a piece for as long as somebody reads."""
-    return lambda: itertools.chain((beginning,), itertools.repeat(piece))
-
-
-@dataclass
-class Liar:
-    """A server that answers every request the same way."""
-
-    host: str
-    answer: Callable[[], Iterable[bytes]]
-    requests: int = 0
-
-
-@contextlib.contextmanager
-def liar(answer: Callable[[], Iterable[bytes]]) -> Iterator[Liar]:
-    """Serve one answer until the end of the block."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        served = Liar(f"127.0.0.1:{listener.getsockname()[1]}", answer)
-
-        def serve(connection: socket.socket) -> None:
-            with connection, contextlib.suppress(OSError):
-                with connection.makefile("rb") as file:
-                    for line in file:
-                        if line == b"\r\n":
-                            break
-                served.requests += 1
-                for piece in served.answer():
-                    connection.sendall(piece)
-
-        def accept() -> None:
-            with contextlib.suppress(OSError):
-                while True:
-                    connection, _ = listener.accept()
-                    threading.Thread(target=serve, args=(connection,), daemon=True).start()
-
-        threading.Thread(target=accept, daemon=True).start()
-        try:
-            yield served
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
 
 
 CHUNKED: Mapping[str, str] = {"Content_Type": OCI_MANIFEST, "Transfer_Encoding": "chunked"}
