@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runner.errors import CheckoutMissing, ToolUnusable
+from runner.runtime.workspace import offline
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +45,7 @@ class Git:
     def __init__(self, folder: Path, run: Run, environment: Mapping[str, str]) -> None:
         self._folder = folder
         self._run = run
-        self._environment = {**environment, **NO_NETWORK}
+        self._environment = {**offline(environment), **NO_NETWORK}
 
     def __call__(self, *arguments: str, stdin: bytes | None = None, may_fail: bool = False) -> Finished:
         """Run git to its end.
