@@ -22,8 +22,6 @@ from runner.oci.connections import SLOWEST
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from botocore.httpsession import URLLib3Session
-
     from runner.aws.client import Endpoint, RoleCredentials
 
 CONNECT_SECONDS: Final = 10
@@ -36,28 +34,24 @@ MALFORMED: Final = (AttributeError, IndexError, KeyError, TypeError, OverflowErr
 """What botocore's parsers raise where an answer is JSON or XML, but holds other types than AWS's model says."""
 
 
-class _BoundedSession:
-    """botocore's HTTP session, but that it reads no answer beyond ANSWER_LIMIT, below the slowest rate, or too deep.
+class _Bounded:
+    """Sends as botocore's HTTP session does, but reads no answer that is too large, slow or deep.
 
     Args:
-        session: sends the requests.
+        send: of the session.
     """
 
-    def __init__(self, session: URLLib3Session) -> None:
-        self._session = session
+    def __init__(self, send: Callable[..., Any]) -> None:
+        self._send = send
 
     def send(self, request: Any) -> Any:  # noqa: ANN401 - botocore has no types of them
         """Send, and read the answer as far as it may go; raises what botocore's session does, and AnswerTooLarge."""
         streamed, request.stream_output = request.stream_output, True
-        response = self._session.send(request)
+        response = self._send(request)
         request.stream_output = streamed
         if not streamed:
             response.raw = _Body(self._read(request, response))
         return response
-
-    def close(self) -> None:
-        """Close its connections."""
-        self._session.close()
 
     @staticmethod
     def _read(request: Any, response: Any) -> bytes:  # noqa: ANN401 - as above
@@ -102,7 +96,7 @@ class _Session(botocore.session.Session):
     def create_client(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as botocore has it
         client: Any = super().create_client(*args, **options)
         endpoint = client._endpoint  # noqa: SLF001 - botocore takes an HTTP session from nobody
-        endpoint.http_session = _BoundedSession(endpoint.http_session)
+        endpoint.http_session.send = _Bounded(endpoint.http_session.send).send
         endpoint.make_request = _reading(endpoint.make_request)
         return client
 
