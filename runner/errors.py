@@ -293,6 +293,15 @@ class CrdsDiffer(ReleaseError):
     )
 
 
+class CommitTimeWrong(ReleaseError):
+    """The commit says a time that no calendar has, and images and charts state it."""
+
+    exit_code = ExitCode.INVALID_RELEASE
+    acts = Acts.AUTHOR
+    recognised = "git's time of the commit is before the year 1 or after the year 9999."
+    remedy = "Correct the clock, commit again, and tag that commit with the next version."
+
+
 class NothingInTag(ReleaseError):
     """A repository with several services, and no chart in it has the tag's version."""
 
@@ -404,6 +413,15 @@ class TagImmutable(ReleaseError):
 
 
 # --- 6: build --------------------------------------------------------------------------------------------------------
+
+
+class OutputTooLarge(ReleaseError):
+    """A program that the release needs printed more than is kept, as a template that repeats without end makes helm."""
+
+    exit_code = ExitCode.BUILD_FAILED
+    acts = Acts.AUTHOR
+    recognised = "The size of what a program has printed is looked at while it runs."
+    remedy = "Repair what makes it print so much (the last lines say what), commit, and tag with the next version."
 
 
 class BuildFailed(ReleaseError):

@@ -3,22 +3,114 @@
 from __future__ import annotations
 
 import threading
+import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 import botocore.session
+import urllib3
 from botocore.config import Config
+from botocore.exceptions import ReadTimeoutError, ResponseStreamingError
+from botocore.parsers import ResponseParserError
 
 from runner import __version__
+from runner.aws.problem import AnswerTooLarge
+from runner.foreign.documents import TooLarge, read_json
+from runner.oci.connections import SLOWEST
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from runner.aws.client import Endpoint, RoleCredentials
 
 CONNECT_SECONDS: Final = 10
 READ_SECONDS: Final = 30
 ATTEMPTS: Final = 3
+ANSWER_LIMIT: Final = 4 * 1024 * 1024
+"""Bytes of an answer that are read; AWS's have some KiB."""
+CHUNK: Final = 64 * 1024
+MALFORMED: Final = (AttributeError, IndexError, KeyError, TypeError, OverflowError, RecursionError, RuntimeError)
+"""What botocore's parsers raise where an answer is JSON or XML, but holds other types than AWS's model says."""
+
+
+class _Bounded:
+    """Sends as botocore's HTTP session does, but reads no answer that is too large, slow or deep.
+
+    Args:
+        send: of the session.
+    """
+
+    def __init__(self, send: Callable[..., Any]) -> None:
+        self._send = send
+
+    def send(self, request: Any) -> Any:  # noqa: ANN401 - botocore has no types of them
+        """Send, and read the answer as far as it may go; raises what botocore's session does, and AnswerTooLarge."""
+        streamed, request.stream_output = request.stream_output, True
+        response = self._send(request)
+        request.stream_output = streamed
+        if not streamed:
+            response.raw = _Body(self._read(request, response))
+        return response
+
+    @staticmethod
+    def _read(request: Any, response: Any) -> bytes:  # noqa: ANN401 - as above
+        began = time.monotonic()
+        body = bytearray()
+        try:
+            for piece in response.raw.stream(CHUNK):
+                body += piece
+                if len(body) > ANSWER_LIMIT:
+                    raise AnswerTooLarge(what=f"it has more than {ANSWER_LIMIT} bytes")
+                if not SLOWEST.is_kept(time.monotonic() - began, len(body)):
+                    raise ReadTimeoutError(endpoint_url=request.url)
+        except urllib3.exceptions.HTTPError as error:
+            raise ResponseStreamingError(error=error) from error
+        finally:
+            # What was read to its end has given its connection back; what is left of anything else is not wanted.
+            response.raw.close()
+        try:
+            read_json(bytes(body))
+        except TooLarge as error:
+            # json's parser, by which botocore reads, would come to the end of the stack.
+            raise AnswerTooLarge(what=error.reason) from None
+        except ValueError:
+            pass
+        return bytes(body)
+
+
+@dataclass(frozen=True)
+class _Body:
+    """A body that has been read, as botocore reads one."""
+
+    content: bytes = field(repr=False)
+
+    def stream(self, **_: object) -> Iterator[bytes]:
+        """All of it."""
+        yield self.content
+
+
+class _Session(botocore.session.Session):
+    """Makes clients whose answers are bounded, also those by which boto3 gets the job's own credentials."""
+
+    def create_client(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as botocore has it
+        client: Any = super().create_client(*args, **options)
+        endpoint = client._endpoint  # noqa: SLF001 - botocore takes an HTTP session from nobody
+        endpoint.http_session.send = _Bounded(endpoint.http_session.send).send
+        endpoint.make_request = _reading(endpoint.make_request)
+        return client
+
+
+def _reading(make_request: Callable[..., Any]) -> Callable[..., Any]:
+    """What sends a request and reads its answer, but that an answer of another form than AWS's is botocore's error."""
+
+    def make(*args: Any, **options: Any) -> Any:  # noqa: ANN401 - as botocore has it
+        try:
+            return make_request(*args, **options)
+        except MALFORMED as error:
+            raise ResponseParserError(f"the answer has another form than AWS's: {type(error).__name__}") from None
+
+    return make
 
 
 class Clients:
@@ -66,7 +158,7 @@ class Clients:
 
     def _opened(self) -> boto3.session.Session:
         if self._session is None:
-            found = botocore.session.get_session()
+            found = _Session()
             if self._certificates:
                 found.set_config_variable("ca_bundle", self._certificates)
             self._session = boto3.session.Session(botocore_session=found, region_name=self._region)

@@ -40,6 +40,12 @@ class AnswerIncomplete(Exception):
         super().__init__(f"the answer has no {member}")
 
 
+class AnswerTooLarge(botocore.HTTPClientError):
+    """An answer is longer, or nested deeper, than any of AWS's; botocore itself reads whatever comes."""
+
+    fmt = "the answer is too large: {what}"
+
+
 RAISED: Final = (
     AnswerIncomplete,
     botocore.BotoCoreError,
@@ -129,6 +135,7 @@ WORDS: Final[tuple[tuple[tuple[type[BaseException], ...], str], ...]] = (
     ((botocore.ProxyConnectionError,), "the proxy cannot be reached"),
     ((botocore.SSLError,), "no TLS connection: its certificate is not trusted, or TLS is refused"),
     ((botocore.ResponseStreamingError, botocore.IncompleteReadError), "the answer was cut short"),
+    ((AnswerTooLarge,), "the answer is too large"),
     ((ResponseParserError,), "the answer cannot be read"),
 )
 """How a failure without an answer is described; the first match counts."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +11,10 @@ import certifi
 
 from runner.builders.archive import FOLDER_MODE, Layer, Member, write_layer
 from runner.errors import BaseImageUnusable, UsageInvalid
+from runner.foreign.documents import read_json
+from runner.foreign.shown import short
 from runner.oci.artifact import Blob, RemoteSource
-from runner.oci.layout import LayoutFolder, blob_path, read_layout_folder
+from runner.oci.layout import LayoutFolder, read_layout_folder
 from runner.oci.manifest import OCI_CONFIG, OCI_LAYER, Descriptor, Manifest, Platform
 from runner.oci.name import DIGEST, TAG, Repository
 
@@ -127,8 +128,7 @@ class _InFolder(NamedTuple):
         return next(child for child in self.layout.children if child.digest == descriptor.digest)
 
     def config(self, descriptor: Descriptor) -> bytes:
-        self.layout.blob(descriptor)
-        return blob_path(self.layout.folder, descriptor.digest).read_bytes()
+        return self.layout.config(descriptor)
 
     def layer(self, descriptor: Descriptor, media_type: str) -> Blob:
         verified = self.layout.blob(descriptor)
@@ -235,10 +235,10 @@ def _image(reference: str, root: Manifest, store: _Store, platform: Platform) ->
         _refuse(reference, f"its index's entry for {platform} is another index")
     config, layers = manifest.blobs[0], manifest.blobs[1:]
     if config.media_type not in (OCI_CONFIG, DOCKER_CONFIG_TYPE):
-        _refuse(reference, f"its config has the media type {config.media_type!r}, so it is no container image")
+        _refuse(reference, f"its config has the media type {short(config.media_type)}, so it is no container image")
     unknown = [layer.media_type for layer in layers if layer.media_type not in LAYER_TYPES]
     if unknown:
-        _refuse(reference, f"it has a layer of type {unknown[0]}, which cannot be published with another image")
+        _refuse(reference, f"it has a layer of type {short(unknown[0])}, which cannot be published with another image")
     document = read_config(store.config(config), reference)
     stated = _stated_platform(document, reference)
     if not same_platform(stated, platform):
@@ -260,8 +260,8 @@ def read_config(body: bytes, reference: str) -> dict[str, Any]:
         BaseImageUnusable: it is no JSON object, or a part that is built upon has the wrong shape.
     """
     try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
+        document = read_json(body, strict=True)
+    except ValueError:
         document = None
     if not isinstance(document, dict):
         _refuse(reference, "its config is not a JSON object")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from runner.errors import BuildFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 GO_MOD = "go.mod"
 GO_WORK = "go.work"
@@ -22,13 +22,16 @@ VARIABLES = ("GitVersion", "GitCommit", "BuildDate")
 _GO_DIRECTIVE = re.compile(r"^[ \t]*go[ \t]+([^\s/]+)[ \t]*(?://.*)?$", re.MULTILINE)
 _MODULE_DIRECTIVE = re.compile(r"^[ \t]*module[ \t]+([^\s(]+)", re.MULTILINE)
 _LINE_COMMENT = re.compile(r"//[^\n]*")
-_USE_BLOCK = re.compile(r"^[ \t]*use[ \t]*\(([^)]*)\)", re.MULTILINE)
+_USE_BLOCK = re.compile(r"^[ \t]*use[ \t]*\(([^()]*)\)", re.MULTILINE)
 _USE_LINE = re.compile(r"^[ \t]*use[ \t]+([^\s(][^\n]*)$", re.MULTILINE)
 _GO_VERSION = re.compile(r"(\d+)\.(\d+)(?:\.(\d+)|(rc|beta)(\d+))?")
 _COMMENT_OR_TEXT = re.compile(
-    r"""(?P<comment>//[^\n]*|/\*.*?\*/)|"(?:\\.|[^"\\\n])*"|`[^`]*`|(?P<rune>'(?:\\.|[^'\\\n])+')""", re.DOTALL
+    r"""(?P<comment>//[^\n]*|/\*.*?(?:\*/|\Z))|"(?:\\.|[^"\\\n])*"?|`[^`]*`?|(?P<rune>'(?:\\.|[^'\\\n])*'?)""",
+    re.DOTALL,
 )
-_INNERMOST_BRACES = re.compile(r"\{[^{}]*\}")
+"""What does not end, which no compiler takes, reaches to the end: to look for that again and again takes long."""
+_BRACES = re.compile(r"([{}])")
+_PARENTHESES = re.compile(r"[()]")
 _VAR = re.compile(r"(?:^|;)[ \t]*var\b[ \t]*", re.MULTILINE)
 _SPEC = re.compile(r"(?P<names>\w+(?:[ \t]*,[ \t]*\w+)*)(?P<type>[ \t]+string)?[ \t]*(?:=(?P<values>.*))?")
 _END_OF_SPEC = re.compile(r"[\n;]")
@@ -194,22 +197,44 @@ def string_variables(source: str) -> frozenset[str]:
     These are strings that are declared without a value or with a constant text (``go doc cmd/link``).
     """
     bare = _COMMENT_OR_TEXT.sub(lambda found: " " if found["comment"] else _RUNE if found["rune"] else _TEXT, source)
-    while (outer := _INNERMOST_BRACES.sub("", bare)) != bare:
-        bare = outer
-    specs = [spec.strip() for found in _VAR.finditer(bare) for spec in _END_OF_SPEC.split(_declared(bare, found.end()))]
+    bare = _outside_braces(bare)
+    closing = _closing_parentheses(bare)
+    declared = (_declared(bare, found.end(), closing) for found in _VAR.finditer(bare))
+    specs = [spec.strip() for text in declared for spec in _END_OF_SPEC.split(text)]
     return frozenset(name for spec in specs for name in _settable(spec))
 
 
-def _declared(bare: str, start: int) -> str:
+def _outside_braces(bare: str) -> str:
+    kept: list[str] = []
+    opened: list[int] = []
+    for part in _BRACES.split(bare):
+        if part == "}" and opened:
+            del kept[opened.pop() :]
+            continue
+        if part == "{":
+            opened.append(len(kept))
+        kept.append(part)
+    return "".join(kept)
+
+
+def _closing_parentheses(bare: str) -> Mapping[int, int]:
+    """Where each parenthesis that is closed is closed."""
+    closing: dict[int, int] = {}
+    opened: list[int] = []
+    for found in _PARENTHESES.finditer(bare):
+        if found[0] == "(":
+            opened.append(found.start())
+        elif opened:
+            closing[opened.pop()] = found.start()
+    return closing
+
+
+def _declared(bare: str, start: int, closing: Mapping[int, int]) -> str:
     """What follows the word ``var``: all between its parentheses, or the rest of the line."""
-    if bare[start : start + 1] != "(":
-        return _END_OF_SPEC.split(bare[start:], maxsplit=1)[0]
-    depth = 0
-    for place in range(start, len(bare)):
-        depth += {"(": 1, ")": -1}.get(bare[place], 0)
-        if depth == 0:
-            return bare[start + 1 : place]
-    return ""
+    if bare[start : start + 1] == "(":
+        return bare[start + 1 : closing.get(start, start)]
+    end = _END_OF_SPEC.search(bare, start)
+    return bare[start : end.start() if end else len(bare)]
 
 
 def _settable(spec: str) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import tarfile
 import zlib
 from dataclasses import dataclass
@@ -12,19 +11,23 @@ import deflate
 
 from runner.chart.yaml_text import YamlInvalid, parse
 from runner.errors import ChartUnusable
+from runner.foreign.shown import short
+from runner.foreign.tar import BLOCK, Reader, members
 from runner.oci.manifest import digest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 FILE_LIMIT = 5 * 1024 * 1024
+MEMBER_LIMIT = 20_000
+"""Files and folders of an archive; the chart with the most custom resources has some 150."""
+
 ARCHIVE_LIMIT = 100 * 1024 * 1024
 """Bytes after decompression; Helm loads no larger file or archive (``pkg/chart/loader/archive``)."""
 
 COMPRESSION_LEVEL = 9
 MODE = 0o644
-_BLOCK = 512
 _LEADING = ("Chart.yaml", "Chart.lock", "values.yaml", "values.schema.json")
 _WRITTEN_BY_HELM = ("Chart.yaml", "Chart.lock")
 
@@ -77,8 +80,8 @@ def pack(folder: str, files: Mapping[str, bytes]) -> bytes:
         body = files[path]
         member = tarfile.TarInfo(f"{folder}/{path}")
         member.size, member.mode, member.mtime = len(body), MODE, 0
-        parts += (member.tobuf(tarfile.PAX_FORMAT, "utf-8"), body, bytes(-len(body) % _BLOCK))
-    parts.append(bytes(2 * _BLOCK))
+        parts += (member.tobuf(tarfile.PAX_FORMAT, "utf-8"), body, bytes(-len(body) % BLOCK))
+    parts.append(bytes(2 * BLOCK))
     return bytes(deflate.gzip_compress(b"".join(parts), COMPRESSION_LEVEL))
 
 
@@ -92,19 +95,18 @@ def files_of(archive: bytes) -> dict[str, bytes]:
     """
     files: dict[str, bytes] = {}
     tops: set[str] = set()
-    try:
-        with tarfile.open(fileobj=io.BytesIO(_decompress(archive)), mode="r:") as tar:
-            for member in tar:
-                if member.isdir():
-                    continue
-                top, path = _checked_path(member)
-                if path in files:
-                    raise ValueError(f"{member.name!r} is in it twice")
-                stream = tar.extractfile(member)
-                files[path] = stream.read() if stream else b""
-                tops.add(top)
-    except (tarfile.TarError, EOFError) as error:
-        raise ValueError(f"it is not a whole tar archive: {error}") from error
+    reader = Reader(iter((_decompress(archive),)))
+    for number, member in enumerate(members(reader)):
+        if number >= MEMBER_LIMIT:
+            raise ValueError(f"it has more than {MEMBER_LIMIT} members")
+        if member.isdir():
+            continue
+        top, path = _checked_path(member)
+        if path in files:
+            raise ValueError(f"{short(member.name)} is in it twice")
+        files[path] = reader.take(member.size)
+        reader.skip(-member.size % BLOCK)
+        tops.add(top)
     if len(tops) != 1:
         raise ValueError(f"it has {len(tops)} folders at its top instead of one")
     return files
@@ -116,14 +118,43 @@ def read_metadata(files: Mapping[str, bytes]) -> dict[str, Any]:
     A chart of apiVersion v1 may have its dependencies in requirements.yaml.
 
     Raises:
-        ValueError: Chart.yaml is missing, is no mapping, or has no name or version.
+        ValueError: Chart.yaml is missing, is no mapping, has no name or version, or other values than Helm takes.
     """
     metadata = _mapping(files, "Chart.yaml")
     if not all(isinstance(metadata.get(key), str) and metadata[key] for key in ("name", "version")):
         raise ValueError("Chart.yaml has no name or no version")
     if "requirements.yaml" in files:
         metadata["dependencies"] = _mapping(files, "requirements.yaml").get("dependencies")
+    for key in metadata:
+        if metadata[key] is not None and not _SHAPES.get(key, _is_text)(metadata[key]):
+            raise ValueError(f"{short(key)} in Chart.yaml or requirements.yaml is not what Helm takes there")
     return metadata
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
+def _is_texts_by_name(value: object) -> bool:
+    return isinstance(value, dict) and all(map(_is_text, (*value, *value.values())))
+
+
+def _is_objects(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, dict) and all(map(_is_text, one)) for one in value)
+
+
+_SHAPES: Mapping[str, Callable[[object], bool]] = {
+    "sources": _is_texts,
+    "keywords": _is_texts,
+    "annotations": _is_texts_by_name,
+    "maintainers": lambda value: isinstance(value, list) and all(map(_is_texts_by_name, value)),
+    "dependencies": _is_objects,
+}
+"""What stands under the keys of Chart.yaml (Helm's ``pkg/chart``, Metadata); under every other one it is a scalar."""
 
 
 def differences(ours: Mapping[str, bytes], theirs: Mapping[str, bytes]) -> tuple[str, ...]:
@@ -159,13 +190,13 @@ def _decompress(archive: bytes) -> bytes:
 
 def _checked_path(member: tarfile.TarInfo) -> tuple[str, str]:
     if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE):
-        raise ValueError(f"{member.name!r} is neither a file nor a folder")
+        raise ValueError(f"{short(member.name)} is neither a file nor a folder")
     if not 0 <= member.size <= FILE_LIMIT:
-        raise ValueError(f"{member.name!r} has {member.size} bytes, more than {FILE_LIMIT} or fewer than none")
+        raise ValueError(f"{short(member.name)} has {member.size} bytes, more than {FILE_LIMIT} or fewer than none")
     top, slash, path = member.name.partition("/")
     parts = (top, *path.split("/"))
     if not slash or "\\" in member.name or any(part in ("", ".", "..") for part in parts):
-        raise ValueError(f"{member.name!r} is not a path below the chart's folder")
+        raise ValueError(f"{short(member.name)} is not a path below the chart's folder")
     return top, path
 
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from runner.chart.archive import files_of
+from runner.chart.archive import ARCHIVE_LIMIT, files_of
 from runner.errors import CrdsDiffer
+from runner.foreign.documents import check_yaml, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -37,6 +37,7 @@ _NAMED = frozenset({"properties", "patternProperties", "definitions", "dependenc
 _VALUES = frozenset({"default", "enum"})
 _UNORDERED = frozenset({"required", "enum"})
 _MOST_NODES = 1_000_000
+_NESTED_AT_MOST = 8
 
 
 @dataclass(frozen=True)
@@ -168,8 +169,9 @@ def load(body: bytes) -> tuple[Any, ...]:
     if body.lstrip().startswith(b"{"):
         # YAML's parser does not know all that JSON can escape.
         with contextlib.suppress(ValueError):
-            return (json.loads(body),)
+            return (read_json(body),)
     try:
+        check_yaml(body.decode())
         return tuple(yaml.load_all(io.BytesIO(body), Loader=_Loader))
     except yaml.YAMLError as error:
         raise ValueError(str(error)) from error
@@ -197,8 +199,15 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
-def _crd_files(files: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
-    """The files below ``crds/``, of the chart and of its sub-charts, packed or not."""
+def _crd_files(
+    files: Mapping[str, bytes], left: list[int] | None = None, depth: int = 0
+) -> Iterator[tuple[str, bytes]]:
+    """The files below ``crds/``, of the chart and of its sub-charts, packed or not.
+
+    What is packed into one another more than _NESTED_AT_MOST times, or beyond ARCHIVE_LIMIT bytes in all, is not there:
+    an archive can hold itself.
+    """
+    left = [ARCHIVE_LIMIT] if left is None else left
     for path, body in files.items():
         parts = path.split("/")
         while len(parts) > 2 and parts[0] == "charts":  # noqa: PLR2004 - a folder, a sub-chart, and what is in it
@@ -206,7 +215,9 @@ def _crd_files(files: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
         if parts[0] == "crds":
             yield path, body
         elif len(parts) == 2 and parts[0] == "charts" and path.endswith(".tgz"):  # noqa: PLR2004 - as above
-            yield from ((f"{path}/{inner}", one) for inner, one in _crd_files(_unpacked(body)))
+            unpacked = _unpacked(body) if depth < _NESTED_AT_MOST and left[0] > 0 else {}
+            left[0] -= sum(map(len, unpacked.values()))
+            yield from ((f"{path}/{inner}", one) for inner, one in _crd_files(unpacked, left, depth + 1))
 
 
 def _unpacked(archive: bytes) -> Mapping[str, bytes]:

@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from runner.chart.archive import PackagedChart, files_of, repack, same_files
+from runner.chart.archive import ARCHIVE_LIMIT, PackagedChart, files_of, repack, same_files
 from runner.chart.crds import COMMON_FOLDER, CRD_FOLDER, OWN_FOLDER, SUFFIXES, Brought, Expected, check_crds, is_patched
 from runner.chart.facts import CHART_FILE
 from runner.chart.held import check_held
@@ -136,6 +136,8 @@ def has_same_files(packaged: PackagedChart, name: Name, manifest: Manifest, regi
         raise RegistryAnswerWrong(f"{name} does not hold a chart: it has no layer of type {HELM_CHART}")
     if layer.digest == packaged.digest:
         return True
+    if layer.size > ARCHIVE_LIMIT:
+        raise RegistryAnswerWrong(f"{name} holds a chart of {layer.size} bytes, and Helm loads {ARCHIVE_LIMIT} at most")
     file = folder / f"{layer.digest.removeprefix('sha256:')}.tgz"
     registry.download_blob(name.repository, layer, file)
     try:

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from runner.foreign.documents import TooLarge, check_yaml
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 STRING = "tag:yaml.org,2002:str"
 NULL = "tag:yaml.org,2002:null"
@@ -50,17 +52,39 @@ class _TextLoader(yaml.CSafeLoader):
 
 
 _NULLS = [(NULL, re.compile(r"(?:~|null|Null|NULL|)$"))]
+_TEXTS = ("bool", "int", "float", "binary", "timestamp")
+"""Tags of scalars that a document may name outright; what they tag is the text it is written as."""
+
+
+def _text_of(tag: str) -> Callable[[yaml.CSafeLoader, yaml.ScalarNode], str]:
+    checked = yaml.CSafeLoader.yaml_constructors.get(f"tag:yaml.org,2002:{tag}", yaml.CSafeLoader.construct_scalar)
+
+    def construct(loader: yaml.CSafeLoader, node: yaml.ScalarNode) -> str:
+        checked(loader, node)
+        return str(loader.construct_scalar(node))
+
+    return construct
+
+
+_TextLoader.yaml_constructors = {
+    tag: construct
+    for tag, construct in yaml.CSafeLoader.yaml_constructors.items()
+    if tag in {STRING, NULL, "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq", None}
+} | {f"tag:yaml.org,2002:{tag}": _text_of(tag) for tag in _TEXTS}
 _TextLoader.yaml_implicit_resolvers = {"<": [(MERGE, re.compile(r"<<$"))]} | dict.fromkeys(("~", "n", "N", ""), _NULLS)
 
 
 def parse(body: bytes | str) -> tuple[Any, ...]:
-    """Return all documents, plain scalars but null as their text; YamlInvalid when it is not YAML."""
+    """Return all documents, plain scalars but null as their text; YamlInvalid when it is not YAML.
+
+    Tags that would make anything but text, null, a mapping or a list of a value are no YAML of a chart.
+    """
     try:
-        return tuple(yaml.load_all(_decode(body), Loader=_TextLoader))
+        return tuple(yaml.load_all(_bounded(body), Loader=_TextLoader))
     except yaml.YAMLError as error:
         raise _invalid(error) from error
     except ValueError as error:  # an explicit tag whose text is not of its type
-        raise error if isinstance(error, YamlInvalid) else YamlInvalid(str(error)) from error
+        raise YamlInvalid(str(error)) from error
 
 
 @dataclass(frozen=True)
@@ -73,7 +97,7 @@ class Mapped:
     def read(cls, body: bytes) -> Mapped:
         """Read the one document of a file; YamlInvalid when it is not UTF-8, not YAML, or no mapping."""
         try:
-            root = yaml.compose(_decode(body), Loader=yaml.CSafeLoader)
+            root = yaml.compose(_bounded(body), Loader=yaml.CSafeLoader)
         except yaml.YAMLError as error:
             raise _invalid(error) from error
         if not isinstance(root, yaml.MappingNode):
@@ -110,7 +134,7 @@ def replace_scalars(body: bytes, values: Mapping[KeyPath, str]) -> bytes:
     Raises:
         YamlInvalid: it is not YAML, or a path does not end at a scalar written on the spot in one of the flow styles.
     """
-    whole = _decode(body)
+    whole = _bounded(body)
     mark = _BYTE_ORDER_MARK if whole.startswith(_BYTE_ORDER_MARK) else ""
     text = whole.removeprefix(mark)
     try:
@@ -135,6 +159,18 @@ def _decode(body: bytes | str) -> str:
         return body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise YamlInvalid("it is not UTF-8", body.count(b"\n", 0, error.start) + 1) from error
+
+
+def _bounded(body: bytes | str) -> str:
+    """The text, once it is known to be no bomb: libyaml composes by recursion, and aliases multiply."""
+    text = _decode(body)
+    try:
+        check_yaml(text)
+    except TooLarge as error:
+        raise YamlInvalid(error.reason, error.line) from error
+    except yaml.YAMLError as error:
+        raise _invalid(error) from error
+    return text
 
 
 def _invalid(error: yaml.YAMLError) -> YamlInvalid:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from runner.oci.messages import Request
     from runner.oci.name import Repository
 
-LINK = re.compile(r'<(?P<target>[^>]*)>(?P<parameters>(?:\s*;\s*[^\s=;,]+\s*=\s*(?:"[^"]*"|[^\s";,]*))*)')
+LINK = re.compile(r'<(?P<target>[^<>]*)>(?P<parameters>(?:\s*;\s*[^\s=;,]+\s*=\s*(?:"[^"]*"|[^\s";,]*))*)')
 REL_NEXT = re.compile(r';\s*rel\s*=\s*(?:"(?:[^"]*\s)?next(?:\s[^"]*)?"|next(?=\s*;|\s*$))', re.IGNORECASE)
 
 

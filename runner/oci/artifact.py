@@ -9,6 +9,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from runner.foreign.files import open_file
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
     from pathlib import Path
@@ -86,5 +88,5 @@ def read_file(source: FileSource, descriptor: Descriptor) -> Generator[bytes, No
     def wrong(problem: str) -> ValueError:
         return ValueError(f"{source.path}: {problem}")
 
-    with source.path.open("rb") as file:
+    with open_file(source.path) as file:
         yield from verified(iter(lambda: file.read(CHUNK), b""), descriptor, wrong)

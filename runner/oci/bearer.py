@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urljoin, urlsplit
 
 from runner.errors import CredentialsRefused, RegistryAnswerWrong, RegistryFailed
+from runner.foreign.documents import read_json
 from runner.oci.auth import AUTHORIZATION, Header, LoginRefused, no_credentials
 from runner.oci.connections import is_loopback, origin
 from runner.oci.dates import read_http_date
@@ -221,8 +222,8 @@ def _describe(answer: Answer, login: Login | None) -> str:
 
 def _object(body: bytes) -> dict[str, object]:
     try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
+        document = read_json(body)
+    except ValueError:
         return {}
     return document if isinstance(document, dict) else {}
 

@@ -27,6 +27,12 @@ class Rate:
         return elapsed <= self.seconds + size / self.bytes_per_second
 
 
+LINE_LIMIT = 65536
+"""Bytes of a line, as http.client allows them."""
+LINES, CONTENT_PER_LINE = 2000, 64
+"""Lines that an answer may have, http.client takes 100 headers; and for how many bytes of content it may have more."""
+
+
 class BoundedReader(io.RawIOBase):
     """Reads from another raw stream, and raises TimeoutError once it is slower than the rate.
 
@@ -62,12 +68,46 @@ class BoundedReader(io.RawIOBase):
         super().close()
 
 
+class BoundedLines(io.BufferedReader):
+    """Reads lines that are no longer than http.client allows, and no more of them than the content needs.
+
+    Lines are what stands around a body: the status, headers, sizes of chunks, trailers, answers before the answer.
+    Whoever reads them to an end that never comes would wait for good, and hold a line of any length.
+    """
+
+    _lines = 0
+    _content = 0
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        """The next line; http.client.HTTPException when it is too long, or one too many."""
+        self._lines += 1
+        if self._lines > LINES + self._content // CONTENT_PER_LINE:
+            raise http.client.HTTPException("an answer of lines without end")
+        limited = size is not None and 0 <= size <= LINE_LIMIT
+        line = super().readline(size if limited else LINE_LIMIT + 1)
+        if not limited and len(line) > LINE_LIMIT:
+            raise http.client.LineTooLong("line")
+        return line
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Content."""
+        content = super().read(size)
+        self._content += len(content)
+        return content
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        """Content, likewise."""
+        count = super().readinto(buffer)
+        self._content += count
+        return count
+
+
 def bounded_response(rate: Rate) -> type[http.client.HTTPResponse]:
     """Return a class of responses that are read, headers and body together, no slower than this."""
 
     class BoundedResponse(http.client.HTTPResponse):
         def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:  # noqa: ANN401 - http.client's
             super().__init__(sock, *args, **options)
-            self.fp: io.BufferedReader = io.BufferedReader(BoundedReader(self.fp.detach(), rate))
+            self.fp: io.BufferedReader = BoundedLines(BoundedReader(self.fp.detach(), rate))
 
     return BoundedResponse

@@ -7,13 +7,15 @@ of a registry, by the path in a key: containers/image ``pkg/docker/config`` and 
 from __future__ import annotations
 
 import base64
-import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from runner.errors import CredentialsRefused
+from runner.foreign.documents import read_json
+from runner.foreign.files import read_file_within
+from runner.foreign.shown import short
 from runner.oci.config_key import best_key, server_of
 from runner.oci.token import is_visible
 
@@ -60,6 +62,10 @@ class Login:
     @property
     def _pair(self) -> str:
         return base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
+
+
+FILE_LIMIT = 4 * 1024 * 1024
+"""Bytes of the largest config file that is read; a Secret of Kubernetes holds at most 1 MiB."""
 
 
 class Credentials(Protocol):
@@ -145,10 +151,10 @@ class DockerConfig:
         if self._path is None:
             return {}
         try:
-            document = json.loads(self._path.read_bytes())
+            document = read_json(read_file_within(self._path, FILE_LIMIT))
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, RecursionError) as error:
+        except (OSError, ValueError) as error:
             problem = error.strerror if isinstance(error, OSError) else "it is not JSON"
             raise CredentialsRefused(
                 f"the credentials in {self._path} cannot be read: {problem}",
@@ -197,7 +203,7 @@ class DockerConfig:
     def _ask(self, helper: object, host: str) -> Login | None:
         if self._helper is None or not isinstance(helper, str):
             raise CredentialsRefused(
-                f"{host} asks for credentials, and {self._path} keeps them with the credential helper {helper!r},"
+                f"{host} asks for credentials, and {self._path} keeps them with the credential helper {short(helper)},"
                 " which cannot be asked",
                 remedy=f"Put auth (base64 of USERNAME:PASSWORD) for {host} into {self._path}, then rerun.",
             )

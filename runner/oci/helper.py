@@ -6,13 +6,13 @@ stdout is ``{"ServerURL": …, "Username": …, "Secret": …}``, or after a fai
 
 from __future__ import annotations
 
-import json
 import re
 import threading
 import time
 from typing import TYPE_CHECKING
 
 from runner.errors import CredentialsRefused
+from runner.foreign.documents import read_json
 from runner.oci.credentials import Login
 
 if TYPE_CHECKING:
@@ -132,8 +132,8 @@ class CredentialHelpers:
                 return None
             raise _failed(server, program, f"failed with exit code {finished.returncode}")
         try:
-            document = json.loads(finished.stdout)
-        except (ValueError, RecursionError):
+            document = read_json(finished.stdout)
+        except ValueError:
             document = None
         match document:
             case {"Username": str(username), "Secret": str(secret)}:

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runner.errors import BaseImageUnusable
+from runner.foreign.documents import read_json
+from runner.foreign.files import open_file, read_file_within
+from runner.foreign.shown import short
 from runner.oci.artifact import Blob, FileSource, read_file
 from runner.oci.manifest import INDEX_TYPES, OCI_INDEX, REF_NAME, Descriptor, Manifest
 
@@ -23,6 +26,13 @@ if TYPE_CHECKING:
 MARKER = "oci-layout"
 VERSION = "1.0.0"
 INDEX = "index.json"
+
+FILE_LIMIT = 4 * 1024 * 1024
+"""Bytes of the largest manifest that is read, as of a registry's."""
+MANIFESTS_AT_MOST = 256
+"""Manifests of one index that are read; images have some 10."""
+NESTED_AT_MOST = 8
+"""Indexes, each the only entry of the one before, that are followed."""
 
 
 def blob_path(folder: Path, digest: str) -> Path:
@@ -134,6 +144,7 @@ class LayoutFolder:
         """A config or layer as a file, verified; BaseImageUnusable when it is missing or damaged."""
         source = FileSource(blob_path(self.folder, descriptor.digest))
         try:
+            open_file(source.path, below=self.folder).close()
             with contextlib.closing(read_file(source, descriptor)) as chunks:
                 for _ in chunks:
                     pass
@@ -142,6 +153,12 @@ class LayoutFolder:
         except ValueError as error:
             raise _unusable(self.folder, str(error)) from None
         return Blob(descriptor, source)
+
+    def config(self, descriptor: Descriptor) -> bytes:
+        """What a config holds, verified; BaseImageUnusable when it is missing, damaged, or larger than FILE_LIMIT."""
+        path = blob_path(self.folder, descriptor.digest)
+        self.blob(descriptor)
+        return _bytes(self.folder, path)
 
 
 def read_layout_folder(folder: Path) -> LayoutFolder:
@@ -155,11 +172,17 @@ def read_layout_folder(folder: Path) -> LayoutFolder:
     """
     marker = _document(folder, folder / MARKER)
     if marker.get("imageLayoutVersion") != VERSION:
-        raise _unusable(folder, f"{MARKER} says version {marker.get('imageLayoutVersion')!r}, not {VERSION!r}")
+        raise _unusable(folder, f"{MARKER} says version {short(marker.get('imageLayoutVersion'))}, not {VERSION!r}")
     index = _manifest(folder, folder / INDEX, OCI_INDEX)
     root = _root(folder, index)
+    followed = 0
     while root.is_index and len(root.children) == 1 and root.children[0].media_type in INDEX_TYPES:
+        followed += 1
+        if followed > NESTED_AT_MOST:
+            raise _unusable(folder, f"more than {NESTED_AT_MOST} indexes stand in one another")
         root = stored_manifest(folder, root.children[0])
+    if len(root.children) > MANIFESTS_AT_MOST:
+        raise _unusable(folder, f"its index lists {len(root.children)} manifests, more than {MANIFESTS_AT_MOST}")
     return LayoutFolder(folder, root, tuple(stored_manifest(folder, child) for child in root.children))
 
 
@@ -191,7 +214,7 @@ def _manifest(folder: Path, path: Path, media_type: str) -> Manifest:
 
 def _document(folder: Path, path: Path) -> dict[str, Any]:
     try:
-        document = json.loads(_bytes(folder, path))
+        document = read_json(_bytes(folder, path))
     except ValueError:
         document = None
     if not isinstance(document, dict):
@@ -201,7 +224,7 @@ def _document(folder: Path, path: Path) -> dict[str, Any]:
 
 def _bytes(folder: Path, path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_file_within(path, FILE_LIMIT, below=folder)
     except OSError as error:
         raise _unusable(folder, f"{path.relative_to(folder)} cannot be read: {error.strerror}") from None
 

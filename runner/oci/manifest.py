@@ -13,6 +13,8 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from runner.foreign.documents import read_json
+from runner.foreign.shown import short
 from runner.oci.name import DIGEST
 
 if TYPE_CHECKING:
@@ -39,6 +41,12 @@ TITLE = "org.opencontainers.image.title"
 BASE_NAME = "org.opencontainers.image.base.name"
 BASE_DIGEST = "org.opencontainers.image.base.digest"
 REF_NAME = "org.opencontainers.image.ref.name"
+
+
+SIZE_LIMIT = 2**63 - 1
+"""Bytes of the largest content that a descriptor can point to (image-spec, ``descriptor.md``: int64)."""
+PLATFORM_WORD_LIMIT = 64
+"""Characters of the longest part of a platform that is taken for one; those that are known have up to 9."""
 
 
 def digest_of(body: bytes) -> str:
@@ -69,10 +77,10 @@ class Platform:
     def read(cls, document: Mapping[str, Any]) -> Platform:
         """Read the platform object of an index entry; ValueError when it is malformed."""
         if not isinstance(document, dict):
-            raise ValueError(f"a platform is a JSON object, not {document!r}")
+            raise ValueError(f"a platform is a JSON object, not {short(document)}")
         parts = (document.get("os"), document.get("architecture"), document.get("variant") or "")
-        if not all(isinstance(part, str) for part in parts) or not all(parts[:2]):
-            raise ValueError(f"not a platform: {document!r}")
+        if not all(isinstance(part, str) and _is_word(part) for part in parts) or not all(parts[:2]):
+            raise ValueError(f"not a platform: {short(document)}")
         return cls(*map(str, parts))
 
     def document(self) -> dict[str, str]:
@@ -110,14 +118,14 @@ class Descriptor:
     def read(cls, document: Mapping[str, Any]) -> Descriptor:
         """Read a descriptor object of a manifest; ValueError when a part is missing or malformed."""
         if not isinstance(document, dict):
-            raise ValueError(f"a descriptor is a JSON object, not {document!r}")
+            raise ValueError(f"a descriptor is a JSON object, not {short(document)}")
         digest, size, media_type = (document.get(key) for key in ("digest", "size", "mediaType"))
         if not isinstance(digest, str) or not DIGEST.fullmatch(digest):
-            raise ValueError(f"not a descriptor: digest {digest!r}")
-        if not isinstance(size, int) or isinstance(size, bool) or size < 0:
-            raise ValueError(f"not a descriptor: size {size!r}")
+            raise ValueError(f"not a descriptor: digest {short(digest)}")
+        if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= SIZE_LIMIT:
+            raise ValueError(f"not a descriptor: size {short(size)}")
         if not isinstance(media_type, str):
-            raise ValueError(f"not a descriptor: mediaType {media_type!r}")
+            raise ValueError(f"not a descriptor: mediaType {short(media_type)}")
         stated = document.get("platform")
         platform = Platform.read(stated) if stated else None
         return cls(media_type, digest, size, platform, _annotations(document), _artifact_type(document))
@@ -156,9 +164,11 @@ class Manifest:
             shape = OCI_INDEX if "manifests" in manifest.document else OCI_MANIFEST
             manifest = cls(str(stated or shape), body)
         elif stated is not None and stated != manifest.media_type:
-            raise ValueError(f"the manifest is served as {manifest.media_type}, but its mediaType is {stated!r}")
+            raise ValueError(
+                f"the manifest is served as {short(manifest.media_type)}, but its mediaType is {short(stated)}"
+            )
         if manifest.media_type not in MANIFEST_TYPES:
-            raise ValueError(f"{manifest.media_type!r} is not the media type of an image, chart or index")
+            raise ValueError(f"{short(manifest.media_type)} is not the media type of an image, chart or index")
         _ = manifest.annotations, manifest.children, manifest.blobs
         return manifest
 
@@ -170,10 +180,7 @@ class Manifest:
     @cached_property
     def document(self) -> Mapping[str, Any]:
         """The parsed JSON object; ValueError when it is not one."""
-        try:
-            parsed = json.loads(self.body)
-        except RecursionError:
-            raise ValueError("a manifest is not nested that deeply") from None
+        parsed = read_json(self.body, strict=True)
         if not isinstance(parsed, dict):
             raise ValueError("a manifest is a JSON object")
         return parsed
@@ -229,12 +236,16 @@ class Manifest:
         return replace(found, annotations=self.annotations, artifact_type=self.artifact_type)
 
 
+def _is_word(part: str) -> bool:
+    return len(part) <= PLATFORM_WORD_LIMIT and part.isprintable()
+
+
 def _annotations(document: Mapping[str, Any]) -> Mapping[str, str]:
     found = document.get("annotations")
     if found is None:
         return {}
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
-        raise ValueError(f"annotations map strings to strings, not {found!r}")
+        raise ValueError(f"annotations map strings to strings, not {short(found)}")
     return found
 
 
@@ -250,5 +261,5 @@ def _list(document: Mapping[str, Any], key: str) -> list[Any]:
     if found is None:
         return []
     if not isinstance(found, list):
-        raise ValueError(f"{key} is a list, not {found!r}")
+        raise ValueError(f"{key} is a list, not {short(found)}")
     return found

@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING
 
 import urllib3
 
+from runner.foreign.documents import read_json
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SAID_LIMIT = 300
 ERROR_LIMIT = 64 * 1024
 """The most bytes of an error's body that are read."""
+PAGE_LIMIT = 4 * 1024
+"""The most bytes of a page in which a sentence is looked for."""
 MARKUP = re.compile(r"<(style|script)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 SENTENCES = ("message", "error_description", "error", "details", "title")
 """The keys under which registries and gateways put a sentence; the first that holds one counts."""
@@ -48,8 +52,8 @@ def printable(text: str, limit: int = SAID_LIMIT) -> str:
 def read_errors(body: bytes) -> tuple[tuple[str, str], ...]:
     """The (code, message) pairs of an error body (distribution-spec, Error Codes); none where it is something else."""
     try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
+        document = read_json(body)
+    except ValueError:
         return ()
     errors = document.get("errors") if isinstance(document, dict) else None
     if not isinstance(errors, list):
@@ -65,11 +69,9 @@ def sentence(body: bytes) -> str:
     categories C and Z) become spaces. Of another body, plain text is taken, but no page.
     """
     try:
-        document = json.loads(body)
+        document = read_json(body)
     except ValueError:
         return "" if b"<" in body else plain_text(body)
-    except RecursionError:
-        return ""
     errors = document.get("errors") if isinstance(document, dict) else None
     found = errors if isinstance(errors, list) else [document]
     said = "; ".join(filter(None, (_said(one) for one in found if isinstance(one, dict))))
@@ -79,9 +81,11 @@ def sentence(body: bytes) -> str:
 def plain_text(body: bytes) -> str:
     """The text of a body that is no JSON, without the tags of a page, in one line of at most 300 characters."""
     try:
-        text = MARKUP.sub(" ", body[:ERROR_LIMIT].decode().strip())
+        body[:ERROR_LIMIT].decode()
     except UnicodeDecodeError:
         return ""
+    # What begins a tag and never ends is looked for to the end, each time anew.
+    text = MARKUP.sub(" ", body[:PAGE_LIMIT].decode(errors="ignore").strip())
     if text[:1] in {"{", "[", '"'}:
         return ""
     return printable(text)
@@ -103,10 +107,7 @@ def _detail(detail: object) -> str:
         for key in (*SENTENCES, "reason", "detail"):
             if isinstance(detail.get(key), str):
                 return str(detail[key])
-    try:
-        return json.dumps(detail, ensure_ascii=False) if detail else ""
-    except RecursionError:
-        return ""
+    return json.dumps(detail, ensure_ascii=False) if detail else ""
 
 
 def describe_status(status: int, body: bytes) -> str:

@@ -8,7 +8,6 @@ counts as absent, and not even that where the registry has accepted what is aske
 from __future__ import annotations
 
 import contextlib
-import json
 import secrets
 import threading
 from dataclasses import replace
@@ -23,6 +22,7 @@ from runner.errors import (
     TagChanged,
     TagImmutable,
 )
+from runner.foreign.documents import read_json
 from runner.oci.accepted import Accepted
 from runner.oci.addresses import blob_url, manifest_url, next_link, referrers_url, repository_url, resolve
 from runner.oci.artifact import RemoteSource, read_file, verified
@@ -70,6 +70,10 @@ REFUSED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 MAY_REFUSE = REFUSED | {HTTPStatus.BAD_REQUEST}
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 REDIRECTS_FOLLOWED = 5
+LIST_LIMIT = 64 * 1024 * 1024
+"""Bytes of all pages of a list that are read; ECR allows 10,000 tags of up to 128 characters each."""
+PAGE_WEIGHT = 4096
+"""As how many bytes a page counts besides, so that empty ones come to an end, too."""
 MANIFEST_WRITTEN = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED})
 REPEATED_REDIRECTS = frozenset({HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT})
 """Redirects after which a request is sent again with its method and body (RFC 9110, 15.4.8 and 15.4.9)."""
@@ -297,12 +301,16 @@ class Registry:
     def _pages(self, repository: Repository, url: str, is_none: Callable[[Answer], bool]) -> Iterator[Answer]:
         """The pages of a list, each of which links to the next; one that ``is_none`` is the last."""
         seen: set[str] = set()
+        left = LIST_LIMIT
         following: str | None = url
         while following is not None:
             if following in seen:
                 raise RegistryAnswerWrong(f"{Request('GET', url)}: a page links back to an earlier one")
             seen.add(following)
             answer = self._page(repository, Request("GET", following), is_none)
+            left -= PAGE_WEIGHT + len(answer.body)
+            if left < 0:
+                raise RegistryAnswerWrong(f"{Request('GET', url)}: the list has no end: {len(seen)} pages were read")
             yield answer
             link = None if is_none(answer) else next_link(answer.headers.getlist("Link"))
             following = None if link is None else resolve(answer.request, repository.host, link)
@@ -439,8 +447,8 @@ def _tags(answer: Answer) -> tuple[str, ...]:
     if is_absent(answer):
         return ()
     try:
-        tags = json.loads(answer.body)["tags"] or ()
-    except (ValueError, KeyError, TypeError, RecursionError):
+        tags = read_json(answer.body)["tags"] or ()
+    except (ValueError, KeyError, TypeError):
         tags = None
     if not isinstance(tags, (list, tuple)) or not all(isinstance(tag, str) for tag in tags):
         raise RegistryAnswerWrong(f"{answer.request}: the answer is not a list of tags")

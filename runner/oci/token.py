@@ -7,12 +7,13 @@ token's life in the answer; its token is base64 of a JSON object whose ``expirat
 from __future__ import annotations
 
 import base64
-import json
 import math
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+
+from runner.foreign.documents import read_json
 
 DEFAULT_SECONDS = 60.0
 """How long a token lasts whose answer does not say (token.md, ``expires_in``)."""
@@ -49,8 +50,8 @@ def read_token(body: bytes, now: float) -> Token:
         ValueError: there is no token that can be used; the message says why, and holds nothing of the answer.
     """
     try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
+        document = read_json(body)
+    except ValueError:
         raise ValueError("the answer is not JSON") from None
     if not isinstance(document, dict):
         raise ValueError("the answer is not an object")
@@ -84,8 +85,8 @@ def _told(document: dict[str, Any], now: float) -> float | None:
 
 def _expiration(value: str, now: float) -> float | None:
     try:
-        document = json.loads(base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True))
-    except (ValueError, RecursionError):
+        document = read_json(base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True))
+    except ValueError:
         return None
     expiration = _positive(document.get("expiration")) if isinstance(document, dict) else None
     return None if expiration is None or expiration <= now else expiration - now

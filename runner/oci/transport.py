@@ -100,12 +100,12 @@ class Response:
 
     def read(self, limit: int) -> bytes:
         """The whole body; RegistryAnswerWrong when it is longer than ``limit`` bytes."""
-        parts = []
+        body = bytearray()
         for chunk in self.chunks():
-            parts.append(chunk)
+            body += chunk
             if self.received > limit:
                 raise RegistryAnswerWrong(f"the answer to {self.request} is longer than {limit} bytes")
-        return b"".join(parts)
+        return bytes(body)
 
     def read_error(self) -> bytes:
         """As much of an error's body as arrives, up to 64 KiB; as the status is known, it may be cut short."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runner.annotations import RELEASE_IMAGE, RELEASE_PLATFORMS
 from runner.errors import RegistryAnswerWrong
+from runner.foreign.documents import read_json
 from runner.oci.manifest import HELM_CONFIG, REVISION, SOURCE, Manifest, Platform
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _published(name: Name, manifest: Manifest, registry: Registry) -> PublishedI
 
 def read_config(body: bytes) -> dict[str, Any]:
     """Read the config of an image or a chart; ValueError when it is no JSON object, RecursionError when too deep."""
-    document = json.loads(body)
+    document = read_json(body, strict=True)
     if not isinstance(document, dict):
         raise ValueError("the config is not a JSON object")
     return document

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import structlog
 
+from runner.foreign.shown import spelled_out
 from runner.report.record import summary
 from runner.report.words import sentence
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from runner.report.record import ErrorDocument, RecordDocument, StepDocument
 
 LINE_BYTES = 9_900
+REMEDY_BYTES = 3_000
+"""Of an error's line, the most that its remedy takes, and the most that its step does."""
 HIGHLIGHTED = re.compile(r"ERROR:|RELEASED:")
 ATTENTION = frozenset({"warning", "error"})
 EVERY_LEVEL = ATTENTION | {"info", "debug"}
@@ -128,7 +131,7 @@ def _value(value: object) -> str:
 
 
 def _one_line(text: str) -> str:
-    return "".join(c if c.isprintable() and c not in '"\\' else json.dumps(c)[1:-1] for c in text)
+    return spelled_out(text.replace("\\", "\\\\").replace('"', '\\"'))
 
 
 def cut(line: str, limit: int = LINE_BYTES) -> str:
@@ -179,7 +182,8 @@ def error_lines(error: ErrorDocument) -> Iterator[str]:
         yield cut("  | " + _plain(line))
     of = f" service={error.service}" if error.service else ""
     at = f" step={_value(error.step)}" if error.step else ""
-    end = f" {_plain(error.remedy)} exit={error.exit} code={error.code}{at}{of}"
+    remedy = cut(_plain(error.remedy), REMEDY_BYTES)
+    end = f" {remedy} exit={error.exit} code={error.code}{cut(at, REMEDY_BYTES)}{of}"
     yield f"{cut(f'ERROR: {sentence(_plain(error.cause))}', LINE_BYTES - len(end.encode()))}{end}"
 
 
@@ -191,5 +195,5 @@ def released_line(document: RecordDocument) -> str:
 
 
 def _plain(text: str) -> str:
-    words = " ".join(HIGHLIGHTED.sub(lambda match: match[0].lower(), text).split())
-    return "".join(c if c.isprintable() else "\ufffd" for c in words)
+    words = " ".join(spelled_out(text, kept="\n\t").split())
+    return HIGHLIGHTED.sub(lambda match: match[0].lower(), words)

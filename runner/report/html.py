@@ -12,7 +12,6 @@ like the pages that Deck frames it in, whatever a person's theme, and files besi
 
 from __future__ import annotations
 
-import json
 import re
 from functools import cache
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from runner.foreign.shown import spelled_out
 from runner.report.links import SAFE_ADDRESS
 from runner.report.page import make_page
 from runner.report.words import in_words
@@ -54,7 +54,7 @@ def safe_text(value: object) -> Markup:
         return value
     if not isinstance(value, str | int | float):
         raise TypeError(f"{value!r} is not to be shown")
-    shown = "".join(c if c.isprintable() or c in "\n\t" else json.dumps(c)[1:-1] for c in str(value))
+    shown = spelled_out(str(value), kept="\n\t")
     return Markup(SPECIAL.sub(lambda found: KEPT_APART[found[0]], shown))  # noqa: S704 - escaped here
 
 

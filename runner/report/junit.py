@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 
+from runner.foreign.shown import spelled_out
+
 if TYPE_CHECKING:
     from runner.report.record import ErrorDocument, RecordDocument, StepDocument
 
@@ -60,4 +62,4 @@ def _failure(error: ErrorDocument) -> Failure:
 
 
 def _text(value: str) -> str:
-    return NOT_XML.sub("\ufffd", value)
+    return NOT_XML.sub("\ufffd", spelled_out(value, kept="\n\t"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from runner.foreign.shown import spelled_out
 from runner.report.record import step_in_words, summary
 from runner.report.words import registry_in_words, short_name, what_became_of
 
@@ -23,7 +24,7 @@ def render_metadata(document: RecordDocument) -> str:
     lines: dict[str, list[str]] = {}
     for key, value in _lines(document):
         if value and value not in lines.setdefault(key, []):
-            lines[key].append(value)
+            lines[key].append(spelled_out(value, kept="\n"))
     found = {key: "; ".join(values) for key, values in sorted(lines.items()) if values}
     return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
 

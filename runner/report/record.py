@@ -6,14 +6,17 @@ import re
 import threading
 import time
 import traceback
+from bisect import bisect_right
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from runner.errors import ExitCode, ReleaseError, RunEnded, worst
+from runner.foreign.shown import clipped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -49,11 +52,27 @@ PACKAGES = Path(__file__).parents[2]
 CAUSE_LIMIT = 400
 """The most characters of a cause in one line; what is longer would push the remedy out of sight."""
 
+TEXT_LIMIT = 20_000
+"""The most characters of any text in the record."""
+
+TEXTS_LIMIT, CHARACTERS_LIMIT = 1000, 500_000
+"""The most lines of a detail, of warnings and of notes, and the most characters of them together."""
+
 BUG_REMEDY = "This is a bug in the runner: report it with this record and the log. A rerun is safe."
 
 
 class _Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _within(cls, value: object) -> object:
+        """Texts may come from elsewhere; a record that grows with them would fill the disk unread."""
+        if isinstance(value, str):
+            return clipped(value, TEXT_LIMIT)
+        if isinstance(value, tuple | list) and all(isinstance(one, str) for one in value):
+            return limited(value)
+        return value
 
 
 class ServiceDocument(_Document):
@@ -227,11 +246,11 @@ class Record:
 
     def warn(self, *texts: str) -> None:
         """Add warnings: what needs attention."""
-        self._add("warnings", *texts)
+        self._add_texts("warnings", texts)
 
     def note(self, *texts: str) -> None:
         """Add notes: worth knowing, nothing to do."""
-        self._add("notes", *texts)
+        self._add_texts("notes", texts)
 
     def tool(self, name: str, version: str) -> None:
         """Remember the version of a program that was used."""
@@ -367,9 +386,21 @@ class Record:
             if not self._closed:
                 self._save(self._document)
 
+    def _add_texts(self, field: str, texts: Sequence[str]) -> None:
+        with self._lock:
+            self.update(**{field: limited((*getattr(self._document, field), *texts))})
+
     def _add(self, field: str, *values: object) -> None:
         with self._lock:
             self.update(**{field: (*getattr(self._document, field), *values)})
+
+
+def limited(texts: Sequence[str]) -> tuple[str, ...]:
+    """Of some texts as many as are kept, each cut to TEXT_LIMIT; one more says how many are missing."""
+    kept = tuple(clipped(text, TEXT_LIMIT) for text in texts[:TEXTS_LIMIT])
+    sizes = tuple(accumulate(map(len, kept)))
+    number = bisect_right(sizes, CHARACTERS_LIMIT)
+    return kept if number == len(texts) else (*kept[:number], f"… ({len(texts) - number} more)")
 
 
 def _place(steps: Sequence[StepDocument]) -> str:

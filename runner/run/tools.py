@@ -12,6 +12,7 @@ from runner.run.publish.anonymous import AnonymousReader
 from runner.run.publish.layout import LayoutDestination
 from runner.run.publish.registry import RegistryDestination
 from runner.runtime.storage import refusal_to_write
+from runner.runtime.workspace import offline
 from runner.session import Session, open_aws, open_builder, open_helm, open_registry
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def open_tools(inputs: Inputs, session: Session, *, only_plan: bool) -> Tools:
     return Tools(
         **{field.name: getattr(session, field.name) for field in fields(Session)},
         registry=registry,
-        helm=open_helm(session, build.helm, environment),
+        helm=open_helm(session, build.helm, offline(environment)),
         builder=open_builder(session, settings.builder, build.programs, environment),
         destination=destination,
         now=lambda: datetime.now(UTC),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import select
 import signal
 import subprocess
 import threading
@@ -17,7 +18,7 @@ import time
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Protocol
 
-from runner.errors import RunEnded
+from runner.errors import OutputTooLarge, RunEnded
 from runner.runtime.storage import check_child
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from runner.runtime.lifetime import Lifetime
 
 TAIL_LINES = 20
+OUTPUT_LIMIT = 64 * 1024 * 1024
+"""Bytes that a child may print on stdout, and on stderr: they are kept in memory. What helm renders is some MB."""
+OUTPUT_LOOKED_AT = 0.25
+"""Seconds after which it is looked at how much a child has printed."""
 _USER_INFORMATION = re.compile(r"(?<=://)[^/?#\s\"'<>]+(?=@)")
 """What stands before the host of an address (RFC 3986, section 3.2.1). Go repeats its proxy's, token and all."""
 POLL_SECONDS = 0.02
@@ -80,7 +85,7 @@ class Run(Protocol):
         stdin: bytes | None = None,
         log: Path | None = None,
         seconds: float | None = None,
-        limit: int | None = None,
+        limit: int = OUTPUT_LIMIT,
     ) -> Finished:
         """Run to the end and return the result, whatever the exit code."""
         ...
@@ -108,7 +113,7 @@ class Children:
         stdin: bytes | None = None,
         log: Path | None = None,
         seconds: float | None = None,
-        limit: int | None = None,
+        limit: int = OUTPUT_LIMIT,
     ) -> Finished:
         """Run a program to its end, and end what it leaves behind in its group.
 
@@ -122,7 +127,7 @@ class Children:
             stdin: what it reads; nothing when left out.
             log: a file to which its output is appended, beside being returned.
             seconds: how long it may take; as long as the run goes on when left out.
-            limit: how many bytes it may print; as many as it likes when left out.
+            limit: how many bytes it may print on stdout, and on stderr.
 
         Returns:
             The result, whatever the exit code.
@@ -131,7 +136,7 @@ class Children:
             RunEnded: the run was ended before or while the child ran.
             FileNotFoundError: there is no such program.
             TimeoutError: it took longer than it may, and was ended.
-            OverflowError: it printed more than it may, and was ended.
+            OutputTooLarge: it printed more than it may, and was ended.
             StorageUnusable: it failed because a folder in which it writes is full or cannot be written.
         """
         command = tuple(str(a) for a in argv)
@@ -141,10 +146,7 @@ class Children:
             given.seek(0)
             child = self._start(command, env, cwd, (given if stdin is not None else subprocess.DEVNULL, out, err))
             try:
-                if limit is None:
-                    child.wait(seconds)
-                else:
-                    _wait_within(child, (out, err), seconds, limit)
+                _wait(child, seconds, (out, err), limit)
             except subprocess.TimeoutExpired:
                 self._lifetime.check()
                 raise TimeoutError(f"{command[0]} took longer than {seconds} s") from None
@@ -153,23 +155,23 @@ class Children:
                     self._alive.discard(child)
                     _signal_group(child, signal.SIGKILL)
                 child.wait()
-            if limit is not None and _size((out, err)) > limit:
-                self._lifetime.check()
-                raise OverflowError(f"{command[0]} printed more than {limit} bytes")
             out.seek(0)
             err.seek(0)
-            output = out.read()
+            output = out.read(limit + 1)
             finished = Finished(
                 command,
                 child.returncode,
                 output.decode("utf-8", "replace"),
-                err.read().decode("utf-8", "replace"),
+                err.read(limit + 1).decode("utf-8", "replace"),
                 time.monotonic() - began,
                 output,
             )
         if log is not None:
             self._append(log, finished)
         self._lifetime.check()
+        if len(output) > limit or len(finished.stderr) > limit:
+            program = command[0].rpartition("/")[2]
+            raise OutputTooLarge(f"{program} printed more than {limit} bytes, and was ended", detail=finished.tail())
         if not finished.ok and finished.stderr.strip():
             check_child(command, finished.printed, env)
         return finished
@@ -211,28 +213,35 @@ class Children:
             file.write(text)
 
 
+def _wait(child: subprocess.Popen[bytes], seconds: float | None, printed: tuple[IO[bytes], ...], limit: int) -> None:
+    """Wait for the end of a child, or until it has printed more than is kept of it."""
+    deadline = None if seconds is None else time.monotonic() + seconds
+    while all(os.fstat(file.fileno()).st_size <= limit for file in printed):
+        left = OUTPUT_LOOKED_AT if deadline is None else min(OUTPUT_LOOKED_AT, deadline - time.monotonic())
+        if _ends_within(child, max(0.0, left)):
+            return
+        if deadline is not None and time.monotonic() >= deadline:
+            raise subprocess.TimeoutExpired(child.args, seconds or 0)
+
+
+def _ends_within(child: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Wait for the end of a child, known the moment it comes; Popen.wait with a time limit looks now and then."""
+    try:
+        descriptor = os.pidfd_open(child.pid)
+    except OSError:
+        # A kernel, or a sandbox, that has no such thing.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(seconds)
+        return child.returncode is not None
+    try:
+        select.select([descriptor], [], [], seconds)
+    finally:
+        os.close(descriptor)
+    return child.poll() is not None
+
+
 def _file_in_memory() -> IO[bytes]:
     return open(os.memfd_create("child"), "w+b")  # noqa: PTH123 - a descriptor; the caller closes it
-
-
-def _wait_within(
-    child: subprocess.Popen[bytes], outputs: Sequence[IO[bytes]], seconds: float | None, limit: int
-) -> None:
-    """Wait until a child ends or has printed more than it may; TimeoutExpired as from ``Popen.wait``."""
-    deadline = None if seconds is None else time.monotonic() + seconds
-    while _size(outputs) <= limit:
-        left = POLL_SECONDS if deadline is None else min(POLL_SECONDS, deadline - time.monotonic())
-        try:
-            child.wait(max(left, 0))
-        except subprocess.TimeoutExpired:
-            if deadline is not None and time.monotonic() >= deadline:
-                raise
-        else:
-            return
-
-
-def _size(files: Sequence[IO[bytes]]) -> int:
-    return sum(os.fstat(file.fileno()).st_size for file in files)
 
 
 def _without_user_information(text: str) -> str:

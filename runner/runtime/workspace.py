@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 
 DEFAULT_TEMPORARY_FOLDER = "/tmp"  # noqa: S108 - where POSIX has it; what is made in it is of mode 700
 
+NETWORK = (
+    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
+    *("http_proxy", "https_proxy", "all_proxy", "no_proxy"),
+    *("GOPROXY", "GOSUMDB", "GOPRIVATE", "GONOSUMDB", "GOCACHEPROG"),
+)
+"""What only go needs, which fetches modules; there may be a user and a password in addresses."""
+
 PASSED = (
     "PATH",
     "LANG",
@@ -27,19 +34,13 @@ PASSED = (
     "LC_ALL",
     "LC_CTYPE",
     "LC_MESSAGES",
-    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
-    *("http_proxy", "https_proxy", "all_proxy", "no_proxy"),
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
     "CURL_CA_BUNDLE",
     "GIT_SSL_CAINFO",
-    "GOPROXY",
-    "GOSUMDB",
-    "GOPRIVATE",
-    "GONOSUMDB",
     "GOCACHE",
     "GOMODCACHE",
-    "GOCACHEPROG",
+    *NETWORK,
 )
 """What children are given of the runner's own environment; nothing else passes."""
 
@@ -110,6 +111,11 @@ def child_environment(
         **{f"GIT_CONFIG_KEY_{number}": key for number, (key, _) in enumerate(git)},
         **{f"GIT_CONFIG_VALUE_{number}": value for number, (_, value) in enumerate(git)},
     }
+
+
+def offline(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a child that asks nobody: git, whose clone is complete, and helm, which sees no cluster."""
+    return {key: value for key, value in environment.items() if key not in NETWORK}
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from runner.errors import CheckoutMissing
+from runner.errors import CheckoutMissing, CommitTimeWrong
 from runner.source.export import export
 from runner.source.git import OBJECT_ID, Git, git_folder
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from runner.source.event import Event
 
 CHANGED_AT_MOST = 20
+FIRST_YEAR, LAST_YEAR = 1970, 9999
+"""What RFC 3339, in which images state their time, can say of what git can (seconds since 1970)."""
 
 _RELATIVE = ("./", "../")
 _HEAD_FORMAT = "%ct%x00%(trailers:only=true,unfold=true)"
@@ -182,7 +184,7 @@ def open_clone(
     merged = git.tags(f"--merged={commit}")
     head = Head(
         commit=commit,
-        commit_time=datetime.fromtimestamp(int(seconds), UTC),
+        commit_time=_instant(commit, seconds),
         tag_commit=tag.id,
         branch_commit=branch.id,
         base_sha_commit=peeled.id,
@@ -194,6 +196,17 @@ def open_clone(
         changed=_changed(git, folder, ours),
     )
     return Clone(folder, head, environment, run)
+
+
+def _instant(commit: str, seconds: str) -> datetime:
+    """A time of git's as the calendar has it: a commit may say any number."""
+    try:
+        when = datetime.fromtimestamp(int(seconds), UTC)
+    except (ValueError, OverflowError, OSError):
+        when = None
+    if when is None or not FIRST_YEAR <= when.year <= LAST_YEAR:
+        raise CommitTimeWrong(f"the commit {commit} says that it was made {seconds[:40]} seconds after 1970")
+    return when
 
 
 def _changed(git: Git, folder: Path, ours: Iterable[Path]) -> tuple[str, ...]:
@@ -238,7 +251,7 @@ def _contents(output: bytes) -> Iterator[bytes | None]:
 
 
 def _trailers(text: str) -> Iterator[tuple[str, str]]:
-    for line in text.splitlines():
+    for line in text.split("\n"):
         key, separator, value = line.partition(":")
         if separator:
             yield key.strip(), value.strip()

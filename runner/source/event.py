@@ -6,13 +6,13 @@ variables are derived from one object at one moment, so a difference means that 
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from runner.errors import EventInvalid
+from runner.foreign.documents import read_json
 from runner.source.git import OBJECT_ID
 from runner.source.job_page import job_page
 
@@ -223,8 +223,8 @@ def _specification(environment: Mapping[str, str]) -> dict[str, Any] | None:
     if not environment.get("JOB_SPEC"):
         return None
     try:
-        specification = json.loads(environment["JOB_SPEC"])
-    except (ValueError, RecursionError) as error:
+        specification = read_json(environment["JOB_SPEC"])
+    except ValueError as error:
         raise EventInvalid(f"JOB_SPEC is not JSON: {error}") from error
     if not isinstance(specification, dict):
         raise EventInvalid(f"JOB_SPEC is {_shown(specification)}, not a JSON object")

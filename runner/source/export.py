@@ -6,6 +6,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from runner.errors import CheckoutMissing, ToolUnusable
+from runner.runtime.workspace import offline
 from runner.source.git import git_folder
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def export(clone: Path, commit: str, destination: Path, run: Run, environment: M
     destination.mkdir(parents=True)
     _make_git_folder(own, "sha256" if len(commit) == SHA256_LENGTH else "sha1")
     git = {
-        **environment,
+        **offline(environment),
         "GIT_DIR": str(own),
         "GIT_WORK_TREE": str(destination),
         "GIT_INDEX_FILE": str(own / "index"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from runner.errors import CheckoutMissing, ToolUnusable
+from runner.runtime.workspace import offline
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +45,7 @@ class Git:
     def __init__(self, folder: Path, run: Run, environment: Mapping[str, str]) -> None:
         self._folder = folder
         self._run = run
-        self._environment = {**environment, **NO_NETWORK}
+        self._environment = {**offline(environment), **NO_NETWORK}
 
     def __call__(self, *arguments: str, stdin: bytes | None = None, may_fail: bool = False) -> Finished:
         """Run git to its end.
@@ -81,17 +82,22 @@ class Git:
 
     def look_up(self, *names: str) -> tuple[GitObject, ...]:
         """Return the object behind each name (gitrevisions(7)), nothing for an empty name."""
-        lines = self(
-            "cat-file",
-            "--batch-check=%(objectname) %(objecttype)",
-            stdin="".join(f"{name}\n" for name in names).encode(),
-        ).stdout.splitlines()
+        lines = (
+            self(
+                "cat-file",
+                "--batch-check=%(objectname) %(objecttype)",
+                stdin="".join(f"{name}\n" for name in names).encode(),
+            )
+            .stdout.removesuffix("\n")
+            .split("\n")
+        )
         return tuple(GitObject() if line.endswith(" missing") else GitObject(*line.split(" ")) for line in lines)
 
     def tags(self, which: str) -> tuple[str, ...]:
         """Return the short names of tags; ``which`` is an option of git-for-each-ref(1)."""
         listed = self("for-each-ref", which, "--format=%(refname:lstrip=2)", "refs/tags/").stdout
-        return tuple(listed.splitlines())
+        # Not splitlines: a tag's name may hold what Unicode takes for the end of a line, but no newline.
+        return tuple(name for name in listed.split("\n") if name)
 
 
 def git_folder(folder: Path) -> Path:

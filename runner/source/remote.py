@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from runner.errors import RemoteUnreadable, ToolUnusable
+from runner.errors import OutputTooLarge, RemoteUnreadable, ToolUnusable
 from runner.source.git import OBJECT_ID
 from runner.source.route import STABLE
 from runner.versions import ReleaseVersion
@@ -77,7 +77,7 @@ def list_remote(url: str, run: Run, environment: Mapping[str, str], folder: Path
         finished = run(arguments, env={**environment, **_QUIET}, cwd=folder, seconds=SECONDS, limit=MOST_BYTES)
     except TimeoutError as error:
         raise RemoteUnreadable(f"{url} does not list its tags within {SECONDS:.0f} s") from error
-    except OverflowError as error:
+    except OutputTooLarge as error:
         raise RemoteUnreadable(f"{url} lists more than {MOST_BYTES} bytes of tags") from error
     except OSError as error:
         raise ToolUnusable(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runner.errors import RunEnded
+from runner.errors import OutputTooLarge, RunEnded
 from runner.runtime.lifetime import Lifetime
 from runner.runtime.process import Children, Finished, Run
 from testbed.process_table import alive
@@ -154,6 +154,16 @@ def test_more_output_than_a_pipe_holds_blocks_nobody(children: Children, tmp_pat
     code = "import sys\nfor _ in range(200): sys.stderr.write('e' * 10000); sys.stdout.write('o' * 10000)"
     finished = python(children.run, code, tmp_path)
     assert (len(finished.stdout), len(finished.stderr)) == (2_000_000, 2_000_000)
+
+
+@pytest.mark.parametrize("stream", ["", ">&2"])
+def test_output_without_end(children: Children, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stream: str) -> None:
+    """A program that prints on and on is ended soon, and only its beginning is kept."""
+    monkeypatch.setattr("runner.runtime.process.OUTPUT_LIMIT", 1024 * 1024)
+    began = time.monotonic()
+    with pytest.raises(OutputTooLarge, match="sh printed more than 1048576 bytes"):
+        children.run(["sh", "-c", f"yes {stream}"], env={"PATH": os.environ["PATH"]}, cwd=tmp_path)
+    assert time.monotonic() - began < 5
 
 
 def test_a_missing_program_is_named(children: Children, tmp_path: Path) -> None:

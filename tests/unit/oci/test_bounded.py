@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import http.client
 import io
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.oci.bounded import BoundedReader, Rate
+from runner.oci.bounded import CONTENT_PER_LINE, LINE_LIMIT, LINES, BoundedLines, BoundedReader, Rate
 
 
 class Drip(io.RawIOBase):
@@ -64,3 +65,30 @@ def test_closing() -> None:
     drip = Drip(1, 0.0)
     io.BufferedReader(BoundedReader(drip, Rate())).close()
     assert drip.closed
+
+
+def lines_of(content: bytes) -> BoundedLines:
+    """A reader of lines of this content."""
+    return BoundedLines(io.BytesIO(content))
+
+
+def test_a_line_without_end() -> None:
+    """Whoever names no limit, or a higher one, gets http.client's; a lower one is kept."""
+    for size in (-1, None, LINE_LIMIT + 1):
+        with pytest.raises(http.client.LineTooLong):
+            lines_of(b"x" * (LINE_LIMIT + 2)).readline(size)
+        assert lines_of(b"x" * (LINE_LIMIT - 1) + b"\n").readline(size).endswith(b"x\n")
+    assert lines_of(b"x" * 100).readline(5) == b"xxxxx"
+
+
+@given(st.integers(0, 10))
+def test_lines_without_end(content: int) -> None:
+    """There are as many lines as an answer needs, and more of them with its content."""
+    reader = lines_of(b"a" * content * CONTENT_PER_LINE + b"\n" * (LINES + 100))
+    half = content // 2 * CONTENT_PER_LINE
+    assert len(reader.read(half)) == half
+    assert reader.readinto(bytearray(content * CONTENT_PER_LINE - half)) == content * CONTENT_PER_LINE - half
+    for _ in range(LINES + content):
+        assert reader.readline() == b"\n"
+    with pytest.raises(http.client.HTTPException, match="without end"):
+        reader.readline()

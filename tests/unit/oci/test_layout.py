@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +20,6 @@ from testbed.memory.registry import MemoryRegistry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 HOME = Repository("registry.example", "base")
 NAME = Name(Repository("registry.example", "image"), "v1")
@@ -246,6 +247,24 @@ def damaged_child(folder: Path) -> None:
     child.write_bytes(child.read_bytes() + b" ")
 
 
+def in_place_of(name: str, make: Callable[[Path], object]) -> Callable[[Path], object]:
+    """Damage that puts something else where a file was."""
+
+    def damage(folder: Path) -> None:
+        (folder / name).unlink()
+        make(folder / name)
+
+    return damage
+
+
+def linked_out(path: Path) -> None:
+    """Put a link to a file outside of the folder where a file was, with the same content."""
+    outside = path.parents[3] / f"outside-{path.name}"
+    shutil.copy(path, outside)
+    path.unlink()
+    path.symlink_to(outside.resolve())
+
+
 BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "no folder": (shutil.rmtree, "oci-layout cannot be read: No such file"),
     "no marker": (lambda folder: (folder / "oci-layout").unlink(), "oci-layout cannot be read"),
@@ -264,6 +283,15 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "manifest missing": (lambda folder: root_of(folder).unlink(), "blobs/sha256/[0-9a-f]{64} cannot be read"),
     "child damaged": (damaged_child, "has the digest sha256:"),
     "path for a digest": (path_in_digest, "not a descriptor"),
+    "a pipe": (in_place_of("oci-layout", os.mkfifo), "not a regular file"),
+    "a device": (in_place_of("index.json", lambda path: path.symlink_to("/dev/zero")), "leads out of its folder"),
+    "a folder in its place": (in_place_of("index.json", Path.mkdir), "Is a directory"),
+    "a link out": (lambda folder: linked_out(root_of(folder)), "leads out of its folder"),
+    "a file without end": (
+        lambda folder: os.truncate(folder / "index.json", 2**40),
+        r"index.json cannot be read: longer than \d+ bytes",
+    ),
+    "nested deep": (lambda folder: (folder / "oci-layout").write_text("[" * 100_000), "is not a JSON object"),
 }
 
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.published.layer import EXTENSION_LIMIT, HEAD, Allowance, File, Gone, Link, find_file
+from runner.foreign.tar import EXTENSION_LIMIT
+from runner.published.layer import HEAD, Allowance, File, Gone, Link, find_file
 from testbed.former_images import Entry, layer_of
 
 PATH = "bin/controller"

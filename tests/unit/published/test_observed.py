@@ -149,7 +149,7 @@ def test_chart(tmp_path: Path, config: dict[str, str], version: str) -> None:
         (b'"text"', "the config is not a JSON object"),
         (b"{}", "the image config has no 'os'"),
         (b'{"os": "linux"}', "the image config has no 'architecture'"),
-        (b"[" * 100_000, "recursion"),
+        (b"[" * 100_000, "nested deeper"),
     ],
     ids=["html", "no text", "list", "text", "no platform", "half a platform", "too deep"],
 )

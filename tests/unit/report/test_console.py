@@ -47,9 +47,20 @@ def test_long_lines_are_cut_and_say_so() -> None:
     assert last == f"ERROR: {'é' * 398} … {BuildFailed.remedy} exit=6 code=build-failed"
     assert len(whole.encode()) < LINE_BYTES + 50
     assert "more bytes)" in whole
-    remedy = "x" * 20_000
-    *_, last = error_lines(error_document(BuildFailed("é", remedy=remedy), None, None))
+    remedy = "x" * 2_900
+    *_, last = error_lines(error_document(BuildFailed("é" * 5000, remedy=remedy), None, None))
     assert last.endswith(f"{remedy} exit=6 code=build-failed")
+
+
+@given(st.text(), st.text(), st.text(), st.integers(1, 3000))
+def test_an_error_line_has_a_bound_whatever_is_in_it(cause: str, remedy: str, step: str, times: int) -> None:
+    """Cause, remedy and step are cut, each for itself: the code is always there, and the line is within the limit."""
+    error = BuildFailed(cause * times, remedy=remedy * times, detail=[cause * times])
+    *_, last = lines = list(error_lines(error_document(error, "s3", step * times)))
+    assert last.startswith("ERROR: ")
+    assert last.endswith(" service=s3")
+    assert " exit=6 code=build-failed" in last
+    assert all(len(line.encode()) < 10_000 and line.isprintable() for line in lines)
 
 
 def test_an_error_line_names_the_step_once() -> None:
@@ -109,12 +120,12 @@ def test_quiet_keeps_warnings_on_stdout_and_everything_in_the_file() -> None:
     assert lines.getvalue().count("\n") == 2
 
 
-def test_what_cannot_be_printed_is_marked() -> None:
-    """A character that a terminal would act on is a mark in the lines that end a run."""
+def test_what_cannot_be_printed_is_spelt_out() -> None:
+    """A character that a terminal would act on is spelt out in the lines that end a run, as in every other."""
     error = error_document(BuildFailed("\x1b[31mred", detail=["\u202eleft"]), None, None)
     detail, last = error_lines(error)
-    assert detail == "  | \ufffdleft"
-    assert last.startswith("ERROR: \ufffd[31mred. ")
+    assert detail == "  | \\u202eleft"
+    assert last.startswith("ERROR: \\u001b[31mred. ")
 
 
 class Broken(io.StringIO):

@@ -14,11 +14,14 @@ from runner.errors import SEVERITY, AlreadyPublished, BuildFailed, ExitCode, Rel
 from runner.oci.name import Name
 from runner.report.record import (
     CAUSE_LIMIT,
+    CHARACTERS_LIMIT,
+    TEXTS_LIMIT,
     EntryDocument,
     Record,
     RecordDocument,
     ServiceDocument,
     error_document,
+    limited,
     plan_view,
     short_cause,
 )
@@ -215,7 +218,7 @@ def test_short_cause(text: str, times: int) -> None:
     if len(cause) <= CAUSE_LIMIT:
         assert (document.cause, document.detail) == (cause, ("more",))
     else:
-        assert document.detail == (*cause.splitlines(), "more")
+        assert document.detail == limited((*cause.splitlines(), "more"))
         assert cause.startswith(document.cause.removesuffix(" …"))
 
 
@@ -380,3 +383,29 @@ def test_every_error_has_code_exit_and_remedy(error: type[ReleaseError]) -> None
     assert made.code == made.code.lower()
     assert made.exit_code in SEVERITY
     assert made.remedy.endswith(".")
+
+
+@given(st.lists(st.text(max_size=10), max_size=20), st.integers(1, 500), st.integers(1, 2000))
+def test_what_is_kept_of_many_texts(texts: list[str], times: int, longer: int) -> None:
+    """A record's size has a bound, whatever a tool or a registry says; what is missing is counted."""
+    said = tuple(text * longer for text in texts) * times
+    kept = limited(said)
+    if len(said) <= TEXTS_LIMIT and sum(map(len, said)) <= CHARACTERS_LIMIT:
+        assert kept == said
+    else:
+        *beginning, last = kept
+        assert tuple(beginning) == said[: len(beginning)]
+        assert last == f"… ({len(said) - len(beginning)} more)"
+        assert len(beginning) <= TEXTS_LIMIT
+        assert sum(map(len, beginning)) <= CHARACTERS_LIMIT
+
+
+def test_bound_of_every_text() -> None:
+    """Warnings, reasons and details are cut wherever they enter the record."""
+    record = new_record()
+    record.warn(*(["w" * 100_000] * 2000))
+    record.note("n" * 100_000)
+    entry = EntryDocument(service="s3", kind="image", name="r/i:1", action="refuse", reason="r" * 10**7)
+    record.set_entries("s3", (entry,))
+    record.fail(BuildFailed("c" * 10**7, remedy="m" * 10**7, detail=["d" * 10**6] * 5000))
+    assert len(record.close().model_dump_json()) < 2_000_000

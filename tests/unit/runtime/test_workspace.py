@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.errors import ExitCode, UsageInvalid
-from runner.runtime.workspace import FOLDERS, PASSED, child_environment, open_workspace
+from runner.runtime.workspace import FOLDERS, NETWORK, PASSED, child_environment, offline, open_workspace
 
 SECRETS = {
     "AWS_ACCESS_KEY_ID": "hunter2",
@@ -228,3 +228,13 @@ def test_a_relative_temporary_folder_is_made_absolute(tmp_path: Path, monkeypatc
     with open_workspace({"TMPDIR": os.curdir}) as folder:
         assert folder.is_absolute()
         assert folder.parent == tmp_path.resolve()
+
+
+def test_offline() -> None:
+    """Who asks nobody gets no address to ask, in which there may be a password; go's environment has them."""
+    inherited = dict.fromkeys(PASSED, "https://user:hunter2@host.invalid")
+    whole = child_environment(inherited, Path("/work"))
+    assert whole.keys() >= set(NETWORK)
+    kept = offline(whole)
+    assert kept == {key: value for key, value in whole.items() if "PROXY" not in key.upper() and key not in NETWORK}
+    assert {"PATH", "HOME", "SSL_CERT_FILE"} <= kept.keys()
