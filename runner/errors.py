@@ -267,6 +267,16 @@ class AlreadyPublished(ReleaseError):
     remedy = "Release the next version; what is published under this one stays as it is."
 
 
+class ReleaseNotRestorable(ReleaseError):
+    """A part of a released image or chart is gone, and what its commit gives today is not the same."""
+
+    exit_code = ExitCode.CONFLICT
+    remedy = (
+        "Rerun with what it was released with (a runner's image of that time, --base-image, platforms in jobs.yaml), or"
+        " push what is gone from a copy by its digest; else release the next version."
+    )
+
+
 class VersionTaken(ReleaseError):
     """The version that a change would release is already tagged, at another commit."""
 
