@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from runner.oci.manifest import Manifest
     from runner.oci.name import Name
     from runner.published.former import Adoption
+    from runner.report.record import StepName
     from runner.run.inputs import Inputs
     from runner.run.prerequisites import Prerequisites
     from runner.run.selection import Selected
@@ -149,7 +150,6 @@ class Observed:
 
         Raises:
             ChartUnusable, ChartDisagrees, CrdsDiffer: the chart may not be published.
-            BuildFailed, GoTooOld: the image cannot be built, which is seen without compiling.
         """
         desired, service = self.desired, self.service
         folder = tools.folder / service.name / "chart"
@@ -160,25 +160,37 @@ class Observed:
         )
         warn(tools, service.name, *chart.warnings)
         note(tools, service.name, *chart.notes)
-        if self.builds:
-            tools.builder.inspect(prerequisites.source, service.main_folder, desired.inputs.config.platforms)
         same_files = {
             name: has_same_files(chart, name, found.manifest, tools.registry, folder)
             for name, found in _without_revision(desired, self.observed).items()
         }
         plan = self.plan or desired.plan(self.observed, same_files, self.adoptions)
-        return Packaged(desired, self.observed, plan, chart, prerequisites)
+        return Packaged(desired, self.observed, plan, chart, prerequisites, self._unbuildable(prerequisites, tools))
+
+    def _unbuildable(self, prerequisites: Prerequisites, tools: Tools) -> ReleaseError | None:
+        """What would make the build fail, which is seen without compiling; None when nothing does."""
+        if not self.builds:
+            return None
+        try:
+            tools.builder.inspect(prerequisites.source, self.service.main_folder, self.desired.inputs.config.platforms)
+        except ReleaseError as error:
+            return error
+        return None
 
 
 @dataclass(frozen=True)
 class Packaged:
-    """Everything that can be checked without building; the plan is final."""
+    """Everything that can be checked without building; the plan is final.
+
+    ``unbuildable`` is why the image cannot be built, as far as that is seen without compiling.
+    """
 
     desired: Desired
     observed: Mapping[Name, Observation]
     plan: Plan
     chart: PackagedChart
     prerequisites: Prerequisites
+    unbuildable: ReleaseError | None = None
 
     @property
     def service(self) -> Service:
@@ -186,11 +198,13 @@ class Packaged:
         return self.desired.service
 
     @property
-    def unmet(self) -> ReleaseError | None:
-        """What keeps this service, which is to be compiled, from being built; None when nothing does."""
+    def unmet(self) -> tuple[StepName, ReleaseError] | None:
+        """What keeps this service, which is to be compiled, from being built, and in which step; None where nothing."""
         base = self.prerequisites.base
-        # Each service has an error of its own: the record takes one and the same only once.
-        return copy(base) if self._builds and isinstance(base, ReleaseError) else None
+        if self._builds and isinstance(base, ReleaseError):
+            # Each service has an error of its own: the record takes one and the same only once.
+            return "base image", copy(base)
+        return ("build", self.unbuildable) if self._builds and self.unbuildable is not None else None
 
     def publish(self, tools: Tools) -> Plan:
         """Publish the image, then the chart, and return the plan with every digest filled in.
