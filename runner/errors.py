@@ -205,6 +205,13 @@ class NoReleaseMerged(ReleaseError):
 # --- 4: invalid release ----------------------------------------------------------------------------------------------
 
 
+class CommitUnusable(ReleaseError):
+    """The commit's date is none that an artifact can state, or it holds a file that cannot be written to a folder."""
+
+    exit_code = ExitCode.INVALID_RELEASE
+    remedy = "Repair what is named here, commit, and tag that commit with the next version."
+
+
 class ChartMissing(ReleaseError):
     """The service has no chart folder, or the folder has no Chart.yaml or values.yaml that can be read."""
 

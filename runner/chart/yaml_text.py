@@ -20,7 +20,16 @@ NULL = "tag:yaml.org,2002:null"
 MERGE = "tag:yaml.org,2002:merge"
 
 KeyPath = tuple[str, ...]
+
+LEVELS = 500
+"""Collections within each other, at most: libyaml's loader calls itself for each, and ends the process at some."""
+
+TOO_DEEP = f"more than {LEVELS} collections are within each other"
+NOT_OF_ITS_TYPE = (ValueError, LookupError, TypeError, AttributeError, OverflowError)
+"""What PyYAML raises of an explicit tag (``!!int x``, ``!!bool x``, ``!!timestamp x``) with text of another type."""
+
 _PROPERTIES = re.compile(r"(?:[&!]\S*\s+)*")
+_FAR = re.compile(rf"^[ \t?:-]{{{LEVELS // 2},}}", re.MULTILINE)
 _BYTE_ORDER_MARK = "\ufeff"
 
 
@@ -56,11 +65,17 @@ _TextLoader.yaml_implicit_resolvers = {"<": [(MERGE, re.compile(r"<<$"))]} | dic
 def parse(body: bytes | str) -> tuple[Any, ...]:
     """Return all documents, plain scalars but null as their text; YamlInvalid when it is not YAML."""
     try:
-        return tuple(yaml.load_all(_decode(body), Loader=_TextLoader))
+        text = _decode(body)
+        _refuse_depth(text)
+        return tuple(yaml.load_all(text, Loader=_TextLoader))
     except yaml.YAMLError as error:
         raise _invalid(error) from error
-    except ValueError as error:  # an explicit tag whose text is not of its type
-        raise error if isinstance(error, YamlInvalid) else YamlInvalid(str(error)) from error
+    except YamlInvalid:
+        raise
+    except RecursionError as error:
+        raise YamlInvalid(TOO_DEEP) from error
+    except NOT_OF_ITS_TYPE as error:
+        raise YamlInvalid(f"a value is not of the type that its tag says: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -73,9 +88,13 @@ class Mapped:
     def read(cls, body: bytes) -> Mapped:
         """Read the one document of a file; YamlInvalid when it is not UTF-8, not YAML, or no mapping."""
         try:
-            root = yaml.compose(_decode(body), Loader=yaml.CSafeLoader)
+            text = _decode(body)
+            _refuse_depth(text)
+            root = yaml.compose(text, Loader=yaml.CSafeLoader)
         except yaml.YAMLError as error:
             raise _invalid(error) from error
+        except RecursionError as error:
+            raise YamlInvalid(TOO_DEEP) from error
         if not isinstance(root, yaml.MappingNode):
             raise YamlInvalid("it is not a mapping", None if root is None else _line(root))
         return cls(root)
@@ -115,6 +134,8 @@ def replace_scalars(body: bytes, values: Mapping[KeyPath, str]) -> bytes:
     text = whole.removeprefix(mark)
     try:
         found = dict(_leaves(yaml.parse(text, Loader=yaml.CSafeLoader)))
+    except RecursionError as error:
+        raise YamlInvalid(TOO_DEEP) from error
     except yaml.YAMLError as error:
         raise _invalid(error) from error
     spans: list[tuple[int, int, str]] = []
@@ -135,6 +156,19 @@ def _decode(body: bytes | str) -> str:
         return body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise YamlInvalid("it is not UTF-8", body.count(b"\n", 0, error.start) + 1) from error
+
+
+def _refuse_depth(text: str) -> None:
+    """Raise YamlInvalid where too many collections are within each other; YAMLError where it is no YAML."""
+    # Without many brackets and far indentation nothing can be that deep; most texts need no second reading.
+    if text.count("[") + text.count("{") <= LEVELS and not _FAR.search(text):
+        return
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > LEVELS:
+            raise YamlInvalid(TOO_DEEP, None if event.start_mark is None else event.start_mark.line + 1)
 
 
 def _invalid(error: yaml.YAMLError) -> YamlInvalid:
