@@ -254,6 +254,15 @@ class NoReleaseMerged(ReleaseError):
 # --- 4: invalid release ----------------------------------------------------------------------------------------------
 
 
+class CommitUnusable(ReleaseError):
+    """The commit's date is none that an artifact can state, or it holds a file that cannot be written to a folder."""
+
+    exit_code = ExitCode.INVALID_RELEASE
+    acts = Acts.AUTHOR
+    recognised = "git prints the commit's date, and says of a name that it cannot write it."
+    remedy = "Repair what is named here, commit, and tag that commit with the next version."
+
+
 class ChartMissing(ReleaseError):
     """The service has no chart folder, or the folder has no Chart.yaml or values.yaml that can be read."""
 
@@ -291,15 +300,6 @@ class CrdsDiffer(ReleaseError):
         "Regenerate the release artifacts, so that the chart's crds folder holds what config/crd does, commit, and tag"
         " that commit with the next version."
     )
-
-
-class CommitTimeWrong(ReleaseError):
-    """The commit says a time that no calendar has, and images and charts state it."""
-
-    exit_code = ExitCode.INVALID_RELEASE
-    acts = Acts.AUTHOR
-    recognised = "git's time of the commit is before the year 1 or after the year 9999."
-    remedy = "Correct the clock, commit again, and tag that commit with the next version."
 
 
 class NothingInTag(ReleaseError):
@@ -357,6 +357,18 @@ class MirrorDiffers(ReleaseError):
     acts = Acts.ADMINISTRATOR
     recognised = "Each name is read at the place before anything is written, and holds another digest."
     remedy = "Find out what was published there and by whom, then copy to another namespace or folder."
+
+
+class ReleaseNotRestorable(ReleaseError):
+    """A part of a released image or chart is gone, and what its commit gives today is not the same."""
+
+    exit_code = ExitCode.CONFLICT
+    acts = Acts.ADMINISTRATOR
+    recognised = "A part that the index lists answers 404, and today's build has another digest."
+    remedy = (
+        "Rerun with what it was released with (a runner's image of that time, --base-image, platforms in jobs.yaml), or"
+        " push what is gone from a copy by its digest."
+    )
 
 
 class VersionTaken(ReleaseError):

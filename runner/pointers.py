@@ -69,6 +69,11 @@ def is_at(path: str, folder: str) -> bool:
     return folder in {"", "."} or path == folder or path.startswith(f"{folder}/")
 
 
+def real_path(path: Path) -> Path:
+    """Where a path of a foreign tree leads; unlike ``Path.resolve`` it takes links that lead to themselves."""
+    return Path(os.path.realpath(path))
+
+
 def _below(root: Path) -> Iterator[Pointer]:
     folders = [root]
     while folders:
@@ -94,8 +99,7 @@ def _file(entry: os.DirEntry[str]) -> str | None:
 
 
 def _link(root: Path, path: Path) -> str | None:
-    # Unlike Path.resolve, this takes links that lead to themselves.
-    target, end = str(path.readlink()), Path(os.path.realpath(path))
+    target, end = str(path.readlink()), real_path(path)
     if _ANNEXED.search(target):
         return f"a link of git-annex to {target}"
     if not end.is_relative_to(root):

@@ -29,7 +29,7 @@ from runner.builders.gomodule import (
 from runner.builders.image import LICENCE_FILES, LICENCE_FOLDER, PROGRAM, base_inputs, image_artifact
 from runner.errors import BinaryWrong, BuildFailed, GoTooOld, ToolUnusable
 from runner.oci.manifest import Platform, digest_of
-from runner.pointers import find_pointers
+from runner.pointers import find_pointers, real_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -366,7 +366,7 @@ def _refuse_newer(module: GoModule, installed: str) -> None:
 def _package(root: Path, line: str) -> GoPackage:
     """Read a line that LISTED gives."""
     module, version, name, path, folder = line.split("\t", 4)
-    return GoPackage(path, name, module, version, Path(folder), held=Path(folder).resolve().is_relative_to(root))
+    return GoPackage(path, name, module, version, Path(folder), held=real_path(Path(folder)).is_relative_to(root))
 
 
 def _refuse_outside(packages: Iterable[GoPackage]) -> None:
@@ -395,7 +395,7 @@ def _variables(folder: Path) -> frozenset[str]:
 def _licence(source: Path, name: str) -> Member:
     path = source / name
     # A link that leads out of the tree would put a file of this machine into the image.
-    if not path.is_file() or not path.resolve().is_relative_to(source.resolve()):
+    if not path.is_file() or not real_path(path).is_relative_to(source.resolve()):
         raise BuildFailed(
             f"there is no file {name} at the root of the repository, but the image must contain it",
             remedy=f"Commit {name}, then tag that commit with the next version.",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.errors import BuildFailed
+from runner.pointers import real_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -122,7 +123,7 @@ def find_module(source: Path, main: str) -> GoModule:
         BuildFailed: the folder is not in the tree, or no go.mod is above it.
     """
     root = source.resolve()
-    package = (root / main).resolve()
+    package = real_path(root / main)
     if not package.is_relative_to(root) or not package.is_dir():
         raise BuildFailed(
             f"there is no folder {main} in the repository, where the main package should be",
@@ -151,7 +152,7 @@ def find_workspace(source: Path, module: GoModule) -> GoModule | None:
     work = next((folder / GO_WORK for folder in folders if (folder / GO_WORK).is_file()), None)
     if work is None:
         return None
-    used = {(work.parent / name).resolve() for name in used_modules(work.read_text("utf-8", "replace"))}
+    used = {real_path(work.parent / name) for name in used_modules(work.read_text("utf-8", "replace"))}
     if module.folder not in used:
         return None
     return replace(module, work=work, vendored=(work.parent / "vendor" / "modules.txt").is_file())
@@ -167,7 +168,12 @@ def used_modules(text: str) -> tuple[str, ...]:
     """The folders that a go.work names, relative to its own."""
     bare = _LINE_COMMENT.sub("", text)
     blocks = [line for block in _USE_BLOCK.findall(bare) for line in block.splitlines()]
-    return tuple(name.strip().strip('"`') for name in (*blocks, *_USE_LINE.findall(bare)) if name.strip())
+    return tuple(name.strip().strip('"`') for name in (*blocks, *_USE_LINE.findall(bare)) if _is_path(name))
+
+
+def _is_path(text: str) -> bool:
+    """Whether a line of go.work may name a folder: no path holds a NUL, and the system would not even look for one."""
+    return bool(text.strip()) and "\0" not in text
 
 
 def go_directive(text: str) -> str | None:

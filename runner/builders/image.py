@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from runner.annotations import RELEASE_INPUTS, RELEASE_PLATFORMS, RELEASE_VERSION
+from runner.annotations import RELEASE_INPUTS, RELEASE_PLATFORMS, RELEASE_VERSION, inputs_text
 from runner.builders.base import USER
 from runner.oci.artifact import Artifact, Blob, FileSource
 from runner.oci.manifest import (
@@ -105,7 +105,7 @@ def image_index(request: BuildRequest, manifests: Sequence[Manifest], inputs: Ma
     """The index over the manifests, one for each platform of the request, in its order."""
     stated = _identity(request) | {
         RELEASE_VERSION: plain_version(request.version),
-        RELEASE_INPUTS: inputs_digest(inputs),
+        RELEASE_INPUTS: inputs_text(inputs),
         RELEASE_PLATFORMS: ",".join(map(str, request.platforms)),
     }
     entries = zip(request.platforms, manifests, strict=True)
@@ -116,11 +116,6 @@ def image_index(request: BuildRequest, manifests: Sequence[Manifest], inputs: Ma
         "annotations": dict(sorted(stated.items())),
     }
     return Manifest.write(OCI_INDEX, document)
-
-
-def inputs_digest(inputs: Mapping[str, str]) -> str:
-    """The digest of all inputs, whatever their order."""
-    return digest_of(json.dumps(dict(inputs), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode())
 
 
 def base_inputs(base: Base) -> dict[str, str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.chart.yaml_text import YamlInvalid, parse
 from runner.errors import ChartUnusable, ToolUnusable
+from runner.pointers import real_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -169,7 +170,7 @@ def _messages(output: str) -> list[tuple[str, str]]:
 def _refuse_links_outwards(chart: Path) -> None:
     inside = chart.resolve()
     for path in sorted(chart.rglob("*")):
-        if path.is_symlink() and not path.resolve().is_relative_to(inside):
+        if path.is_symlink() and not real_path(path).is_relative_to(inside):
             raise ChartUnusable(
                 f"{chart.name}/{path.relative_to(chart)} is a link to {path.readlink()}, outside of the chart",
                 remedy="Put a copy of the file into the chart, commit, and tag that commit with the next version.",

@@ -17,7 +17,7 @@ from runner.chart.workload import check_workload
 from runner.chart.yaml_text import Mapped, YamlInvalid
 from runner.errors import RegistryAnswerWrong
 from runner.oci.manifest import HELM_CHART
-from runner.pointers import pointer_in
+from runner.pointers import pointer_in, real_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -111,7 +111,7 @@ def _definitions(source: Path, folder: str) -> dict[str, bytes]:
 def _files(source: Path, folder: str, pattern: str = "**/*") -> Mapping[str, bytes]:
     """The files in a folder of the tree by their path in it; what a link takes from elsewhere is not read."""
     root, top = source.resolve(), source / folder
-    files = (path for path in sorted(top.glob(pattern)) if path.is_file() and path.resolve().is_relative_to(root))
+    files = (path for path in sorted(top.glob(pattern)) if path.is_file() and real_path(path).is_relative_to(root))
     return {path.relative_to(top).as_posix(): path.read_bytes() for path in files}
 
 

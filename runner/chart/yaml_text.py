@@ -22,6 +22,9 @@ NULL = "tag:yaml.org,2002:null"
 MERGE = "tag:yaml.org,2002:merge"
 
 KeyPath = tuple[str, ...]
+
+NOT_OF_ITS_TYPE = (ValueError, LookupError, TypeError, AttributeError, OverflowError)
+"""What PyYAML raises of an explicit tag (``!!int x``, ``!!bool x``, ``!!timestamp x``) with text of another type."""
 _PROPERTIES = re.compile(r"(?:[&!]\S*\s+)*")
 _BYTE_ORDER_MARK = "\ufeff"
 
@@ -83,8 +86,10 @@ def parse(body: bytes | str) -> tuple[Any, ...]:
         return tuple(yaml.load_all(_bounded(body), Loader=_TextLoader))
     except yaml.YAMLError as error:
         raise _invalid(error) from error
-    except ValueError as error:  # an explicit tag whose text is not of its type
-        raise YamlInvalid(str(error)) from error
+    except YamlInvalid:
+        raise
+    except NOT_OF_ITS_TYPE as error:
+        raise YamlInvalid(f"a value is not of the type that its tag says: {error}") from error
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ memory holds. What composes, compares or writes documents does so by recursion, 
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import yaml
@@ -21,6 +22,9 @@ VALUE_LIMIT: Final = 1_000_000
 """Values of a document, aliases written out; each 64 characters of a text count as one more."""
 
 _CHARACTERS: Final = 64
+_ALIAS: Final = re.compile(r"(?<![^\s\[{,:?-])\*[^\s\[\]{},]")
+_FAR: Final = re.compile(rf"^[ \t?:-]{{{DEPTH_LIMIT // 2},}}", re.MULTILINE)
+"""Indentation, or compact collections, of which each level needs at least two characters."""
 
 
 class TooLarge(ValueError):
@@ -64,6 +68,8 @@ def check_yaml(text: str) -> None:
         TooLarge: it is not so.
         yaml.YAMLError: it is no YAML.
     """
+    if _is_harmless(text):
+        return
     # Each open collection: the anchor that it has, and how many values it stands for so far.
     open_: list[tuple[str | None, int]] = [(None, 0)]
     weights: dict[str, int] = {}
@@ -83,6 +89,12 @@ def check_yaml(text: str) -> None:
             _count(open_, weights, None, weights.get(str(event.anchor), 1), event)
         elif isinstance(event, yaml.ScalarEvent):
             _count(open_, weights, event.anchor, 1 + len(event.value) // _CHARACTERS, event)
+
+
+def _is_harmless(text: str) -> bool:
+    """Whether YAML is seen at once to be no bomb: most documents need no second reading, which takes Python long."""
+    deep = text.count("[") + text.count("{") > DEPTH_LIMIT or _FAR.search(text) is not None
+    return not deep and len(text) <= VALUE_LIMIT and _ALIAS.search(text) is None
 
 
 def _count(

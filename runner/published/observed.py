@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from runner.annotations import RELEASE_IMAGE, RELEASE_PLATFORMS
-from runner.errors import RegistryAnswerWrong
+from runner.annotations import RELEASE_IMAGE, RELEASE_PLATFORMS, RELEASE_VERSION
+from runner.errors import RegistryAnswerWrong, RegistryFailed
 from runner.foreign.documents import read_json
 from runner.oci.manifest import HELM_CONFIG, REVISION, SOURCE, Manifest, Platform
 
@@ -26,10 +26,25 @@ class Absent:
 
 
 @dataclass(frozen=True)
+class Gone:
+    """A part of what is published that does not answer: what it is in words, and its digest."""
+
+    what: str
+    digest: str
+
+    def __str__(self) -> str:
+        return f"{self.what} ({self.digest})"
+
+
+@dataclass(frozen=True)
 class Published:
-    """What is there under a name, as far as images and charts have it in common."""
+    """What is there under a name, as far as images and charts have it in common.
+
+    ``gone`` is what of it does not answer, as far as that was looked at (``runner.published.parts``).
+    """
 
     manifest: Manifest
+    gone: tuple[Gone, ...] = field(default=(), kw_only=True)
 
     @property
     def digest(self) -> str:
@@ -62,7 +77,10 @@ class PublishedImage(Published):
 
 @dataclass(frozen=True)
 class PublishedChart(Published):
-    """A chart; ``app_version`` as its Chart.yaml has it, empty where it has none."""
+    """A chart; ``app_version`` as its Chart.yaml has it, empty where it has none.
+
+    Where its config is gone, it is the version that it was released as.
+    """
 
     app_version: str = ""
 
@@ -111,7 +129,15 @@ def _published(name: Name, manifest: Manifest, registry: Registry) -> PublishedI
         platforms = tuple(child.platform for child in manifest.children if is_platform(child.platform))
         return PublishedImage(manifest, tuple(platform for platform in platforms if platform is not None))
     config = manifest.blobs[0]
-    document = read_config(registry.read_blob(name.repository, config))
+    try:
+        document = read_config(registry.read_blob(name.repository, config))
+    except RegistryFailed:
+        # What says its commit can be made again; of anything else the config is all that says what it is.
+        if REVISION not in manifest.annotations or registry.has_blob(name.repository, config.digest):
+            raise
+        if config.media_type == HELM_CONFIG:
+            return PublishedChart(manifest, manifest.annotations.get(RELEASE_VERSION, ""))
+        return PublishedImage(manifest)
     if config.media_type == HELM_CONFIG:
         return PublishedChart(manifest, str(document.get("appVersion", "")))
     return PublishedImage(manifest, (platform_of(document),))

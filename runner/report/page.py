@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from runner.report.timeline import Bar, Folded
 
 
-TONES: Mapping[str, Tone] = {"refused": "refused", "written": "good"}
+TONES: Mapping[str, Tone] = {"refused": "refused", "written": "good", "restored": "good"}
 """What a decision is like, by its word; any other is quiet."""
 
 SHORT_COMMIT = 7
@@ -196,6 +196,7 @@ def _state(entries: Sequence[EntryDocument]) -> str:
     """What became of content under all its names: it was there, or is there now."""
     written = sum(entry.written for entry in entries)
     there = "adopted" if any(entry.adopted for entry in entries) else "already there"
+    there = "restored" if any(entry.restored for entry in entries) else there
     return there if not written else "written" if written == len(entries) else "completed"
 
 

@@ -97,6 +97,10 @@ class EntryDocument(_Document):
         None, description="What the name holds or will hold; null until the build determines it."
     )
     written: bool = Field(default=False, description="Whether this run wrote the name, and it holds that.")
+    restores: bool = Field(
+        default=False, description="Whether the name holds this already, and what is gone of it is to be written again."
+    )
+    restored: bool = Field(default=False, description="Whether this run wrote what was gone of it, by digest.")
     adopted: bool = Field(
         default=False, description="Whether what is there names no commit, and was taken after a check all the same."
     )
@@ -260,24 +264,24 @@ class Record:
     def set_entries(self, service: str, entries: tuple[EntryDocument, ...]) -> None:
         """Replace the plan's entries of one service; other services' stay."""
         with self._lock:
-            written = {entry.name: entry.digest for entry in self._document.entries if entry.written}
+            done: dict[str, dict[str, Any]] = {
+                entry.name: {"written": True, "digest": entry.digest} if entry.written else {"restored": True}
+                for entry in self._document.entries
+                if entry.written or entry.restored
+            }
             others = [entry for entry in self._document.entries if entry.service != service]
-            mine = [
-                entry.model_copy(update={"written": True, "digest": written[entry.name]})
-                if entry.name in written
-                else entry
-                for entry in entries
-            ]
+            mine = [entry.model_copy(update=done.get(entry.name)) for entry in entries]
             self.update(entries=tuple(sorted((*others, *mine), key=lambda entry: entry.service)))
 
     def written(self, name: str, digest: str | None) -> None:
         """Remember that a name holds what this run wrote, by digest; with None, that it no longer does."""
         with self._lock:
-            change = {"written": digest is not None} | ({"digest": digest} if digest else {})
-            marked = [
-                entry.model_copy(update=change) if entry.name == name else entry for entry in self._document.entries
-            ]
-            self.update(entries=tuple(marked))
+            self._mark(name, {"written": digest is not None} | ({"digest": digest} if digest else {}))
+
+    def restored(self, name: str) -> None:
+        """Remember that what was gone of what a name holds is there again."""
+        with self._lock:
+            self._mark(name, {"restored": True})
 
     def set_service(self, row: ServiceDocument) -> None:
         """Replace what is said of one service."""
@@ -390,6 +394,10 @@ class Record:
         with self._lock:
             self.update(**{field: limited((*getattr(self._document, field), *texts))})
 
+    def _mark(self, name: str, change: Mapping[str, object]) -> None:
+        entries = self._document.entries
+        self.update(entries=tuple(one.model_copy(update=change) if one.name == name else one for one in entries))
+
     def _add(self, field: str, *values: object) -> None:
         with self._lock:
             self.update(**{field: (*getattr(self._document, field), *values)})
@@ -460,7 +468,7 @@ NOT_IN_A_PLAN: dict[str, Any] = {
     **dict.fromkeys(
         ("steps", "tools", "timings", "errors", "source", "runner", "command", "layout_folder", "job"), True
     ),
-    "entries": {"__all__": {"written", "adopted"}},
+    "entries": {"__all__": {"written", "restores", "restored", "adopted"}},
 }
 
 
@@ -473,6 +481,8 @@ def summary(document: RecordDocument) -> str:
     """What a run that went well did, in words."""
     written = sum(entry.written for entry in document.entries)
     tags = "1 tag" if written == 1 else f"{written} tags"
+    restored = sum(entry.restored for entry in document.entries)
+    what_was_gone = f"what was gone of {'1 tag' if restored == 1 else f'{restored} tags'} restored" if restored else ""
     adopted = ", the former job's image adopted" if any(entry.adopted for entry in document.entries) else ""
     if document.command == "plan":
         if document.as_tag is not None and not any(row.selected for row in document.services):
@@ -481,7 +491,8 @@ def summary(document: RecordDocument) -> str:
         return f"planned, nothing was changed: {counts['publish']} to publish, {counts['skip']} to skip{adopted}"
     if document.layout_folder is not None:
         return f"{tags} written to the layout folder {document.layout_folder}, nothing published"
-    return f"{tags} written{adopted}" if written else f"nothing to send{adopted}"
+    sent = ", ".join(filter(None, (f"{tags} written" if written else "", what_was_gone)))
+    return f"{sent or 'nothing to send'}{adopted}"
 
 
 def record_schema() -> dict[str, Any]:

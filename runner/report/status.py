@@ -55,6 +55,10 @@ def _aside(document: RecordDocument) -> tuple[Tone, str, str]:
 
 def _done(document: RecordDocument, say: Mapping[str, str]) -> Status:
     written = sum(entry.written for entry in document.entries)
+    restored = sum(entry.restored for entry in document.entries)
+    if not written and restored:
+        meaning = f"What was gone of {_tags(restored)} is there again; the tags themselves were not written."
+        return Status("good", "Restored", say["before"], meaning)
     if not written:
         meaning = "Nothing was sent: every tag already holds this. A rerun is always safe."
         return Status("quiet", "Nothing to send", say["before"], meaning)
@@ -80,7 +84,7 @@ def _so_far(document: RecordDocument) -> str:
     if document.command == "plan":
         return "A plan changes nothing."
     publishes = sum(entry.action == "publish" for entry in document.entries)
-    written = sum(entry.written for entry in document.entries)
+    written = sum(entry.written or entry.restored for entry in document.entries)
     so_far = f"{written} of {_tags(publishes)} written; each of them is complete."
     return so_far if written else "Nothing was written by this run."
 

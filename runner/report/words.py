@@ -27,7 +27,11 @@ def short_name(document: RecordDocument, entry: EntryDocument) -> str:
 
 def is_published(document: RecordDocument, entry: EntryDocument) -> bool:
     """Whether a name is in its registry as the entry says: it was there before, or this run wrote it."""
-    return (entry.action == "skip" and entry.digest is not None) or (entry.written and document.layout_folder is None)
+    return (
+        (entry.action == "skip" and entry.digest is not None)
+        or entry.restored
+        or (entry.written and document.layout_folder is None)
+    )
 
 
 def sentence(text: str) -> str:
@@ -43,16 +47,17 @@ def what_became_of(document: RecordDocument, entry: EntryDocument) -> tuple[str,
     if entry.action != "publish":
         done = "adopted" if entry.adopted else {"skip": "skipped", "refuse": "refused"}[entry.action]
         return done, entry.reason
-    if entry.written:
-        return "written", entry.reason
+    if entry.written or entry.restored:
+        return "written" if entry.written else "restored", entry.reason
     if document.command == "plan" or document.exit is None:
-        return "to publish", entry.reason
+        return "to restore" if entry.restores else "to publish", entry.reason
+    undone = "not restored" if entry.restores else "not published"
     failed = next((error for error in document.errors if error.service in {None, entry.service}), None)
     if failed is None:
-        return "not published", entry.reason
+        return undone, entry.reason
     if failed.exit == ExitCode.ENDED:
-        return "not published: the run was ended", ""
-    return f"not published: {failed.step or 'the run'} failed", ""
+        return f"{undone}: the run was ended", ""
+    return f"{undone}: {failed.step or 'the run'} failed", ""
 
 
 def in_words(seconds: float) -> str:

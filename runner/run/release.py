@@ -18,7 +18,9 @@ from runner.config.naming import Scheme
 from runner.errors import AlreadyPublished, RegistryAnswerWrong, ReleaseError
 from runner.published.former import has_platform, inspect_image
 from runner.published.observed import ABSENT, Observation, Published, PublishedChart, observe
+from runner.published.parts import with_gone
 from runner.run.clusters import clusters_of
+from runner.run.plan.changed import check_restored
 from runner.run.plan.model import DesiredArtifact, Kind, Plan, for_folder
 from runner.run.plan.release import (
     NOTHING_COMPARED,
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from runner.oci.manifest import Manifest
     from runner.oci.name import Name
     from runner.published.former import Adoption
+    from runner.report.record import StepName
     from runner.run.inputs import Inputs
     from runner.run.prerequisites import Prerequisites
     from runner.run.selection import Selected
@@ -79,7 +82,9 @@ class Desired:
         if self.inputs.settings.to_layout is not None:
             observed: dict[Name, Observation] = dict.fromkeys((*names, *self.others), ABSENT)
             return Observed(self, observed, for_folder(self.plan(observed)))
-        observed = observe((*names, *self.others), tools.registry)
+        found = observe((*names, *self.others), tools.registry)
+        ours = [name for artifact in self.artifacts for name in artifact.to_look_at(found)]
+        observed = with_gone(found, ours, tools.registry)
         adoptions = self._inspect(observed, tools)
         plan = None if _without_revision(self, observed) else self.plan(observed, adoptions=adoptions)
         return Observed(self, observed, plan, adoptions)
@@ -137,15 +142,14 @@ class Observed:
 
     @property
     def builds(self) -> bool:
-        """Whether anything is to be compiled: no name holds the image."""
-        return self.desired.image.published(self.observed) is None
+        """Whether anything is to be compiled: no name holds the image, or a part of it is nowhere."""
+        return self.desired.image.is_nowhere(self.observed)
 
     def package(self, prerequisites: Prerequisites, tools: Tools) -> Packaged:
         """Lint, render and package the chart, check for what would make the build fail, and finish the plan.
 
         Raises:
             ChartUnusable, ChartDisagrees, CrdsDiffer: the chart may not be published.
-            BuildFailed, GoTooOld: the image cannot be built, which is seen without compiling.
         """
         desired, service = self.desired, self.service
         folder = tools.service_folder(service.name) / "chart"
@@ -156,25 +160,37 @@ class Observed:
         )
         warn(tools, service.name, *chart.warnings)
         note(tools, service.name, *chart.notes)
-        if self.builds:
-            tools.builder.inspect(prerequisites.source, service.main_folder, desired.inputs.config.platforms)
         same_files = {
             name: has_same_files(chart, name, found.manifest, tools.registry, folder)
             for name, found in _without_revision(desired, self.observed).items()
         }
         plan = self.plan or desired.plan(self.observed, same_files, self.adoptions)
-        return Packaged(desired, self.observed, plan, chart, prerequisites)
+        return Packaged(desired, self.observed, plan, chart, prerequisites, self._unbuildable(prerequisites, tools))
+
+    def _unbuildable(self, prerequisites: Prerequisites, tools: Tools) -> ReleaseError | None:
+        """What would make the build fail, which is seen without compiling; None when nothing does."""
+        if not self.builds:
+            return None
+        try:
+            tools.builder.inspect(prerequisites.source, self.service.main_folder, self.desired.inputs.config.platforms)
+        except ReleaseError as error:
+            return error
+        return None
 
 
 @dataclass(frozen=True)
 class Packaged:
-    """Everything that can be checked without building; the plan is final."""
+    """Everything that can be checked without building; the plan is final.
+
+    ``unbuildable`` is why the image cannot be built, as far as that is seen without compiling.
+    """
 
     desired: Desired
     observed: Mapping[Name, Observation]
     plan: Plan
     chart: PackagedChart
     prerequisites: Prerequisites
+    unbuildable: ReleaseError | None = None
 
     @property
     def service(self) -> Service:
@@ -182,11 +198,13 @@ class Packaged:
         return self.desired.service
 
     @property
-    def unmet(self) -> ReleaseError | None:
-        """What keeps this service, which is to be compiled, from being built; None when nothing does."""
+    def unmet(self) -> tuple[StepName, ReleaseError] | None:
+        """What keeps this service, which is to be compiled, from being built, and in which step; None where nothing."""
         base = self.prerequisites.base
-        # Each service has an error of its own: the record takes one and the same only once.
-        return copy(base) if self._builds and isinstance(base, ReleaseError) else None
+        if self._builds and isinstance(base, ReleaseError):
+            # Each service has an error of its own: the record takes one and the same only once.
+            return "base image", copy(base)
+        return ("build", self.unbuildable) if self._builds and self.unbuildable is not None else None
 
     def publish(self, tools: Tools) -> Plan:
         """Publish the image, then the chart, and return the plan with every digest filled in.
@@ -201,10 +219,10 @@ class Packaged:
             with record.step("build", service):
                 built = self._build(tools)
         with record.step("publish image", service) as step:
-            image = self._publish(self.desired.image, lambda: built, tools)
-            if image is None:
+            sent = self._publish(self.desired.image, lambda: built, tools)
+            if sent is None:
                 step.skip("already published")
-                image = self._there(self.desired.image)
+            image = sent or self._there(self.desired.image)
         with record.step("publish chart", service) as step:
             chart = None
             if self.plan.to_publish(Kind.CHART):
@@ -258,23 +276,43 @@ class Packaged:
         return chart_artifact(self.chart, annotations, self._folder("chart", tools))
 
     def _publish(self, desired: DesiredArtifact, make: Callable[[], Artifact | None], tools: Tools) -> Manifest | None:
-        """Let every name that is to hold an artifact hold it, and return its manifest; None where none is to.
+        """Let every name that is to hold an artifact hold all of it.
 
         What one of the names holds already is copied from there, so that all hold the same; else it is made.
+
+        Returns:
+            The manifest of the first name that holds the artifact now; None where no name is to be published.
+
+        Raises:
+            ReleaseNotRestorable: what is made is not that of which a part is gone; nothing is written then.
         """
         publications = self.plan.to_publish(desired.kind)
         if not publications:
             return None
-        copied = publications[0].copy_of
-        found = None if copied is None else self.observed[copied]
-        if copied is not None and isinstance(found, Published):
-            artifact: Artifact | None = published_artifact(copied, found, tools.registry)
-        else:
-            artifact = make()
+        sources = {one.copy_of: self._source(one.copy_of, desired, make, tools) for one in publications}
+        for one in publications:
+            found = self.observed[one.name]
+            if one.restores and isinstance(found, Published):
+                check_restored(one.name, found, sources[one.copy_of].root)
+        for copy_of, artifact in sources.items():
+            theirs = [one for one in publications if one.copy_of == copy_of]
+            tools.destination.publish(artifact, [(one.name, self.observed[one.name]) for one in theirs])
+            for one in theirs:
+                if one.restores:
+                    tools.record.restored(str(one.name))
+        first = self.observed[desired.names[0]]
+        return first.manifest if isinstance(first, Published) else sources[publications[0].copy_of].root
+
+    def _source(
+        self, copy_of: Name | None, desired: DesiredArtifact, make: Callable[[], Artifact | None], tools: Tools
+    ) -> Artifact:
+        found = None if copy_of is None else self.observed[copy_of]
+        if copy_of is not None and isinstance(found, Published):
+            return published_artifact(copy_of, found, tools.registry)
+        artifact = make()
         if artifact is None:
             raise ValueError(f"the {desired.kind} is neither made nor copied, so it cannot be published")
-        tools.destination.publish(artifact, [(one.name, self.observed[one.name]) for one in publications])
-        return artifact.root
+        return artifact
 
     def _there(self, desired: DesiredArtifact) -> Manifest:
         found = desired.published(self.observed)

@@ -65,6 +65,7 @@ def entry_documents(plan: Plan) -> tuple[EntryDocument, ...]:
             action=entry.action.value,
             reason=entry.reason,
             digest=entry.digest,
+            restores=entry.restores,
             adopted=entry.adopted,
         )
         for entry in plan.entries

@@ -24,6 +24,7 @@ from runner.published.observed import (
     observe_name,
     unanswered,
 )
+from runner.published.parts import with_gone
 from runner.run.clusters import clusters_of
 from runner.run.plan.model import DesiredArtifact, Kind, Plan, for_folder
 from runner.run.plan.stable import (
@@ -89,18 +90,34 @@ class Desired:
             histories = {name: history_names(name, tools.registry.tags(name.repository)) for name in self.chart.names}
             newest = [history[-1] for history in histories.values() if history]
             observed = observe((self.image_name, *self.chart.names, *self.releases, *newest), tools.registry)
+        observed = with_gone(observed, self._ours(observed), tools.registry)
         image = self._check_image(observed[self.image_name], tools)
         unchanged = plan_stable_unchanged(self.service.name, self.chart, observed)
         return Observed(self, observed, histories, image, unchanged)
+
+    def _ours(self, observed: Mapping[Name, Observation]) -> tuple[Name, ...]:
+        """The names of which everything must be there: the image's, and those that the chart may be copied from."""
+        found = {name: observed[name] for name in (self.image_name, *self.releases)}
+        stated = (name for name, one in found.items() if isinstance(one, Published) and one.revision)
+        return (*stated, *self.chart.to_look_at(observed))
 
     def _check_image(self, found: Observation, tools: Tools) -> PublishedImage:
         name = self.image_name
         if not isinstance(found, PublishedImage):
             there = "holds a chart" if isinstance(found, PublishedChart) else "is not in the registry"
             raise StableImageAbsent(f"{name} {there}, and {self.facts.says('image_tag')}")
+        remedy = f"Rerun the job of the tag v{self.image_version}, which restores what is gone, then rerun this one."
         missing = unanswered(name, found.manifest, tools.registry)
         if missing and (found.revision is not None or not has_platform(name, found, missing)):
-            raise StableImageAbsent(f"{name} is there, but {missing[0]} does not answer", detail=missing)
+            raise StableImageAbsent(
+                f"{name} is there, but {missing[0]} does not answer",
+                remedy=remedy if found.revision else None,
+                detail=missing,
+            )
+        if found.gone:
+            raise StableImageAbsent(
+                f"{name} is there, but {found.gone[0]} of it is gone", remedy=remedy, detail=tuple(map(str, found.gone))
+            )
         warn(tools, self.service.name, *flaws(name, found, missing, tools.registry))
         return found
 
@@ -171,12 +188,14 @@ class Observed:
         desired = self.desired
         for name in desired.chart.names:
             found = self.observed[name]
-            if isinstance(found, Published) and desired.chart.differs_from(found) is None:
+            if isinstance(found, Published) and not found.gone and desired.chart.differs_from(found) is None:
                 return name
         folder = tools.service_folder(self.service.name) / "chart"
         for name in desired.releases:
             found = self.observed[name]
-            if isinstance(found, Published) and has_same_files(packaged, name, found.manifest, tools.registry, folder):
+            if not isinstance(found, Published) or found.gone:
+                continue
+            if has_same_files(packaged, name, found.manifest, tools.registry, folder):
                 return name
         return None
 
@@ -244,6 +263,9 @@ class Packaged:
             publications = self.plan.to_publish(Kind.CHART)
             names = [(one.name, self.observed.get(one.name, ABSENT)) for one in publications]
             tools.destination.publish(self.chart, names)
+            for one in publications:
+                if one.restores:
+                    tools.record.restored(str(one.name))
             for name in self.histories:
                 self._refuse_newer(name, {one.name for one in publications}, tools)
         return self.plan

@@ -80,9 +80,10 @@ def package(
             packaged = one.package(prerequisites, tools)
         if one.plan is None:
             tell_plan(packaged.plan, tools)
-        if (unmet := packaged.unmet) is not None:
-            with step("base image"):
-                raise unmet
+        if packaged.unmet is not None:
+            name, error = packaged.unmet
+            with step(name):
+                raise error
         return packaged
 
     packaged = each_service(observed, work, tools.record, at_once=inputs.config.build.parallel)

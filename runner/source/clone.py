@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from runner.errors import CheckoutMissing, CommitTimeWrong
+from runner.errors import CheckoutMissing, CommitUnusable
 from runner.source.export import export
-from runner.source.git import OBJECT_ID, Git, git_folder
+from runner.source.git import INCOMPLETE, OBJECT_ID, Git, git_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from runner.source.event import Event
 
 CHANGED_AT_MOST = 20
-FIRST_YEAR, LAST_YEAR = 1970, 9999
-"""What RFC 3339, in which images state their time, can say of what git can (seconds since 1970)."""
+EARLIEST = datetime.fromtimestamp(0, UTC)
 
 _RELATIVE = ("./", "../")
 _HEAD_FORMAT = "%ct%x00%(trailers:only=true,unfold=true)"
@@ -93,7 +92,29 @@ class Clone:
         if not finished.ok:
             # git ends at the first blob that a clone without blobs would have to fetch.
             return files
-        return files | dict(zip(wanted, _contents(finished.output), strict=True))
+        files |= dict(zip(wanted, _contents(finished.output), strict=True))
+        if at is None:
+            self._refuse_absent([path for path in wanted if files[path] is None])
+        return files
+
+    def _refuse_absent(self, paths: Sequence[str]) -> None:
+        """Raise CheckoutMissing when a file of HEAD is one of which the clone lacks the content."""
+        if not paths:
+            return
+        listed = self._git("ls-tree", "-r", "-z", "--full-tree", self.head.commit).stdout
+        entries = [entry.partition("\t") for entry in listed.split("\0") if entry]
+        blobs = {path: words.split(" ") for words, _, path in entries if path in paths}
+        ids = {path: name for path, (_, kind, name) in blobs.items() if kind == "blob"}
+        if not ids:
+            return
+        found = self.resolve(ids.values())
+        absent = [path for path, name in ids.items() if found[name] is None]
+        if absent:
+            raise CheckoutMissing(
+                f"the clone in {self.folder} lacks a part of its commit: the content of {absent[0]}",
+                remedy=INCOMPLETE,
+                detail=absent,
+            )
 
     def resolve(self, names: Iterable[str]) -> dict[str, str | None]:
         """Return the ids of objects by their names (gitrevisions(7)); None for those that are not there."""
@@ -167,7 +188,8 @@ def open_clone(
 
     Raises:
         ToolUnusable: there is no git.
-        CheckoutMissing: git cannot read the clone.
+        CheckoutMissing: git cannot read the clone, or it lacks a part of its commit.
+        CommitUnusable: the commit's date is none.
     """
     git = Git(folder, run, environment)
     first, _, said = git(
@@ -184,7 +206,7 @@ def open_clone(
     merged = git.tags(f"--merged={commit}")
     head = Head(
         commit=commit,
-        commit_time=_instant(commit, seconds),
+        commit_time=_time(commit, seconds),
         tag_commit=tag.id,
         branch_commit=branch.id,
         base_sha_commit=peeled.id,
@@ -198,15 +220,19 @@ def open_clone(
     return Clone(folder, head, environment, run)
 
 
-def _instant(commit: str, seconds: str) -> datetime:
-    """A time of git's as the calendar has it: a commit may say any number."""
+def _time(commit: str, seconds: str) -> datetime:
+    """The time that git prints of a commit, as RFC 3339 can state it: what wrote the commit may have put anything."""
     try:
-        when = datetime.fromtimestamp(int(seconds), UTC)
+        found = datetime.fromtimestamp(int(seconds), UTC)
     except (ValueError, OverflowError, OSError):
-        when = None
-    if when is None or not FIRST_YEAR <= when.year <= LAST_YEAR:
-        raise CommitTimeWrong(f"the commit {commit} says that it was made {seconds[:40]} seconds after 1970")
-    return when
+        found = None
+    if found is None or found < EARLIEST:
+        said = f"{seconds} seconds after 1970" if seconds else "in a form that git cannot read"
+        raise CommitUnusable(
+            f"commit {commit[:12]} is dated {said}, but artifacts can state the years 1970 to 9999 only",
+            remedy="Commit again with the right time, and tag that commit with the next version.",
+        )
+    return found
 
 
 def _changed(git: Git, folder: Path, ours: Iterable[Path]) -> tuple[str, ...]:

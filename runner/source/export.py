@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from runner.errors import CheckoutMissing, ToolUnusable
+from runner.errors import CheckoutMissing, CommitUnusable, ToolUnusable
 from runner.runtime.workspace import offline
-from runner.source.git import git_folder
+from runner.source.git import git_folder, refuse_objects
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from runner.runtime.process import Run
 
 SHA256_LENGTH = 64
+
+DEEPEST = 200
+"""Folders above a file: what walks a tree by calling itself comes to its end at less than a thousand."""
 
 AS_COMMITTED = "* -text -ident !filter !working-tree-encoding\n"
 """gitattributes(5) under which git writes the very bytes that are in a commit."""
@@ -36,7 +39,8 @@ def export(clone: Path, commit: str, destination: Path, run: Run, environment: M
         environment: git's environment, but for what makes it use the folder of its own.
 
     Raises:
-        CheckoutMissing: git cannot read the commit, or cannot write its files.
+        CheckoutMissing: git cannot read the commit, or the clone does not hold all of it.
+        CommitUnusable: a name or a link in it is none that can be written, or it is nested too deep.
         ToolUnusable: there is no git.
     """
     own = destination.with_name(f"{destination.name}.git")
@@ -49,15 +53,27 @@ def export(clone: Path, commit: str, destination: Path, run: Run, environment: M
         "GIT_INDEX_FILE": str(own / "index"),
         "GIT_OBJECT_DIRECTORY": str(git_folder(clone) / "objects"),
     }
-    for command in (("git", "read-tree", commit), ("git", "checkout-index", "--all")):
+    for command in (("git", "read-tree", commit), ("git", "ls-files", "-z"), ("git", "checkout-index", "--all")):
         try:
             finished = run(command, env=git, cwd=destination)
         except OSError as error:
             raise ToolUnusable(f"git cannot be started: {error.strerror}") from error
         if not finished.ok:
+            refuse_objects(finished, clone)
             raise CheckoutMissing(f"git cannot export {commit} from {clone}", detail=finished.tail())
+        _refuse_depth(commit, finished.stdout)
     shutil.rmtree(own)
     return destination
+
+
+def _refuse_depth(commit: str, listed: str) -> None:
+    deepest = max(listed.split("\0"), key=lambda path: path.count("/"))
+    if deepest.count("/") > DEEPEST:
+        start = "/".join(deepest.split("/")[:3])
+        raise CommitUnusable(
+            f"commit {commit[:12]} holds a file {deepest.count('/')} folders deep, below {start}, and at most {DEEPEST}"
+            " are taken"
+        )
 
 
 def _make_git_folder(folder: Path, object_format: str) -> None:

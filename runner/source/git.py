@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runner.errors import CheckoutMissing, ToolUnusable
+from runner.errors import CheckoutMissing, CommitUnusable, ToolUnusable
 from runner.runtime.workspace import offline
 
 if TYPE_CHECKING:
@@ -20,6 +20,48 @@ OBJECT_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 NO_NETWORK = {"GIT_ALLOW_PROTOCOL": "", "GIT_NO_LAZY_FETCH": "1"}
 """Variables under which git fetches nothing, not even what a partial clone lacks (git(1))."""
+
+
+INCOMPLETE = (
+    "Let the clone have all that its commit holds: remove blobless_fetch and sparse_checkout_files from the job (by"
+    " hand: clone without --filter), then rerun."
+)
+"""What helps where objects of the commit are not in the clone: nothing is fetched here."""
+
+_ABSENT = re.compile(
+    r"unable to read (?:sha1 file|tree|blob|object)|missing (?:blob|tree|object)|lazy fetching disabled|could not fetch"
+    r"|promisor|bad object|failed to unpack tree object|could not get object info",
+    re.IGNORECASE,
+)
+"""How git says that an object that it needs is not in the clone."""
+
+_NO_FILE = re.compile(
+    r"invalid path|unable to create|cannot create directory|malformed|(?:empty|too-short) \w+ in tree"
+    r"|too-short tree|File name too long"
+)
+"""How git says that a tree, or a name or a link in it, is none for a file system."""
+
+
+def refuse_objects(finished: Finished, folder: Path) -> None:
+    """Look whether git failed because of what is, or is not, in the clone.
+
+    Args:
+        finished: git's end.
+        folder: the clone.
+
+    Raises:
+        CheckoutMissing: the clone lacks an object of its commit.
+        CommitUnusable: the commit holds what git can write to no folder.
+    """
+    lines = [line.strip() for line in finished.complaint.splitlines()]
+    absent = next((line for line in lines if _ABSENT.search(line)), None)
+    if absent is not None:
+        raise CheckoutMissing(
+            f"the clone in {folder} lacks a part of its commit: {absent}", remedy=INCOMPLETE, detail=finished.tail()
+        )
+    refused = next((line for line in lines if _NO_FILE.search(line)), None)
+    if refused is not None:
+        raise CommitUnusable(f"the commit holds what cannot be written to a folder: {refused}", detail=finished.tail())
 
 
 @dataclass(frozen=True)
@@ -56,7 +98,7 @@ class Git:
             may_fail: whether an exit code other than 0 is an answer.
 
         Raises:
-            CheckoutMissing: git fails, and may not.
+            CheckoutMissing, CommitUnusable: git fails, and may not.
             ToolUnusable: there is no git.
         """
         named = (f"--git-dir={self._folder / '.git'}", f"--work-tree={self._folder}")
@@ -73,6 +115,7 @@ class Git:
                 remedy="Put git on the PATH of the runner.",
             ) from error
         if not finished.ok and not may_fail:
+            refuse_objects(finished, self._folder)
             raise CheckoutMissing(
                 f"git cannot read the clone in {self._folder}",
                 remedy="Clone again with a commit checked out that the runner's user can read (run_as_user, fs_group).",

@@ -2,52 +2,35 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
-from runner.chart.facts import chart_files
 from runner.config.load import load_config, service_named
 from runner.config.naming import PRESETS
-from runner.config.settings import Options
 from runner.errors import ChartDisagrees
 from runner.published.observed import ABSENT
-from runner.report.console import Outlet, open_log
-from runner.report.record import Record
 from runner.run import release
-from runner.run.inputs import read_inputs
 from runner.run.plan.model import Action
-from runner.run.services import select_services
-from runner.runtime.lifetime import Lifetime
-from runner.runtime.process import Children
 from runner.runtime.workspace import open_workspace
-from runner.session import Session
 from runner.source.route import ReleasePath
-from testbed.git import git
-from testbed.origin import Origin, clone_refs, push_environment
-from testbed.paths import ROOT
+from testbed.origin import push_environment
 from testbed.real_controllers import RELEASES
 from testbed.registry_clients import crane
 from testbed.release_harness import PROGRAM, Ended, go_environment, run_program
-from tests.support.bundles import open_bundle
+from tests.support.real_tags import CONFIG, MovedClone, check_content, clone_of, describe, told
 from tests.support.registry import crane_registry
 from tests.support.tools import require_tool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from runner.config.load import Config
-    from runner.run.inputs import Inputs
-    from runner.run.release import Desired
-    from runner.run.selection import Selected
 
-CONFIG = ROOT / "config" / "jobs.yaml"
 PRODUCTION = "public.ecr.aws/aws-controllers-k8s"
 SCHEMES = {
     "s3": {"repo-per-service-v": 31, "repo-per-service": 55},
@@ -65,68 +48,9 @@ ERAS = [
 """Releases at the turns of the years: service and tag, scheme, image."""
 
 
-@dataclass(frozen=True)
-class MovedClone:
-    """A clone as Prow makes it, moved from tag to tag."""
-
-    origin: Origin
-    workspace: Path
-    folder: Path
-
-    @cached_property
-    def tags(self) -> Mapping[str, str]:
-        """All release tags, each with the object that a push of it names."""
-        lines = self.origin.git("for-each-ref", "refs/tags", "--format=%(refname:strip=2) %(objectname)").split("\n")
-        return dict(line.split() for line in lines)
-
-    def check_out(self, tag: str) -> None:
-        """Leave the clone as a push of this tag does: on a local branch of the tag's name."""
-        git(self.folder, "checkout", "--quiet", "--force", self.tags[tag])
-        git(self.folder, "branch", "--force", tag, self.tags[tag])
-        git(self.folder, "checkout", "--quiet", "--force", tag, "--")
-
-
-@dataclass(frozen=True)
-class Planned:
-    """What the stages made of a tag."""
-
-    inputs: Inputs
-    selected: Selected
-    files: Mapping[str, bytes | None]
-    desired: Desired
-
-
 @pytest.fixture(params=sorted(SCHEMES))
 def clone(request: pytest.FixtureRequest, tmp_path: Path) -> MovedClone:
     return clone_of(request.param, tmp_path)
-
-
-def clone_of(service: str, folder: Path) -> MovedClone:
-    origin = open_bundle(service, folder / "origin")
-    newest = origin.git("tag", "--sort=-version:refname").split("\n")[0]
-    workspace = folder / "workspace"
-    return MovedClone(origin, workspace, clone_refs(workspace, origin, newest, origin.resolve(f"refs/tags/{newest}")))
-
-
-def describe(clone: MovedClone, tag: str, folder: Path) -> Planned:
-    """Take a push of a tag through event, configuration, clone, route, selection and description."""
-    clone.check_out(tag)
-    environment = {**go_environment(), **push_environment(clone.origin, tag, clone.tags[tag])}
-    lifetime = Lifetime(60)
-    session = Session(
-        environment=environment,
-        lifetime=lifetime,
-        run=Children(lifetime).run,
-        record=Record(lambda _: None),
-        log=open_log(Outlet(io.StringIO()), None),
-        folder=folder,
-        artifacts=None,
-    )
-    inputs = read_inputs(Options(config=CONFIG, workspace=clone.workspace), session)
-    [selected] = select_services(inputs, session)
-    files = inputs.clone.files(chart_files(selected.service.chart_folder))
-    assert session.record.document.warnings == ()
-    return Planned(inputs, selected, files, release.describe(inputs, selected, files))
 
 
 def scheme_of(service: str, tag: str, values: bytes) -> str:
@@ -244,3 +168,18 @@ def test_a_tag_named_by_a_scheme_that_is_not_accepted_is_refused(host: str, tmp_
     assert ended.code == ended.plan["exit"] == 4
     assert ended.plan["error"]["code"] == "chart-disagrees"
     assert f"{PRODUCTION}/controller:s3-v1.10.0" in ended.err
+
+
+SAMPLE = 20
+"""Every how many tags one is checked here; ``make soak`` checks all of them."""
+
+
+def test_content_of_real_tags(
+    clone: MovedClone, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """Pointers, definitions, what is held and installable, one version from two commits: silent over real releases."""
+    service = clone.origin.name.removesuffix("-controller")
+    tags = list(clone.tags)[::SAMPLE]
+    counted, hits = told(service, [check_content(clone, tag, tmp_path, require_tool("helm4")) for tag in tags])
+    record_property("counted", counted)
+    assert hits == ()

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from runner.annotations import RELEASE_INPUTS, RELEASE_PLATFORMS, RELEASE_VERSION
+from runner.annotations import RELEASE_INPUTS, RELEASE_PLATFORMS, RELEASE_VERSION, inputs_text
 from runner.builders.base import resolve_base
 from runner.builders.builder import BuildRequest
 from runner.builders.go import GoBuilder
-from runner.builders.image import inputs_digest
 from runner.chart.archive import files_of, repack
 from runner.chart.facts import read_chart_facts
 from runner.chart.helm import Helm
@@ -601,7 +600,7 @@ def test_index_says_what_it_is(built: Built) -> None:
         CREATED: "2026-08-13T23:46:38Z",
         VERSION: "v1.2.3",
         RELEASE_VERSION: "1.2.3",
-        RELEASE_INPUTS: inputs_digest(built.image.inputs),
+        RELEASE_INPUTS: inputs_text(built.image.inputs),
         RELEASE_PLATFORMS: "linux/amd64,linux/arm64",
     }
 

@@ -84,6 +84,21 @@ class DesiredArtifact:
         found = (observed[name] for name in self.names)
         return next((one for one in found if isinstance(one, Published)), None)
 
+    def is_nowhere(self, observed: Mapping[Name, Observation]) -> bool:
+        """Whether it, or one of the digests that its names hold, is nowhere as a whole, so that it must be made."""
+        found = [one for name in self.names if isinstance(one := observed[name], Published)]
+        whole = {one.digest for one in found if not one.gone}
+        return not whole or any(one.digest not in whole for one in found)
+
+    def to_look_at(self, observed: Mapping[Name, Observation]) -> tuple[Name, ...]:
+        """The names that hold this artifact, of which a part may be gone: what says no commit is never made again."""
+        found = {name: observed[name] for name in self.names}
+        return tuple(
+            name
+            for name, one in found.items()
+            if isinstance(one, Published) and one.revision and self.differs_from(one) is None
+        )
+
     def differs_from(self, found: Published, *, same_files: bool | None = None) -> str | None:
         """Say in words how what is there is another artifact; None when it is this one; see ``Identity``."""
         kind = Kind.CHART if isinstance(found, PublishedChart) else Kind.IMAGE
@@ -119,7 +134,8 @@ class Entry:
 
     ``digest`` is that of what is there, or of what will be; None when only the build will tell. ``copy_of`` is a name
     that holds the content already, so that its manifest is written here as it is. ``adopted`` is whether what is there
-    names no commit and is taken all the same.
+    names no commit and is taken all the same. ``restores`` is whether the name holds this already and a part of it is
+    gone: only that part is written, by digest.
     """
 
     kind: Kind
@@ -129,14 +145,16 @@ class Entry:
     digest: str | None = None
     copy_of: Name | None = None
     adopted: bool = False
+    restores: bool = False
 
 
 @dataclass(frozen=True)
 class Publication:
-    """A name that is to hold an artifact; ``copy_of`` as in ``Entry``."""
+    """A name that is to hold an artifact; ``copy_of`` and ``restores`` as in ``Entry``."""
 
     name: Name
     copy_of: Name | None
+    restores: bool = False
 
 
 @dataclass(frozen=True)
@@ -156,7 +174,7 @@ class Plan:
     def to_publish(self, kind: Kind) -> tuple[Publication, ...]:
         """The names of this kind of artifact that are to be written, in order."""
         return tuple(
-            Publication(entry.target, entry.copy_of)
+            Publication(entry.target, entry.copy_of, entry.restores)
             for entry in self.entries
             if entry.kind is kind and entry.action is Action.PUBLISH and isinstance(entry.target, Name)
         )
@@ -167,11 +185,13 @@ class Plan:
         return any(entry.action is Action.PUBLISH for entry in self.entries)
 
     def with_digests(self, digests: Mapping[Kind, str]) -> Plan:
-        """Return the plan with the digests that the names published by it hold now."""
+        """Return the plan with the digests that the names published by it hold now, where only the build told them."""
         return replace(
             self,
             entries=tuple(
-                replace(entry, digest=digests.get(entry.kind)) if entry.action is Action.PUBLISH else entry
+                replace(entry, digest=digests.get(entry.kind))
+                if entry.action is Action.PUBLISH and entry.digest is None
+                else entry
                 for entry in self.entries
             ),
         )
@@ -194,6 +214,8 @@ def held_back(entries: Iterable[Entry]) -> tuple[Entry, ...]:
     """Publish nothing of a service of which a name is refused."""
     # Such a name holds nothing of this, so it has no digest: with one it would be reported as published.
     return tuple(
-        replace(entry, action=Action.SKIP, reason=HELD_BACK, digest=None) if entry.action is Action.PUBLISH else entry
+        replace(entry, action=Action.SKIP, reason=HELD_BACK, digest=None, restores=False)
+        if entry.action is Action.PUBLISH
+        else entry
         for entry in entries
     )

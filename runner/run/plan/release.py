@@ -132,7 +132,18 @@ def _plan_artifact(artifact: DesiredArtifact, observed: Mapping[Name, Observatio
         for name in artifact.names
         if isinstance(found := observed[name], Published)
     }
-    holder = next((name for name, difference in differences.items() if difference is None), None)
+
+    def holder(digest: str | None = None) -> Name | None:
+        """The first name that holds all of this artifact, or all of what has this digest."""
+        whole = ((name, observed[name]) for name, difference in differences.items() if difference is None)
+        return next(
+            (
+                name
+                for name, found in whole
+                if isinstance(found, Published) and not found.gone and digest in {None, found.digest}
+            ),
+            None,
+        )
 
     def plan_name(name: Name) -> Entry:
         found = observed[name]
@@ -140,16 +151,29 @@ def _plan_artifact(artifact: DesiredArtifact, observed: Mapping[Name, Observatio
             difference = differences[name]
             if difference is not None:
                 return Entry(artifact.kind, name, Action.REFUSE, difference, found.digest)
+            if found.gone:
+                return _restored(artifact.kind, name, found, holder(found.digest))
             adopted = isinstance(found, PublishedImage) and not found.revision
             reason = same.reason(name, found)
             return Entry(artifact.kind, name, Action.SKIP, reason, found.digest, adopted=adopted)
-        held = None if holder is None else observed[holder]
+        source = holder()
+        held = None if source is None else observed[source]
         if not isinstance(held, Published):
             return Entry(artifact.kind, name, Action.PUBLISH, "not in the registry")
-        reason = f"not in the registry; will be copied from {holder}"
-        return Entry(artifact.kind, name, Action.PUBLISH, reason, held.digest, holder)
+        reason = f"not in the registry; will be copied from {source}"
+        return Entry(artifact.kind, name, Action.PUBLISH, reason, held.digest, source)
 
     return tuple(plan_name(name) for name in artifact.names)
+
+
+def _restored(kind: Kind, name: Name, found: Published, holder: Name | None) -> Entry:
+    """Write what is gone of a release again: its tag never changes, so nothing but the same content will do."""
+    made = "built" if kind is Kind.IMAGE else "packaged"
+    how = f"copied from {holder}" if holder is not None else f"{made} again, and restored if its digest is the same"
+    first, more = found.gone[0], len(found.gone) - 1
+    gone = f"{first} of it is gone" if not more else f"{first} and {more} more of its parts are gone"
+    reason = f"already published from this commit, but {gone}: will be {how}"
+    return Entry(kind, name, Action.PUBLISH, reason, found.digest, holder, restores=True)
 
 
 def _plan_others(

@@ -110,7 +110,12 @@ def plan_stable(
     for name in names:
         found = observed[name]
         there = position_of(found) if isinstance(found, Published) else None
-        if isinstance(found, Published) and found.digest == candidate.digest:
+        if isinstance(found, Published) and found.digest == candidate.digest and found.gone:
+            reason = f"holds this chart already, but {found.gone[0]} of it is gone: will be restored"
+            entries.append(
+                Entry(Kind.CHART, name, Action.PUBLISH, reason, found.digest, candidate.holder, restores=True)
+            )
+        elif isinstance(found, Published) and found.digest == candidate.digest:
             entries.append(Entry(Kind.CHART, name, Action.SKIP, "holds this chart already", found.digest))
         elif there is not None and candidate.position < there and name not in candidate.backwards:
             reason = f"holds {there}, which is newer than this chart ({candidate.position})"
@@ -136,11 +141,11 @@ def plan_stable(
 
 
 def plan_stable_unchanged(service: str, chart: DesiredArtifact, observed: Mapping[Name, Observation]) -> Plan | None:
-    """Return a plan of skips when every moving name holds the chart of this very commit, else None."""
+    """Return a plan of skips when every moving name holds all of the chart of this very commit, else None."""
     entries = tuple(
         Entry(Kind.CHART, name, Action.SKIP, "holds this commit's chart already", found.digest)
         for name in chart.names
-        if isinstance(found := observed[name], Published) and chart.differs_from(found) is None
+        if isinstance(found := observed[name], Published) and not found.gone and chart.differs_from(found) is None
     )
     return Plan(service, entries) if len(entries) == len(chart.names) else None
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 import yaml
 from hypothesis import given
@@ -208,3 +210,43 @@ def test_what_was_replaced_is_read_back(tag: str, old: str, style: str, other: s
     assert body.startswith(before)
     assert body.endswith(after)
     assert parse(body) == ({"x": other, "z": [other], "image": {"tag": tag}, "last": other},)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["!!int ''", "!!int x", "!!bool maybe", "!!float x", "!!timestamp now", "!!timestamp 10000-01-01"],
+)
+def test_text_of_another_type_than_its_tag_says(text: str) -> None:
+    """A value that is not of the type that its tag says is the file's fault, whatever the parser raises of it."""
+    with pytest.raises(YamlInvalid):
+        parse(f"a: {text}\n")
+
+
+@given(st.text(alphabet="a:[]{}&*!-?#|>%@ \n'\"~<0.:\\", max_size=40))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    """Whatever a file holds, it is read or is no YAML; nothing else is raised."""
+    for read in (parse, lambda found: Mapped.read(found.encode())):
+        with suppress(YamlInvalid):
+            read(text)
+
+
+DEEP = 100_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * DEEP,
+        "{a: " * DEEP,
+        "- " * DEEP + "a",
+        "? " * DEEP + "a",
+        "a: " + "[" * DEEP + "]" * DEEP,
+        "\n".join(" " * depth + "a:" for depth in range(3000)),
+    ],
+    ids=["list", "mapping", "items", "keys", "closed", "indented"],
+)
+def test_text_that_is_nested_too_deep(text: str) -> None:
+    """However deep a file is nested, it is refused: the loader itself would end the process."""
+    for read in (parse, lambda found: Mapped.read(found.encode())):
+        with pytest.raises(YamlInvalid):
+            read(text)

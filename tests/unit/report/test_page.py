@@ -232,6 +232,7 @@ def test_decisions() -> None:
         entry("c:1", action="skip", written=False),
         entry("d:1", action="refuse", written=False),
         entry("e:1", action="skip", written=False, adopted=True),
+        entry("f:1", written=False, restores=True, restored=True),
     )
     assert make_page(document(*entries)).decisions == (
         Decision("a:1", "written", "good", "why"),
@@ -239,6 +240,7 @@ def test_decisions() -> None:
         Decision("c:1", "skipped", "quiet", "why"),
         Decision("d:1", "refused", "refused", "why"),
         Decision("e:1", "adopted", "quiet", "why"),
+        Decision("f:1", "restored", "good", "why"),
     )
     assert make_page(document(entries[1], command="plan")).decisions == (Decision("b:1", "to publish", "quiet", "why"),)
 

@@ -262,6 +262,16 @@ def test_a_name_written_as_the_run_ends_is_remembered() -> None:
     assert [(one.written, one.digest) for one in record.close().entries] == [(True, DIGEST)]
 
 
+def test_what_was_restored_stays_so_whatever_is_planned_after() -> None:
+    """What was gone of a name and is there again is remembered; that is no write of the name."""
+    record = new_record()
+    planned = (entry("s3", "h/a:1"), entry("s3", "h/b:1"))
+    record.set_entries("s3", planned)
+    record.restored("h/a:1")
+    record.set_entries("s3", planned)
+    assert [(one.restored, one.written) for one in record.close().entries] == [(True, False), (False, False)]
+
+
 NAMES = ("h/a:1", "h/b:1")
 EVENTS = st.one_of(
     st.tuples(st.sampled_from(NAMES), st.sampled_from([f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"]) | st.none()),

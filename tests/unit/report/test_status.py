@@ -43,6 +43,7 @@ def failed(*errors: ErrorDocument, **fields: Any) -> RecordDocument:
 STATES: dict[str, tuple[RecordDocument, Tone, str]] = {
     "running": (document(row(), exit=None), "quiet", "Running"),
     "written": (document(row(written=True)), "good", "Released"),
+    "restored": (document(row("skip"), row().model_copy(update={"restored": True})), "good", "Restored"),
     "all there": (document(row("skip")), "quiet", "Nothing to send"),
     "nothing selected": (document(services=(service(selected=False),)), "quiet", "Nothing to do"),
     "no services": (document(services=()), "quiet", "Nothing to do"),

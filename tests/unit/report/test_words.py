@@ -48,12 +48,36 @@ def test_short_name(registry: str | None, name: str, short: str) -> None:
         ({"action": "publish", "digest": DIGEST, "written": True}, None, True),
         ({"action": "publish", "digest": DIGEST, "written": True}, "out", False),
         ({"action": "refuse", "digest": DIGEST}, None, False),
+        ({"action": "publish", "digest": DIGEST, "restores": True}, None, False),
+        ({"action": "publish", "digest": DIGEST, "restores": True, "restored": True}, None, True),
     ],
-    ids=["there", "there, folder", "held back", "not yet", "written", "in a folder", "refused"],
+    ids=["there", "there, folder", "held back", "not yet", "written", "in a folder", "refused", "torn", "restored"],
 )
 def test_what_is_published(fields: dict[str, Any], folder: str | None, *, published: bool) -> None:
     """A name is published when it was there, or when this run wrote it to the registry."""
     assert is_published(RecordDocument(layout_folder=folder), entry(**fields)) is published
+
+
+RESTORES = entry(restores=True)
+
+
+@pytest.mark.parametrize(
+    ("found", "fields", "told"),
+    [
+        (RESTORES, {"command": "plan"}, ("to restore", "x")),
+        (RESTORES.model_copy(update={"restored": True}), {"exit": 0}, ("restored", "x")),
+        (RESTORES, {"exit": 7, "errors": [{"step": "build"}]}, ("not restored: build failed", "")),
+        (RESTORES, {"exit": 9, "errors": [{"step": "build", "exit": 9}]}, ("not restored: the run was ended", "")),
+        (RESTORES, {"exit": 7}, ("not restored", "x")),
+    ],
+)
+def test_what_became_of_what_was_to_be_restored(
+    found: EntryDocument, fields: dict[str, Any], told: tuple[str, str]
+) -> None:
+    """What a name lacks is restored or not, and is never called unpublished."""
+    errors = [{"code": "x", "cause": "x", "remedy": "x", "exit": 7, **error} for error in fields.get("errors", ())]
+    document = RecordDocument.model_validate({**fields, "errors": errors})
+    assert what_became_of(document, found) == told
 
 
 @pytest.mark.parametrize(

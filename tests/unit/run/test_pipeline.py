@@ -191,7 +191,7 @@ ALONE = {
     "observed, 7": (reading, RegistryFailed("no answer"), "observe"),
     "observed, 8": (reading, CredentialsRefused("403"), "observe"),
     "packaged, 4": (linting, ChartUnusable("no"), "chart"),
-    "inspected, 6": (inspecting, BuildFailed("no"), "chart"),
+    "inspected, 6": (inspecting, BuildFailed("no"), "build"),
     "built, 6": (building, BuildFailed("no"), "build"),
     "sent, 7": (sending, RegistryAnswerWrong("cut"), "publish image"),
     "sent, 8": (sending, CredentialsRefused("401"), "publish image"),

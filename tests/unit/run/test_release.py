@@ -533,11 +533,24 @@ def test_chart_that_helm_refuses(tmp_path: Path, method: str) -> None:
 
 
 def test_source_that_cannot_be_built(tmp_path: Path) -> None:
-    """What would make the build fail is exit 6 before anything is compiled."""
+    """What would make the build fail is seen before anything is compiled, and is the build's failure."""
     world = World(tmp_path, Asked(edits={"cmd/controller/main.go": None}).release())
-    with pytest.raises(BuildFailed):
-        packaged(world)
+    unmet = packaged(world).unmet
+    assert unmet is not None
+    assert (unmet[0], type(unmet[1])) == ("build", BuildFailed)
     assert [call.method for call in world.builder.calls.made] == ["inspect"]
+
+
+@pytest.mark.parametrize("only_plan", [True, False])
+def test_missing_main_package(tmp_path: Path, *, only_plan: bool) -> None:
+    """The record says that the build failed, after a plan, and the chart's step has passed; nothing is written."""
+    world = World(tmp_path, Asked(edits={"cmd/controller/main.go": None}).release())
+    document = world.run(only_plan=only_plan)
+    assert [(error.exit, error.step) for error in document.errors] == [(6, "build")]
+    assert ("chart", "s3", "passed") in world.steps()
+    assert world.steps()[-1] == ("build", "s3", "failed")
+    assert [entry.action for entry in document.entries] == ["publish"] * 3
+    assert world.registry.writes == []
 
 
 def test_chart_that_runs_another_image(tmp_path: Path) -> None:
@@ -617,8 +630,11 @@ def test_base_image_is_missed_by_who_builds(tmp_path: Path, *, there: bool) -> N
     if there:
         assert unmet is None
     else:
-        assert isinstance(unmet, BaseImageUnusable)
-        assert (unmet.cause, unmet.remedy, unmet.detail) == ("gone", "another", ("one", "two"))
+        assert unmet is not None
+        step, missing = unmet
+        assert step == "base image"
+        assert isinstance(missing, BaseImageUnusable)
+        assert (missing.cause, missing.remedy, missing.detail) == ("gone", "another", ("one", "two"))
     good = World(tmp_path / "good", Asked().release(), registry)
     assert packaged(good).unmet is None
 

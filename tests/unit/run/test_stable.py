@@ -147,7 +147,10 @@ def test_chart_that_cannot_be_stable(tmp_path: Path, asked: Asked, resolved: str
 
 
 def test_what_is_read_for_a_move(tmp_path: Path) -> None:
-    """Read are the image with its platforms, the moving names, the newest history of each, and the image's chart."""
+    """Read are the image with its platforms, the moving names, the newest history of each, and the image's chart.
+
+    Of the image and of the charts that could be copied, every blob is looked up.
+    """
     registry = released(tmp_path)
     moved(tmp_path, registry, Asked(), commit=OTHER, time=COMMITTED - timedelta(hours=1))
     older = Name(MOVING.repository, "s3-v1-stable-20250101T000000Z-1234567")
@@ -167,7 +170,7 @@ def test_what_is_read_for_a_move(tmp_path: Path) -> None:
         *map(str, (IMAGE, MOVING, MOVING_TOO, *RELEASE_NAMES, *newest)),
         *(f"{IMAGE.repository}@{digest}" for digest in digests),
     }
-    assert {call.method for call in calls} == {"manifest", "tags", "read_blob"}
+    assert {call.method for call in calls} == {"manifest", "tags", "read_blob", "has_blob"}
     assert (found.plan, found.builds) == (None, False)
     assert (world.helm.calls.made, world.builder.calls.made, world.registry.writes) == ([], [], [])
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.errors import RemoteUnreadable, ToolUnusable
+from runner.errors import OutputTooLarge, RemoteUnreadable, ToolUnusable
 from runner.runtime.process import Finished
 from runner.source.remote import RemoteRefs, list_remote, read_base, read_refs
 from runner.versions import ReleaseVersion
@@ -109,7 +109,7 @@ def test_how_git_is_asked() -> None:
         (lambda argv, **_: Finished(argv, 128, "", "fatal: repository not found\n", 0.1), "repository not found"),
         (lambda argv, **_: Finished(argv, 128, "", "", 0.1), "git exits 128"),
         (failing(TimeoutError("too long")), "within 60 s"),
-        (failing(OverflowError("too much")), "more than"),
+        (failing(OutputTooLarge("too much")), "more than"),
     ],
 )
 def test_a_repository_that_does_not_answer(answer: Callable[..., Finished], said: str) -> None:

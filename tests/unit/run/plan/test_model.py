@@ -157,6 +157,7 @@ entries = st.builds(
     reason=st.sampled_from(["one", "two"]),
     digest=st.sampled_from([None, DIGEST]),
     copy_of=st.sampled_from([None, ALIAS]),
+    restores=st.booleans(),
 )
 plans = st.builds(
     Plan,
@@ -173,7 +174,7 @@ def test_names_to_publish(plan: Plan) -> None:
     """Names of a kind that are to be written keep their order and their source; an attachment is no name."""
     for kind in Kind:
         assert plan.to_publish(kind) == tuple(
-            Publication(entry.target, entry.copy_of)
+            Publication(entry.target, entry.copy_of, entry.restores)
             for entry in plan.entries
             if (entry.kind, entry.action) == (kind, Action.PUBLISH) and entry.target in (IMAGE, CHART, ALIAS)
         )
@@ -190,10 +191,10 @@ def test_whether_a_plan_publishes(target: Target, action: Action) -> None:
 
 @given(plans, st.dictionaries(st.sampled_from(Kind), st.just("sha256:" + "3" * 64)))
 def test_digests_of_what_was_published(plan: Plan, digests: dict[Kind, str]) -> None:
-    """What was published has the digest of its kind, or none; nothing else changes."""
+    """What was published has the digest that was known before, else that of its kind, or none; nothing else changes."""
     after = plan.with_digests(digests)
     for entry, before in zip(after.entries, plan.entries, strict=True):
-        published = before.action is Action.PUBLISH
+        published = before.action is Action.PUBLISH and before.digest is None
         assert entry == (replace(before, digest=digests.get(before.kind)) if published else before)
     assert replace(after, entries=()) == replace(plan, entries=())
 
@@ -215,7 +216,7 @@ def test_what_is_held_back(plan: Plan) -> None:
     """What would be published is skipped, without a digest, since it holds none; all else stays, in its order."""
     after = held_back(plan.entries)
     for entry, before in zip(after, plan.entries, strict=True):
-        held = replace(before, action=Action.SKIP, reason=HELD_BACK, digest=None)
+        held = replace(before, action=Action.SKIP, reason=HELD_BACK, digest=None, restores=False)
         assert entry == (held if before.action is Action.PUBLISH else before)
 
 

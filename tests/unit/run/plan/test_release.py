@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +14,7 @@ from runner.errors import AlreadyPublished
 from runner.oci.manifest import OCI_INDEX, OCI_MANIFEST, REVISION, SOURCE, Manifest, Platform
 from runner.oci.name import Name
 from runner.published.former import Adoption
-from runner.published.observed import ABSENT, Observation, Published, PublishedChart, PublishedImage
+from runner.published.observed import ABSENT, Gone, Observation, Published, PublishedChart, PublishedImage
 from runner.run.plan.model import Action, DesiredArtifact, Entry, Identity, Kind, Plan
 from runner.run.plan.release import plan_release
 
@@ -59,6 +59,8 @@ class Case:
 
 TAKEN = Adoption((AMD64, ARM64), warnings=("a known flaw",))
 HELD, C = image(), chart(image=image().digest)
+PART = Gone("linux/arm64", "sha256:" + "5" * 64)
+TORN, TORN_CHART = replace(HELD, gone=(PART,)), replace(C, gone=(Gone("the chart's archive", "sha256:66"), PART))
 P, S, R = "publish", "skip", "refuse"
 
 CASES = {
@@ -138,6 +140,30 @@ CASES = {
     "image where a chart belongs": Case(
         {IMAGE: HELD, IMAGE_TOO: HELD, CHART: HELD}, (S, S, R, S), "published as an image", refused=True
     ),
+    "part of the image gone": Case(
+        {IMAGE: TORN, IMAGE_TOO: TORN, CHART: C, CHART_TOO: C},
+        (P, P, S, S),
+        f"already published from this commit, but {PART} of it is gone: will be built again, and restored if",
+    ),
+    "part of the image gone under one of its names": Case(
+        {IMAGE: TORN, IMAGE_TOO: HELD, CHART: C, CHART_TOO: C}, (P, S, S, S), f"gone: will be copied from {IMAGE_TOO}"
+    ),
+    "part of the image gone, and a name absent": Case(
+        {IMAGE: TORN, CHART: C, CHART_TOO: C}, (P, P, S, S), "not in the registry"
+    ),
+    "part of the image gone, and another digest whole": Case(
+        {IMAGE: TORN, IMAGE_TOO: image(platforms="linux/amd64"), CHART: C, CHART_TOO: C},
+        (P, S, S, S),
+        "will be built again",
+    ),
+    "parts of the chart gone": Case(
+        {IMAGE: HELD, IMAGE_TOO: HELD, CHART: TORN_CHART, CHART_TOO: TORN_CHART},
+        (S, S, P, P),
+        "and 1 more of its parts are gone: will be packaged again, and restored if its digest is the same",
+    ),
+    "part of the image gone, and a name of another commit": Case(
+        {IMAGE: TORN, IMAGE_TOO: image(OTHER)}, (S, R, S, S), "held back", refused=True
+    ),
     "fewer platforms than asked for": Case(
         {IMAGE: image(platforms="linux/amd64"), IMAGE_TOO: image(platforms="linux/amd64"), CHART: C, CHART_TOO: C},
         (S, S, S, S),
@@ -183,6 +209,8 @@ def test_each_case_gets_its_actions_and_says_why(case: Case) -> None:
         (*(entry.reason for entry in plan.entries), *plan.notes, *(plan.error.detail if plan.error else ()))
     )
     assert case.says in said
+    image_made = any(one.copy_of is None for one in plan.to_publish(Kind.IMAGE))
+    assert plan.error is not None or image_made is ARTIFACTS[0].is_nowhere(everything(case.observed))
     assert (plan.error is not None) is case.refused
 
 
@@ -216,8 +244,8 @@ def test_names_of_one_release_with_two_digests_are_a_warning() -> None:
     assert not plan.publishes
 
 
-observations = st.sampled_from([ABSENT, HELD, image(OTHER), image(None), image(platforms="linux/amd64")])
-chart_observations = st.sampled_from([ABSENT, C, chart(OTHER), chart(None)])
+observations = st.sampled_from([ABSENT, HELD, TORN, image(OTHER), image(None), image(platforms="linux/amd64")])
+chart_observations = st.sampled_from([ABSENT, C, TORN_CHART, chart(OTHER), chart(None)])
 states = st.fixed_dictionaries(
     {IMAGE: observations, IMAGE_TOO: observations, CHART: chart_observations, CHART_TOO: chart_observations}
 )
@@ -256,10 +284,48 @@ def test_a_plan_that_is_carried_out_is_followed_by_a_plan_of_skips(
 def test_no_plan_ever_changes_a_release_name_that_exists(
     observed: dict[Name, Observation], same_files: dict[Name, bool]
 ) -> None:
-    """Whatever is there: a name that holds something is never published to."""
+    """Whatever is there: a name that holds something is never published to, but for restoring just that."""
     plan = decide(observed, compared(observed, same_files))
-    for kind in Kind:
-        assert all(observed[publication.name] is ABSENT for publication in plan.to_publish(kind))
+    for entry in plan.entries:
+        assert isinstance(entry.target, Name)
+        found = observed[entry.target]
+        if entry.action is Action.PUBLISH and isinstance(found, Published):
+            assert (entry.restores, entry.digest) == (True, found.digest)
+        assert entry.restores is (entry.action is Action.PUBLISH and isinstance(found, Published))
+
+
+@given(states, comparisons)
+def test_what_is_restored(observed: dict[Name, Observation], same_files: dict[Name, bool]) -> None:
+    """Whatever is there: exactly this commit's content of which a part is gone is restored, from a whole of its digest.
+
+    Where there is none, it is made; what says no commit never is.
+    """
+    plan = decide(observed, compared(observed, same_files))
+    if plan.error is not None:
+        assert not any(entry.restores for entry in plan.entries)
+        return
+    for entry in plan.entries:
+        assert isinstance(entry.target, Name)
+        found = observed[entry.target]
+        assert entry.restores is (isinstance(found, Published) and bool(found.gone))
+        if entry.restores and entry.copy_of is not None:
+            assert isinstance(found, Published)
+            source = observed[entry.copy_of]
+            assert isinstance(source, Published)
+            assert (source.digest, source.gone) == (found.digest, ())
+    made = any(one.copy_of is None for one in plan.to_publish(Kind.IMAGE))
+    assert made is ARTIFACTS[0].is_nowhere(observed)
+
+
+@given(states)
+def test_what_is_looked_at(observed: dict[Name, Observation]) -> None:
+    """Whether a part is gone is asked of what says this commit, and of nothing else."""
+    for artifact in ARTIFACTS:
+        assert artifact.to_look_at(observed) == tuple(
+            name
+            for name in artifact.names
+            if isinstance(found := observed[name], Published) and found.revision == THIS.revision
+        )
 
 
 @given(states, comparisons)
@@ -309,7 +375,7 @@ def test_what_adoption_can_do(
     same = compared(observed, same_files)
     plan, without = decide(observed, same, adoptions), decide(observed, same)
     for kind in Kind:
-        assert all(observed[publication.name] is ABSENT for publication in plan.to_publish(kind))
+        assert all(one.restores or observed[one.name] is ABSENT for one in plan.to_publish(kind))
     for entry, before in zip(plan.entries, without.entries, strict=True):
         assert isinstance(entry.target, Name)
         found = observed[entry.target]
