@@ -161,6 +161,48 @@ class ToolUnusable(ReleaseError):
     remedy = "Install the version named here, or point build.helm or build.go in jobs.yaml at it."
 
 
+class ClusterUnusable(ReleaseError):
+    """It is not known which Kubernetes cluster is meant, or it is none that Prow runs in."""
+
+    exit_code = ExitCode.USAGE
+    remedy = "Name the cluster with --kubeconfig, --context and --namespace, as for kubectl."
+
+
+class JobUnknown(ReleaseError):
+    """There is no ProwJob of this name, or a short name means several."""
+
+    exit_code = ExitCode.USAGE
+    remedy = "Look at ack-release jobs list for the jobs that there are; Prow removes old ones."
+
+
+class JobStillRuns(ReleaseError):
+    """A job was to be run again that has not ended yet."""
+
+    exit_code = ExitCode.USAGE
+    remedy = "Wait for its end or abort it (ack-release jobs abort); --force reruns it all the same, after this one."
+
+
+class NothingToAbort(ReleaseError):
+    """A job was to be aborted that has ended."""
+
+    exit_code = ExitCode.USAGE
+    remedy = "There is nothing to do; ack-release jobs show says how it ended."
+
+
+class LatestUnusable(ReleaseError):
+    """Prow's page does not say how a job would be run again with today's configuration."""
+
+    exit_code = ExitCode.USAGE
+    remedy = "Name the address of Prow's page with --deck, or rerun the job as it was, without --latest."
+
+
+class LogUnavailable(ReleaseError):
+    """A job's log can be had neither from its pod nor from where Prow keeps it."""
+
+    exit_code = ExitCode.USAGE
+    remedy = "Open the job's page in Prow."
+
+
 # --- 3: not a release ------------------------------------------------------------------------------------------------
 
 
@@ -379,6 +421,13 @@ class AwsFailed(ReleaseError):
     remedy = "Rerun the job once AWS answers; what is published is kept and not sent again."
 
 
+class ClusterFailed(ReleaseError):
+    """The Kubernetes API could not be reached, timed out or answered with an error until the retries were used up."""
+
+    exit_code = ExitCode.REGISTRY_FAILED
+    remedy = "Call the command again once the cluster answers; ack-release jobs list shows what was done."
+
+
 class NotPublicYet(ReleaseError):
     """What was published is not there yet for somebody without credentials, or is still what was there before."""
 
@@ -414,6 +463,20 @@ class AwsCredentialsUnusable(ReleaseError):
         "Give the job's service account a role (IRSA or EKS Pod Identity), or set AWS_ACCESS_KEY_ID and"
         " AWS_SECRET_ACCESS_KEY, then rerun."
     )
+
+
+class ClusterCredentialsRefused(ReleaseError):
+    """The Kubernetes API does not know who asks."""
+
+    exit_code = ExitCode.CREDENTIALS
+    remedy = "Log in to the cluster again, or name another user or context in the kubeconfig."
+
+
+class ClusterPermissionMissing(ReleaseError):
+    """The Kubernetes API does not let this user do what the command needs."""
+
+    exit_code = ExitCode.CREDENTIALS
+    remedy = "Have an administrator apply prowjobs/rbac.yaml, and be in a group that it names."
 
 
 class NotPublic(ReleaseError):

@@ -127,6 +127,11 @@ class Screen:
         """Print a line that says what went wrong, to stderr, however quiet."""
         self._say(f"{line}\n")
 
+    @property
+    def can_ask(self) -> bool:
+        """Whether somebody is there to answer: what is asked is seen, and what is said comes from a terminal."""
+        return is_terminal(self._err) and is_terminal(sys.stdin)
+
     def ask(self, question: str, answer: Callable[[], str] | None = None) -> bool:
         """Ask on stderr whether to go on; only a yes is one."""
         self._say(f"{plain(question)} [y/N] ")
