@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
+import struct
 import subprocess
 import sys
+import termios
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,6 +70,24 @@ class Person:
             finally:
                 if process.poll() is None:
                     process.kill()
+
+    def at_terminal(self, command: str, *, columns: int, **words: str) -> str:
+        """Give a command at a terminal of this width, and return what is seen there; it has to exit with 0."""
+        here, there = os.openpty()
+        fcntl.ioctl(there, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+        environment = {**self._environment(), "TERM": "xterm-256color"}
+        with subprocess.Popen(
+            self._argv(command, words), stdin=there, stdout=there, stderr=there, env=environment, cwd=self.folder
+        ) as process:
+            os.close(there)
+            seen = b""
+            # A terminal whose last program has ended is an error to read on Linux.
+            with contextlib.suppress(OSError):
+                while chunk := os.read(here, 65536):
+                    seen += chunk
+            os.close(here)
+        assert process.returncode == 0, seen
+        return seen.decode().replace("\r\n", "\n")
 
     def _argv(self, command: str, words: Mapping[str, str]) -> list[str]:
         self.given.add(command)

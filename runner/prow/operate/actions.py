@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -33,6 +34,9 @@ RECORD: Final = "artifacts/record.json"
 BUILD_LOG: Final = "build-log.txt"
 READERS: Final = 8
 """How many records are read at once."""
+
+WHOLE_NAME: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""What Prow calls a ProwJob: such a one need not be looked for among all."""
 
 LOOK_SECONDS: Final = 1.0
 ABORT_ATTEMPTS: Final = 5
@@ -127,8 +131,12 @@ def _states(operator: Operator, wanted: Wanted, limit: int) -> Iterator[tuple[li
     while True:
         listed, version = operator.jobs.jobs()
         jobs = {job.name: job for job in listed}
+        seen = ""
         while version:
-            operator.lifetime.check()
+            if version == seen:
+                # A watch that ends at once must not make this a loop without a pause.
+                operator.lifetime.wait(LOOK_SECONDS)
+            seen = version
             matching = select(jobs.values(), wanted, operator.now())
             shown = matching[:limit] if limit else matching
             causes |= causes_of(operator, [job for job in shown if job.name not in causes])
@@ -413,5 +421,7 @@ def find_job(operator: Operator, name: str) -> ProwJob:
     Raises:
         JobUnknown: it means none, or several.
     """
+    if WHOLE_NAME.fullmatch(name):
+        return operator.jobs.job(name)
     found, _ = operator.jobs.jobs()
     return find(newest_first(found), name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import signal
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -127,7 +128,7 @@ apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata: {name: reader, namespace: releases}
 rules:
-- {apiGroups: [prow.k8s.io], resources: [prowjobs], verbs: [list]}
+- {apiGroups: [prow.k8s.io], resources: [prowjobs], verbs: [list, get]}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
@@ -138,7 +139,7 @@ subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: mallory}]
 
 
 def test_a_reader(cluster: Path, tmp_path: Path, jobs: dict[str, dict[str, Any]]) -> None:
-    """Whoever may only list can list and see causes; each other command is exit 8 with the one rule that it lacks."""
+    """Whoever may only read can list and see causes; each other command is exit 8 with the one rule that it lacks."""
     reader = person(cluster, tmp_path)
     there = f"--context stranger -n {RELEASES}"
     with client(cluster) as api:
@@ -195,6 +196,19 @@ def test_tokens_and_servers_that_are_none(cluster: Path, tmp_path: Path) -> None
     assert "does not know who asks" in told
     told = Person(away, tmp_path, environment).run("ack-release jobs list", code=7).stderr
     assert "cannot be asked to list prowjobs" in told
+
+
+@pytest.mark.parametrize("color", ["auto", "never"])
+def test_a_terminal_of_80_columns(operator: Person, jobs: dict[str, dict[str, Any]], color: str) -> None:
+    """At a terminal a job is one line that fits, with a short name and a sign, and in colour unless told otherwise."""
+    printed = operator.at_terminal(f"ack-release jobs list --color {color} -n {RELEASES}", columns=80)
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", printed).splitlines()
+    assert len(lines) == 4
+    assert max(map(len, lines)) <= 80
+    [failed] = [line for line in lines if line.startswith(jobs["failed"]["metadata"]["name"][:8])]
+    assert failed.split()[1:5] == ["s3", "v1.2.3", "✗", "failure"]
+    assert ("\x1b[31m✗ failure\x1b[0m" in printed) == (color == "auto")
+    assert ("\x1b" in printed) == (color == "auto")
 
 
 @pytest.fixture(params=["real", "memory"])

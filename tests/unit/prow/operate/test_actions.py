@@ -224,6 +224,16 @@ def test_an_explanation() -> None:
     assert given.lines[-2:] == ["Next:        ack-release jobs logs failed-1 --context there", "  | x:3"]
 
 
+def test_a_whole_name() -> None:
+    """A job of a whole name is asked for alone; one that is not there is told with where it was looked for."""
+    document = prowjob("0b1c5d9e-0000-4000-8000-000000000001")
+    given = Given(MemoryJobs(document))
+    actions.show_job(given.operator, document["metadata"]["name"])
+    assert ("list", "") not in given.jobs.calls
+    with pytest.raises(JobUnknown, match="namespace default of memory"):
+        actions.show_job(given.operator, "ffffffff-0000-4000-8000-000000000001")
+
+
 def test_an_explanation_for_programs() -> None:
     """A program gets the same as one document."""
     given = Given(MemoryJobs(FAILED), as_json=True)
