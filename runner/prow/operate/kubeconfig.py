@@ -73,7 +73,9 @@ def reach_context(files: str, context: str | None) -> Reached:
                 f"{files} has no context {chosen}" if chosen else f"{files} names no current context",
                 detail=[f"context {name}" for name in sorted(contexts)],
             )
-        api = kubernetes.config.new_client_from_config(config_file=files, context=chosen, persist_config=False)
+        api = kubernetes.config.new_client_from_config(
+            config_file=files, context=chosen, persist_config=False, client_configuration=_configuration()
+        )
     except (ConfigException, OSError, ValueError, yaml.YAMLError, TypeError, KeyError, AttributeError) as error:
         said = " ".join(str(error).split()) or type(error).__name__
         raise ClusterUnusable(f"the kubeconfig {files} cannot be used: {said}") from error
@@ -82,13 +84,20 @@ def reach_context(files: str, context: str | None) -> Reached:
 
 
 def _inside() -> Reached:
-    configuration = kubernetes.client.Configuration()
+    configuration = _configuration()
     try:
         kubernetes.config.load_incluster_config(client_configuration=configuration)
         namespace = SERVICE_ACCOUNT_NAMESPACE.read_text(encoding="utf-8").strip()
     except (ConfigException, OSError) as error:
         raise ClusterUnusable(f"the pod's service account cannot be used: {error}") from error
     return Reached(kubernetes.client.ApiClient(configuration), IN_CLUSTER, namespace or None)
+
+
+def _configuration() -> kubernetes.client.Configuration:
+    configuration = kubernetes.client.Configuration()
+    # The connection's own attempts would come on top of the caller's, and be complained of on stderr.
+    configuration.retries = False
+    return configuration
 
 
 def _default(environment: Mapping[str, str]) -> str:
