@@ -200,6 +200,60 @@ class ToolUnusable(ReleaseError):
     remedy = "Install the version named here, or point build.helm or build.go in jobs.yaml at it."
 
 
+class ClusterUnusable(ReleaseError):
+    """It is not known which Kubernetes cluster is meant, or it is none that Prow runs in."""
+
+    exit_code = ExitCode.USAGE
+    acts = Acts.ADMINISTRATOR
+    recognised = "The kubeconfig, the context or the pod's own account is missing or cannot be read."
+    remedy = "Name the cluster with --kubeconfig, --context and --namespace, as for kubectl."
+
+
+class JobUnknown(ReleaseError):
+    """There is no ProwJob of this name, or a short name means several."""
+
+    exit_code = ExitCode.USAGE
+    acts = Acts.ADMINISTRATOR
+    recognised = "The Kubernetes API answers 404, or no release job has a name that begins so."
+    remedy = "Look at ack-release jobs list for the jobs that there are; Prow removes old ones."
+
+
+class JobStillRuns(ReleaseError):
+    """A job was to be run again that has not ended yet."""
+
+    exit_code = ExitCode.USAGE
+    acts = Acts.ADMINISTRATOR
+    recognised = "The ProwJob's state is triggered, scheduling or pending."
+    remedy = "Wait for its end or abort it (ack-release jobs abort); --force reruns it all the same, after this one."
+
+
+class NothingToAbort(ReleaseError):
+    """A job was to be aborted that has ended."""
+
+    exit_code = ExitCode.USAGE
+    acts = Acts.ADMINISTRATOR
+    recognised = "The ProwJob's state is one that it keeps: success, failure, aborted or error."
+    remedy = "There is nothing to do; ack-release jobs show says how it ended."
+
+
+class LatestUnusable(ReleaseError):
+    """Prow's page does not say how a job would be run again with today's configuration."""
+
+    exit_code = ExitCode.USAGE
+    acts = Acts.ADMINISTRATOR
+    recognised = "Prow's page is not known, or gives no job of today's configuration."
+    remedy = "Name the address of Prow's page with --deck, or rerun the job as it was, without --latest."
+
+
+class LogUnavailable(ReleaseError):
+    """A job's log can be had neither from its pod nor from where Prow keeps it."""
+
+    exit_code = ExitCode.USAGE
+    acts = Acts.ADMINISTRATOR
+    recognised = "The pod is gone, and the bucket has no log or is of a kind that is not read."
+    remedy = "Open the job's page in Prow."
+
+
 # --- 3: not a release ------------------------------------------------------------------------------------------------
 
 
@@ -538,6 +592,15 @@ class RemoteUnreadable(ReleaseError):
     remedy = "Rerun it once the repository answers; --git-base says where the repositories are, if they are elsewhere."
 
 
+class ClusterFailed(ReleaseError):
+    """The Kubernetes API could not be reached, timed out or answered with an error until the retries were used up."""
+
+    exit_code = ExitCode.REGISTRY_FAILED
+    acts = Acts.NOBODY
+    recognised = "The Kubernetes API gives no answer, 5xx or 429, over all attempts."
+    remedy = "Call the command again once the cluster answers; ack-release jobs list shows what was done."
+
+
 class NotPublicYet(ReleaseError):
     """What was published is not there yet for somebody without credentials, or is still what was there before."""
 
@@ -581,6 +644,24 @@ class AwsCredentialsUnusable(ReleaseError):
         "Give the job's service account a role (IRSA or EKS Pod Identity), or set AWS_ACCESS_KEY_ID and"
         " AWS_SECRET_ACCESS_KEY, then rerun."
     )
+
+
+class ClusterCredentialsRefused(ReleaseError):
+    """The Kubernetes API does not know who asks."""
+
+    exit_code = ExitCode.CREDENTIALS
+    acts = Acts.ADMINISTRATOR
+    recognised = "The Kubernetes API answers 401."
+    remedy = "Log in to the cluster again, or name another user or context in the kubeconfig."
+
+
+class ClusterPermissionMissing(ReleaseError):
+    """The Kubernetes API does not let this user do what the command needs."""
+
+    exit_code = ExitCode.CREDENTIALS
+    acts = Acts.ADMINISTRATOR
+    recognised = "The Kubernetes API answers 403 and names what is not allowed."
+    remedy = "Have an administrator apply prowjobs/rbac.yaml, and be in a group that it names."
 
 
 class NotPublic(ReleaseError):

@@ -120,6 +120,7 @@ def inspect(
         lifetime.end(reason)
         children.end_all(CHILDREN_SECONDS)
         unwound.wait(UNWINDING_SECONDS)
+        screen.close()
         if not inspection.is_endless:
             report(RunEnded(f"the command was ended by {reason}", remedy=inspection.remedy), screen)
         return ExitCode.ENDED

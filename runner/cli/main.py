@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, CommandEntry] = {
     "doctor": CommandEntry(
         "runner.cli.doctor", "Say whether a release could run here, and what to do where it could not."
     ),
+    "jobs": CommandEntry("runner.cli.jobs", "List, explain, follow, rerun and abort release jobs."),
     "mirror": CommandEntry("runner.cli.mirror", "Copy a release, with all that is attached to it."),
     "plan": CommandEntry("runner.cli.release", "Say what run would do and why; change nothing; exit as run would."),
     "prowjobs": CommandEntry("runner.cli.prowjobs", "Prow's job configuration, made from jobs.yaml."),

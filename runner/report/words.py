@@ -66,3 +66,23 @@ def in_words(seconds: float) -> str:
         return f"{seconds * 1000:.0f} ms"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02} s" if minutes else f"{seconds:.1f} s"
+
+
+_SHORT = (
+    (2 * 60, 1, "s", 0, ""),
+    (10 * 60, 60, "m", 1, "s"),
+    (3 * 3600, 60, "m", 0, ""),
+    (8 * 3600, 3600, "h", 60, "m"),
+    (48 * 3600, 3600, "h", 0, ""),
+    (8 * 86400, 86400, "d", 3600, "h"),
+    (float("inf"), 86400, "d", 0, ""),
+)
+"""Below how many seconds a time is said in which unit, and in which smaller one beside it."""
+
+
+def in_short(seconds: float) -> str:
+    """An age or a duration in little room, ``45s`` or ``3d4h``, as kubectl says it (k8s.io/apimachinery, duration)."""
+    total = max(0, round(seconds))
+    _, unit, name, smaller, smaller_name = next(row for row in _SHORT if total < row[0])
+    rest = total % unit // smaller if smaller else 0
+    return f"{total // unit}{name}" + (f"{rest}{smaller_name}" if rest else "")

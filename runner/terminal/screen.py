@@ -33,6 +33,7 @@ STYLES: Final[Mapping[Tone, str]] = {
     "warning": "yellow",
     "none": "",
 }
+SHOW_CURSOR: Final = "\x1b[?25h"
 LEAST_WIDTH: Final = 40
 """A terminal that says it is narrower is treated as if it had this width."""
 
@@ -72,6 +73,7 @@ class Screen:
         self._environment = environment
         self._lock = threading.RLock()
         self._has_printed = False
+        self._is_live = False
         self._wide: tuple[int, ...] = ()
         self.as_json = as_json
         self.quiet = quiet
@@ -127,6 +129,11 @@ class Screen:
         """Print a line that says what went wrong, to stderr, however quiet."""
         self._say(f"{line}\n")
 
+    @property
+    def can_ask(self) -> bool:
+        """Whether somebody is there to answer: what is asked is seen, and what is said comes from a terminal."""
+        return is_terminal(self._err) and is_terminal(sys.stdin)
+
     def ask(self, question: str, answer: Callable[[], str] | None = None) -> bool:
         """Ask on stderr whether to go on; only a yes is one."""
         self._say(f"{plain(question)} [y/N] ")
@@ -139,8 +146,15 @@ class Screen:
         from rich.live import Live
 
         console = self._console(None)
+        self._is_live = True
         with Live(console=console, auto_refresh=False, vertical_overflow="crop") as shown:
             yield lambda table: shown.update(self._rich_table(table), refresh=True)
+        self._is_live = False
+
+    def close(self) -> None:
+        """Give the terminal back as it was, although what is shown live is not at its end."""
+        if self._is_live:
+            self._say(SHOW_CURSOR)
 
     def _console(self, width: Width) -> Console:
         load_rich()

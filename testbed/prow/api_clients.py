@@ -6,6 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 import kubernetes
+import yaml
 from kubernetes.client.exceptions import ApiException
 
 from testbed.prow.prowjobs import CONFLICT
@@ -37,3 +38,15 @@ def create_namespace(api: kubernetes.client.ApiClient, name: str) -> None:
     except ApiException as error:
         if error.status != CONFLICT:
             raise
+
+
+def apply_roles(api: kubernetes.client.ApiClient, documents: str) -> None:
+    """Make the Roles and RoleBindings of a YAML text in their namespaces, as ``kubectl apply`` would the first time.
+
+    Raises:
+        ApiException: the apiserver refuses, or one is there.
+    """
+    rbac: Any = kubernetes.client.RbacAuthorizationV1Api(api)
+    create = {"Role": rbac.create_namespaced_role, "RoleBinding": rbac.create_namespaced_role_binding}
+    for document in yaml.safe_load_all(documents):
+        create[document["kind"]](document["metadata"]["namespace"], document)

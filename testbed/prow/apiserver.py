@@ -1,4 +1,4 @@
-"""A kube-apiserver with its etcd: on free loopback ports, with one administrator."""
+"""A kube-apiserver with its etcd: on free loopback ports, with an administrator, an operator and a stranger."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import http.client
 import os
 import ssl
 from secrets import token_hex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import yaml
 
@@ -15,13 +15,23 @@ from testbed.processes import read
 from testbed.prow.servers import ANSWER_SECONDS, answers, free_ports
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from testbed.prow.servers import Servers
 
 ETCD_REQUEST_BYTES = 10 * 1024 * 1024
 """The definition of a ProwJob is larger than what etcd takes by default."""
+
+PEOPLE: Final[Mapping[str, tuple[str, str]]] = {
+    "operator": ("alice", "ack-release-operators"),
+    "stranger": ("mallory", "visitors"),
+}
+"""Who asks the apiserver beside its administrator: the user and the group, by the context that is theirs."""
+
+PEOPLE_FILE: Final = "people-kubeconfig"
+"""The kubeconfig with a context for each of them, beside the administrator's: Prow takes each context of its own
+kubeconfig for a build cluster."""
 
 
 def start_apiserver(servers: Servers, folder: Path, *, etcd: Path, kube_apiserver: Path) -> Path:
@@ -40,7 +50,9 @@ def start_apiserver(servers: Servers, folder: Path, *, etcd: Path, kube_apiserve
     clients = f"http://127.0.0.1:{client}"
     token, certificates = token_hex(16), folder / "certificates"
     tokens, signing = folder / "tokens.csv", folder / "signing.key"
-    _write(tokens, f"{token},admin,admin,system:masters\n")
+    passes = {context: token_hex(16) for context in PEOPLE}
+    lines = [f"{passes[context]},{user},{user},{group}" for context, (user, group) in PEOPLE.items()]
+    _write(tokens, "\n".join((f"{token},admin,admin,system:masters", *lines, "")))
     read(["openssl", "genrsa", "-out", signing, "2048"], env={"PATH": os.environ["PATH"]})
     servers.start(
         "etcd",
@@ -65,20 +77,22 @@ def start_apiserver(servers: Servers, folder: Path, *, etcd: Path, kube_apiserve
         ready=_ready(port, token, authority),
     )
     kubeconfig = folder / "kubeconfig"
-    _write(kubeconfig, _kubeconfig(f"https://127.0.0.1:{port}", authority, token))
+    server = f"https://127.0.0.1:{port}"
+    _write(kubeconfig, _kubeconfig(server, authority, {"local": token}))
+    _write(folder / PEOPLE_FILE, _kubeconfig(server, authority, passes))
     return kubeconfig
 
 
-def _kubeconfig(server: str, authority: Path, token: str) -> str:
+def _kubeconfig(server: str, authority: Path, tokens: Mapping[str, str]) -> str:
     cluster = {"server": server, "certificate-authority": str(authority)}
     return yaml.safe_dump(
         {
             "apiVersion": "v1",
             "kind": "Config",
             "clusters": [{"name": "local", "cluster": cluster}],
-            "users": [{"name": "admin", "user": {"token": token}}],
-            "contexts": [{"name": "local", "context": {"cluster": "local", "user": "admin"}}],
-            "current-context": "local",
+            "users": [{"name": name, "user": {"token": token}} for name, token in tokens.items()],
+            "contexts": [{"name": name, "context": {"cluster": "local", "user": name}} for name in tokens],
+            "current-context": next(iter(tokens)),
         }
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
+import signal
 import socket
 import time
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from testbed.processes import started, tied
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -119,6 +120,16 @@ class Servers:
                 )
             if waiting:
                 time.sleep(LOOK_SECONDS)
+
+    @contextlib.contextmanager
+    def stopped(self, name: str) -> Iterator[None]:
+        """Stop a program for the time of the block: it goes on where it was."""
+        child = self._servers[name].child
+        child.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            child.send_signal(signal.SIGCONT)
 
     def check(self) -> None:
         """Check that all run.

@@ -108,12 +108,13 @@ def test_nothing_that_comes_later_is_loaded_before_the_first_line() -> None:
         "junitparser",
         "jinja2",
         "rich",
+        "kubernetes",
         "runner.run.stages",
         "runner.oci.registry",
         "runner.builders.go",
         "runner.chart.helm",
     }
-    later |= {"runner.prow", "runner.prow.generate.document"}
+    later |= {"runner.prow", "runner.prow.generate.document", "runner.prow.operate.cluster", "runner.terminal.screen"}
     assert later.isdisjoint(loaded)
     assert {"runner.run.pipeline", "runner.cli.session", "structlog", "pydantic"} <= set(loaded)
 

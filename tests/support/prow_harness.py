@@ -133,10 +133,10 @@ class ProwHarness:
         """Push a full ref name, and wait for the end of the job that it starts."""
         return self.ended(self.started(repository, self.prow.push(repository, ref)))
 
-    def rerun(self, name: str) -> str:
+    def rerun(self, name: str, *, mode: str = "original") -> str:
         """Have Deck run a ProwJob again, as its page does, and return the name of the new one."""
         before = self._named()
-        said = self._post(f"/rerun?mode=original&prowjob={name}")
+        said = self._post(f"/rerun?mode={mode}&prowjob={name}")
         assert said.startswith("Job successfully triggered"), said
         [new] = self._named() - before
         return new

@@ -41,9 +41,10 @@ FITTING = {
     Acts.AUTHOR: r"next version|[Cc]ommit|[Pp]ush|[Ss]et version|the tag stable|branch stable|version package",
     Acts.ADMINISTRATOR: (
         r"jobs\.yaml|the job|[Cc]redentials|variable|folder|prowjobs generate|option|[Ii]nstall|rule|workspace|role"
-        r"|second job|JOB_SPEC|REPO_OWNER|clone_depth|Docker config|runner image"
+        r"|second job|JOB_SPEC|REPO_OWNER|clone_depth|Docker config|runner image|kubeconfig|rbac\.yaml"
+        r"|jobs list|jobs show|jobs abort|[Oo]pen the job's page"
     ),
-    Acts.NOBODY: r"[Rr]erun|[Nn]othing to repair|in some minutes",
+    Acts.NOBODY: r"[Rr]erun|[Nn]othing to (repair|do)|in some minutes|[Cc]all the command again",
 }
 FOREIGN = {
     Acts.AUTHOR: r"jobs\.yaml|prow\.|Docker config|clone_depth",

@@ -6,17 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import kubernetes
 import pytest
-import yaml
 from kubernetes.client.exceptions import ApiException
 
 from runner.prow.generate.document import to_yaml
 from runner.prow.generate.roles import access
-from testbed.prow.api_clients import client, create_namespace
+from testbed.prow.api_clients import apply_roles, client, create_namespace
 from testbed.prow.job_configs import with_prow
 from testbed.prow.prowjobs import PROWJOBS, define_prowjobs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 JOBS, PODS = "operated-jobs", "operated-pods"
@@ -66,13 +65,7 @@ def applied(kubeconfig: Path) -> Iterator[Path]:
         define_prowjobs(api)
         for namespace in (JOBS, PODS):
             create_namespace(api, namespace)
-        rbac = kubernetes.client.RbacAuthorizationV1Api(api)
-        create: Mapping[str, Callable[..., object]] = {
-            "Role": rbac.create_namespaced_role,
-            "RoleBinding": rbac.create_namespaced_role_binding,
-        }
-        for document in yaml.safe_load_all(to_yaml(*access(prow))):
-            create[document["kind"]](document["metadata"]["namespace"], document)
+        apply_roles(api, to_yaml(*access(prow)))
         administrator = As(api)
         assert administrator.jobs("create_namespaced_custom_object", JOB) == 200
         administrator.core.create_namespaced_pod(PODS, POD)

@@ -11,9 +11,10 @@ from testbed.paths import ROOT
 
 
 def test_the_folder_holds_the_pictures_that_are_taken() -> None:
-    """Every picture that is taken is there, and beside them only those of Deck's pages."""
+    """Every picture that is taken is there, and beside them only those of Deck's pages and of terminals."""
     there = {file.name for file in PAGES.iterdir()}
-    assert {name for name in there if not name.startswith("deck-")} == {f"{name}.png" for name in PICTURES}
+    others = ("deck-", "terminal-")
+    assert {name for name in there if not name.startswith(others)} == {f"{name}.png" for name in PICTURES}
 
 
 def test_every_picture_is_shown_and_described() -> None:

@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.report.record import EntryDocument, ErrorDocument, RecordDocument
-from runner.report.words import in_words, is_published, registry_in_words, sentence, short_name, what_became_of
+from runner.report.words import (
+    in_short,
+    in_words,
+    is_published,
+    registry_in_words,
+    sentence,
+    short_name,
+    what_became_of,
+)
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -144,3 +152,29 @@ def test_any_time_is_about_right(seconds: float) -> None:
     else:
         assert 0 <= int(told[2]) < 60
         assert int(told[0]) * 60 + int(told[2]) == pytest.approx(seconds, abs=0.501)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (-5, "0s"),
+        (0, "0s"),
+        (119, "119s"),
+        (120, "2m"),
+        (125, "2m5s"),
+        (599, "9m59s"),
+        (600, "10m"),
+        (3 * 3600 - 1, "179m"),
+        (3 * 3600, "3h"),
+        (5 * 3600 + 300, "5h5m"),
+        (8 * 3600, "8h"),
+        (47 * 3600, "47h"),
+        (48 * 3600, "2d"),
+        (3 * 86400 + 4 * 3600, "3d4h"),
+        (8 * 86400, "8d"),
+        (400 * 86400, "400d"),
+    ],
+)
+def test_short_times(seconds: float, told: str) -> None:
+    """A time in little room has one unit, or two where the larger one is small."""
+    assert in_short(seconds) == told

@@ -175,6 +175,17 @@ def test_a_table_that_changes() -> None:
     assert "✗ failure" in out.getvalue().rpartition("SERVICE")[2]
 
 
+def test_a_table_that_is_left() -> None:
+    """A terminal is given back with its cursor when a command ends in the middle of a table that changes."""
+    screen, _, err = shown(colour="never")
+    screen.close()
+    assert err.getvalue() == ""
+    with screen.live() as show:
+        show(TABLE)
+        screen.close()
+    assert err.getvalue() == "\x1b[?25h"
+
+
 def test_nobody_reads() -> None:
     """A reader that has gone ends what is printed for it, and nothing that is said beside."""
     screen, out, err = shown(terminal=False)
