@@ -161,6 +161,27 @@ class ToolUnusable(ReleaseError):
     remedy = "Install the version named here, or point build.helm or build.go in jobs.yaml at it."
 
 
+class CloneUnclean(ReleaseError):
+    """The author's clone has changes that are not committed; a release is made of what is committed."""
+
+    exit_code = ExitCode.USAGE
+    remedy = "Commit, stash or remove what is named here, then run the command again."
+
+
+class CommitRefused(ReleaseError):
+    """Git did not commit the release artifacts: it knows no author, or one of the clone's own hooks refused."""
+
+    exit_code = ExitCode.USAGE
+    remedy = "Do what git says here, then run the command again: nothing was pushed, and the clone is as it was."
+
+
+class PushRefused(ReleaseError):
+    """The remote refused the branch or the tag by a rule of its own: a hook, a protected branch, missing rights."""
+
+    exit_code = ExitCode.USAGE
+    remedy = "Do what the remote says here, then run the command again; nothing of it was pushed."
+
+
 # --- 3: not a release ------------------------------------------------------------------------------------------------
 
 
@@ -257,6 +278,23 @@ class StableDisagrees(ReleaseError):
     remedy = "Correct version, appVersion and image.tag on the branch stable, then push it again."
 
 
+class VersionNotNext(ReleaseError):
+    """The version is not the next patch, minor or major after the newest release tag of the repository."""
+
+    exit_code = ExitCode.INVALID_RELEASE
+    remedy = "Release one of the versions named here; to tag it, prepare and merge its artifacts first."
+
+
+class OtherFilesChanged(ReleaseError):
+    """The program that writes a release's artifacts changed files that are none."""
+
+    exit_code = ExitCode.INVALID_RELEASE
+    remedy = (
+        "Commit and merge those changes on their own first, or add the files to prepare.files in jobs.yaml if they"
+        " belong to a release."
+    )
+
+
 # --- 5: conflict -----------------------------------------------------------------------------------------------------
 
 
@@ -272,6 +310,20 @@ class VersionTaken(ReleaseError):
 
     exit_code = ExitCode.CONFLICT
     remedy = "Regenerate the release artifacts for the next version that has no tag; a release tag never moves."
+
+
+class BranchTaken(ReleaseError):
+    """The branch of this release is there already, with other content; it is never overwritten."""
+
+    exit_code = ExitCode.CONFLICT
+    remedy = "Merge or close what is there, delete that branch, then run the command again."
+
+
+class StableDiverged(ReleaseError):
+    """The branch stable holds commits that the release does not; moving it would lose them."""
+
+    exit_code = ExitCode.CONFLICT
+    remedy = "Merge the release's tag into stable by hand and push that, so that the branch only moves forwards."
 
 
 class StableBackwards(ReleaseError):
@@ -348,6 +400,13 @@ class BaseImageUnusable(ReleaseError):
     remedy = "Choose another build.base_image in jobs.yaml, then rerun."
 
 
+class ArtifactsNotBuilt(ReleaseError):
+    """The program that writes a release's artifacts failed, or took too long."""
+
+    exit_code = ExitCode.BUILD_FAILED
+    remedy = "Repair what the program says here (prepare.command in jobs.yaml names it); the clone is as it was."
+
+
 # --- 7: registry -----------------------------------------------------------------------------------------------------
 
 
@@ -370,6 +429,13 @@ class RegistryAnswerWrong(ReleaseError):
 
     exit_code = ExitCode.REGISTRY_FAILED
     remedy = "Rerun the job; if it happens again, the registry's storage or a proxy in front of it is at fault."
+
+
+class RemoteFailed(ReleaseError):
+    """Git could not reach the remote, or it answered with an error, or too late."""
+
+    exit_code = ExitCode.REGISTRY_FAILED
+    remedy = "Run the command again once git ls-remote works for this remote."
 
 
 class AwsFailed(ReleaseError):

@@ -35,9 +35,11 @@ class CommandEntry(NamedTuple):
 
 COMMANDS: Mapping[str, CommandEntry] = {
     "plan": CommandEntry("runner.cli.release", "Say what run would do and why; change nothing; exit as run would."),
+    "prepare": CommandEntry("runner.cli.author", "Prepare a release: its artifacts, checked, on a branch for review."),
     "prowjobs": CommandEntry("runner.cli.prowjobs", "Prow's job configuration, made from jobs.yaml."),
     "run": CommandEntry("runner.cli.release", "Release what Prow's environment names: the whole pipeline."),
     "schema": CommandEntry("runner.cli.schema", "Print the JSON Schema of jobs.yaml."),
+    "tag": CommandEntry("runner.cli.author", "Tag a merged release, which starts its job."),
 }
 
 

@@ -1,0 +1,90 @@
+"""Points the branch stable at a release, once the job that its push starts would move the stable chart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from runner.author.clone import Where, open_author_clone
+from runner.author.decide import StableStep, after_dry_run, judge_stable
+from runner.author.numbering import read_version
+from runner.author.outcome import NextStep, Outcome
+from runner.author.planned import Planning, check_selected, plan_push, released_services
+from runner.author.services import named_services, read_config
+from runner.author.stage import open_stage
+from runner.errors import NotARelease, UsageInvalid
+from runner.source.route import STABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from runner.author.outcome import Did, Output
+    from runner.session import Session
+
+
+@dataclass(frozen=True)
+class StableMove:
+    """What an author asks for: which release stable is to be at; the rest as in ``Preparation``."""
+
+    services: Sequence[str]
+    version: str
+    where: Where = field(default_factory=Where)
+    planning: Planning = field(default_factory=Planning)
+    dry_run: bool = False
+    arguments: Sequence[str] = ()
+
+
+def move_stable(wanted: StableMove, session: Session, output: Output) -> Outcome | None:
+    """Push the commit of a release to the branch stable, forwards and without force.
+
+    Returns:
+        What was done; None where the plan has something against it, which is recorded.
+
+    Raises:
+        ReleaseError: it cannot be done; nothing was changed.
+    """
+    if wanted.planning.offline:
+        raise UsageInvalid(
+            "--offline and --stable exclude each other: stable moves only to an image that the registry has",
+            remedy="Leave --offline out.",
+        )
+    version = read_version(wanted.version)
+    config = read_config(wanted.planning.config)
+    clone = open_author_clone(session, wanted.where, output)
+    services = named_services(config, clone.repository.name, wanted.services)
+    commit = clone.refs.tags.get(version.tag)
+    if commit is None:
+        raise NotARelease(
+            f"{clone.remote} has no tag {version.tag}",
+            remedy="Release that version first, or name one that is released; git ls-remote --tags lists them.",
+        )
+    stable = clone.refs.branches.get(STABLE)
+    stage = open_stage(clone)
+    if stable is not None:
+        stage.fetch(clone.remote, {f"refs/heads/{STABLE}": stable})
+    step = judge_stable(
+        version,
+        commit,
+        stable,
+        ahead=stable is not None and stage.contains(commit, stable),
+        behind=stable is not None and stage.contains(stable, commit),
+    )
+    stage.check_out(commit, STABLE)
+    output.tell(f"planning {STABLE} at {version.tag} as its job would")
+    if not plan_push(stage, STABLE, wanted.planning):
+        return None
+    check_selected(services, STABLE, session)
+    moved = released_services(session)
+
+    def outcome(did: Did, words: str, next_step: NextStep | None) -> Outcome:
+        return Outcome(did, words, str(version), moved, f"refs/heads/{STABLE}", commit, next=next_step)
+
+    if step is StableStep.NOTHING:
+        return outcome("nothing", f"{STABLE} of {clone.remote} is at {version.tag}, {commit}", None)
+    words = f"{step.value}, {f'from {stable} ' if stable else ''}to {version.tag}, {commit}: {', '.join(moved)}"
+    if wanted.dry_run:
+        return outcome("dry-run", f"would {words}", after_dry_run(wanted.arguments))
+    output.tell(f"pushing {STABLE} to {clone.remote}")
+    clone.git.push(clone.remote, commit, f"refs/heads/{STABLE}")
+    following = NextStep("see on Prow's page how the job that this push starts moves the stable chart")
+    return outcome("done", words, following)
