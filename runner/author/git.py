@@ -41,6 +41,11 @@ OF_A_REPOSITORY = (
 WITHOUT_HOOKS = ("-c", "core.hooksPath=/dev/null")
 
 NO_SUCH_PLACE = re.compile(r"does not appear to be a git repository|repository .* not found|Repository not found")
+SAYS_NOTHING = re.compile(
+    r"Could not read from remote|Please make sure you have the correct|^and the repository exists"
+)
+"""What git adds to whatever ssh says."""
+
 REFUSED_LOGIN = re.compile(
     r"Authentication failed|Permission denied \(|could not read (?:Username|Password)|terminal prompts disabled"
     r"|HTTP Basic: Access denied|The requested URL returned error: 40[13]|Host key verification failed"
@@ -148,11 +153,17 @@ class AuthorGit:
             raise remote_problem(remote, finished)
         return finished
 
-    def push(self, remote: str, source: str, ref: str) -> None:
+    def push(self, remote: str, source: str, ref: str, *, before: str | None) -> None:
         """Push one object to one full ref of a remote, by this refspec alone, and never by force.
 
         More than three tags in one push start no job (GitHub's documentation of the push event), so whatever else the
         author's configuration would push along stays here. Where git fails after the remote took it, it is pushed.
+
+        Args:
+            remote: where to.
+            source: what is pushed, as git names it.
+            ref: to which full ref.
+            before: what that held when it was read; None where it was not there.
 
         Raises:
             TagChanged: the ref has moved, or is there by now, and holds something else.
@@ -174,7 +185,7 @@ class AuthorGit:
         held = self("ls-remote", remote, ref, seconds=REMOTE_SECONDS, may_fail=True)
         holds = next((line.split("\t")[0] for line in held.stdout.splitlines() if line.endswith(f"\t{ref}")), None)
         if holds is None or holds != self.line("rev-parse", "--verify", "--quiet", source):
-            raise push_problem(remote, ref, holds, pushed)
+            raise push_problem(remote, ref, None if holds == before else holds, pushed)
 
 
 def push_problem(remote: str, ref: str, holds: str | None, pushed: Finished) -> ReleaseError:
@@ -183,19 +194,19 @@ def push_problem(remote: str, ref: str, holds: str | None, pushed: Finished) -> 
     Args:
         remote: where to.
         ref: what was pushed to.
-        holds: what that ref holds; None where it is not there or cannot be read.
+        holds: what that ref was changed to by somebody else; None where it was not, or cannot be read.
         pushed: what git printed, with ``--porcelain``.
     """
     rejected = _REJECTED.search(pushed.stdout)
     if rejected is None:
-        own_hook = "pre-push" in pushed.stderr
-        return (
-            remote_problem(remote, pushed)
-            if not own_hook
-            else PushRefused(f"the clone's own pre-push hook refused {ref}", detail=pushed.tail())
-        )
+        if "fatal:" in pushed.stderr or "failed to push some refs" not in pushed.stderr:
+            return remote_problem(remote, pushed)
+        # Git says nothing else where the hook that it asks before a push refuses.
+        words = " ".join(line for line in pushed.tail() if not line.startswith("error: failed to push"))
+        return PushRefused(f"a pre-push hook of this clone refused {ref}: {words}", detail=pushed.tail())
     why = rejected["why"] or rejected["kind"]
-    if rejected["kind"] == "rejected" and why in _MOVED:
+    # A remote that notices it only while it writes says so in words of its own; what the ref holds is what counts.
+    if holds is not None or (rejected["kind"] == "rejected" and why in _MOVED):
         return TagChanged(
             f"{ref} of {remote} was changed meanwhile{f': it holds {holds}' if holds else ''}",
             remedy="Run the command again: it looks at what is there now, and finishes or refuses.",
@@ -209,8 +220,9 @@ def remote_problem(remote: str, finished: Finished) -> ReleaseError:
     """Say why git cannot work with a remote. Pure."""
     detail = finished.tail()
     said = finished.complaint
-    words = next((line for line in reversed(detail) if line.startswith(("fatal:", "error:", "ssh:"))), None)
-    words = words or (detail[-1] if detail else f"git ended with {finished.returncode}")
+    telling = [line for line in detail if not SAYS_NOTHING.search(line)]
+    words = next((line for line in telling if line.startswith(("fatal:", "error:", "ssh:"))), None)
+    words = words or (telling[-1] if telling else f"git ended with {finished.returncode}")
     if REFUSED_LOGIN.search(said):
         return CredentialsRefused(
             f"{remote} does not accept your credentials: {words}",

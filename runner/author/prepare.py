@@ -225,7 +225,7 @@ def _carry_out(step: BranchStep, stage: Stage, release: Release, wanted: Prepara
     if pushes:
         clone.output.tell(f"pushing {branch} to {remote}")
         try:
-            clone.git.push(remote, f"refs/heads/{branch}", f"refs/heads/{branch}")
+            clone.git.push(remote, f"refs/heads/{branch}", f"refs/heads/{branch}", before=None)
         except BaseException:
             if made is not None:
                 remove_branch(stage, branch, made)

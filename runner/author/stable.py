@@ -85,6 +85,6 @@ def move_stable(wanted: StableMove, session: Session, output: Output) -> Outcome
     if wanted.dry_run:
         return outcome("dry-run", f"would {words}", after_dry_run(wanted.arguments))
     output.tell(f"pushing {STABLE} to {clone.remote}")
-    clone.git.push(clone.remote, commit, f"refs/heads/{STABLE}")
+    clone.git.push(clone.remote, commit, f"refs/heads/{STABLE}", before=stable)
     following = NextStep("see on Prow's page how the job that this push starts moves the stable chart")
     return outcome("done", words, following)

@@ -136,7 +136,7 @@ def _carry_out(step: TagStep, clone: AuthorClone, version: ReleaseVersion, commi
             raise CommitRefused(f"git did not tag: {said[-1] if said else 'it does not say why'}", detail=said)
         made = git.line("rev-parse", "--verify", "--quiet", ref)
     try:
-        git.push(clone.remote, ref, ref)
+        git.push(clone.remote, ref, ref, before=None)
     except BaseException as error:
         if made is not None:
             git("update-ref", "-d", ref, made, may_fail=True)

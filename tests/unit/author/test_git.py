@@ -99,7 +99,7 @@ def test_failing_call(answer: Finished | Exception, error: type[ReleaseError], s
 def test_push() -> None:
     """One object is pushed to one ref, and nothing that the author's configuration would push along."""
     programs = Programs([finished()])
-    git(programs).push("origin", REF, REF)
+    git(programs).push("origin", REF, REF, before=None)
     [(argv, _, _)] = programs.asked
     assert argv[-2:] == ("origin", f"{REF}:{REF}")
     assert "--no-follow-tags" in argv
@@ -113,10 +113,10 @@ def test_push_whose_answer_is_lost(holds: str | None, pushed: bool) -> None:  # 
     answers: list[Finished | Exception] = [finished(128, err="fatal: the remote end hung up unexpectedly\n")]
     programs = Programs([*answers, finished(out=listed), finished(out=f"{'a' * 40}\n")])
     if pushed:
-        git(programs).push("origin", REF, REF)
+        git(programs).push("origin", REF, REF, before=None)
         return
     with pytest.raises(RemoteFailed, match="hung up"):
-        git(programs).push("origin", REF, REF)
+        git(programs).push("origin", REF, REF, before=None)
 
 
 NO_LOGIN = "origin does not accept your credentials"
@@ -125,35 +125,39 @@ HOOK = (
 )
 
 
-MEANWHILE = f"{REF} of origin was changed meanwhile: it holds x"
+MEANWHILE = f"{REF} of origin was changed meanwhile"
+LOCKED = "remote: error: cannot lock ref 'refs/tags/v1.3.0': reference already exists\n"
 
 
 @pytest.mark.parametrize(
-    ("rejected", "err", "error", "says"),
+    ("rejected", "err", "holds", "error", "says"),
     [
         (
             "[remote rejected] (pre-receive hook declined)",
             HOOK,
+            None,
             PushRefused,
             f"origin refused {REF} (pre-receive hook declined): tags are made by the robot only see the wiki",
         ),
-        ("[remote rejected] (protected)", "", PushRefused, f"origin refused {REF} (protected)"),
-        ("[remote failure]", "", PushRefused, f"origin refused {REF} (remote failure)"),
-        ("[rejected] (already exists)", "", TagChanged, MEANWHILE),
-        ("[rejected] (fetch first)", "", TagChanged, MEANWHILE),
+        ("[remote rejected] (protected)", "", None, PushRefused, f"origin refused {REF} (protected)"),
+        ("[remote failure]", "", None, PushRefused, f"origin refused {REF} (remote failure)"),
+        ("[rejected] (already exists)", "", "x", TagChanged, f"{MEANWHILE}: it holds x"),
+        ("[rejected] (fetch first)", "", None, TagChanged, MEANWHILE),
+        ("[remote rejected] (failed to update ref)", LOCKED, "x", TagChanged, f"{MEANWHILE}: it holds x"),
+        ("[rejected] (shallow update)", "", None, PushRefused, f"origin refused {REF} (shallow update)"),
         (
-            "[rejected] (shallow update not allowed)",
             "",
+            "no\nerror: failed to push some refs to 'x'\n",
+            None,
             PushRefused,
-            f"origin refused {REF} (shallow update not allowed)",
+            f"a pre-push hook of this clone refused {REF}: no",
         ),
-        ("", "error: failed: .git/hooks/pre-push\n", PushRefused, f"the clone's own pre-push hook refused {REF}"),
-        ("", "fatal: Authentication failed\n", CredentialsRefused, f"{NO_LOGIN}: fatal: Authentication failed"),
+        ("", "fatal: Authentication failed\n", None, CredentialsRefused, f"{NO_LOGIN}: fatal: Authentication failed"),
     ],
 )
-def test_push_that_fails(rejected: str, err: str, error: type[ReleaseError], says: str) -> None:
+def test_push_that_fails(rejected: str, err: str, holds: str | None, error: type[ReleaseError], says: str) -> None:
     """A rule of the remote, a ref that has moved, a hook of the clone and missing credentials are told apart."""
-    problem = push_problem("origin", REF, "x", finished(1, f"!\t{REF}:{REF}\t{rejected}\n" if rejected else "", err))
+    problem = push_problem("origin", REF, holds, finished(1, f"!\t{REF}:{REF}\t{rejected}\n" if rejected else "", err))
     assert isinstance(problem, error)
     assert problem.cause == says
 
@@ -176,8 +180,7 @@ def test_remote_that_fails(err: str, error: type[ReleaseError]) -> None:
     """Credentials are told from a remote that is not there or does not answer; git's own words are in the cause."""
     problem = remote_problem("origin", finished(128, err=err))
     assert isinstance(problem, error)
-    words = [line for line in err.splitlines() if line.startswith("fatal:")]
-    assert problem.cause.endswith(words[-1] if words else "git ended with 128")
+    assert problem.cause.endswith(err.splitlines()[0] if err else "git ended with 128")
 
 
 def test_address_that_is_wrong() -> None:

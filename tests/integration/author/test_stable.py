@@ -1,0 +1,59 @@
+"""The branch stable at a release: what is refused before the registry is asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from testbed.author import FIRST
+from testbed.git import git
+from tests.support.repositories import refusal, state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from testbed.author import Author
+
+STABLE = "refs/heads/stable"
+
+
+def newer(author: Author) -> None:
+    author.commit_elsewhere({"README.md": "# Newer\n"}, "stable")
+
+
+def beside(author: Author) -> None:
+    other = git(author.remote, "commit-tree", "-m", "Beside", "main^{tree}")
+    git(author.remote, "update-ref", STABLE, other)
+
+
+@pytest.mark.parametrize(
+    ("setup", "name", "says"),
+    [
+        (newer, "stable-backwards", f"which contains v{FIRST} already"),
+        (beside, "stable-diverged", f"which v{FIRST}, at "),
+    ],
+    ids=["newer", "beside"],
+)
+def test_where_stable_is(author: Author, setup: Callable[[Author], None], name: str, says: str) -> None:
+    """A stable that is newer, or has commits of its own, is never overwritten."""
+    setup(author)
+    before = state(author)
+    ended = author.call("prepare", "--stable", "s3", f"v{FIRST}")
+    assert says in refusal(ended, 5, name)
+    assert state(author) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "name", "says"),
+    [
+        (("s3", "v0.2.0"), 3, "not-a-release", "origin has no tag v0.2.0"),
+        (("s3", f"v{FIRST}", "--offline"), 2, "usage-invalid", "--offline and --stable exclude each other"),
+        (("s3", f"v{FIRST}", "--no-push"), 2, "usage-invalid", "--stable and --no-push exclude each other"),
+        (("s4", f"v{FIRST}"), 2, "service-unknown", "s4"),
+    ],
+)
+def test_refusals(author: Author, arguments: tuple[str, ...], code: int, name: str, says: str) -> None:
+    """A version that is not released, and options that do not fit, are refused."""
+    assert says in refusal(author.call("prepare", "--stable", *arguments), code, name)
+    assert STABLE not in author.refs()
