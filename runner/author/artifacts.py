@@ -28,7 +28,7 @@ def write_artifacts(
 
     Raises:
         ToolUnusable: there is no such program.
-        ArtifactsNotBuilt: it fails, or takes too long; the detail holds its last lines.
+        ArtifactsNotBuilt: it fails, takes too long, or changes the clone; the detail holds its last lines.
     """
     for service in services:
         values = {
@@ -63,4 +63,11 @@ def write_artifacts(
         if not finished.ok:
             raise ArtifactsNotBuilt(
                 f"{command[0]} failed for {service.name}, with exit code {finished.returncode}", detail=finished.tail()
+            )
+        if changed := stage.clone.changed():
+            raise ArtifactsNotBuilt(
+                f"{command[0]} changed {changed[0]} in your clone {stage.clone.git.folder}, and not only in its copy",
+                remedy="Undo that in the clone (git restore, git clean), and let prepare.command in jobs.yaml write to"
+                " the folder that it is started in, which is {tree}.",
+                detail=changed,
             )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from runner.author.git import AuthorGit, author_environment
 from runner.author.remotes import RemoteRefs, Repository, choose_remote, read_refs, read_repository, without_user
+from runner.config.settings import DEFAULT_ARTIFACTS
 from runner.errors import CheckoutMissing, CloneUnclean, HistoryMissing, UsageInvalid
 
 if TYPE_CHECKING:
@@ -65,15 +66,21 @@ class AuthorClone:
         """Return the commit that a full ref of the clone is at; None without such a ref."""
         return self.git.line("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
 
+    def changed(self) -> tuple[str, ...]:
+        """Return what is changed in the work tree, or new and not ignored; the reports of a plan do not count."""
+        said = self.git(
+            *("status", "--porcelain=v1", "-z", "--untracked-files=normal", "--no-renames"),
+            *("--", ":(top)", f":(exclude,top,literal){DEFAULT_ARTIFACTS}"),
+        ).stdout
+        return tuple(entry[3:] for entry in said.split("\0") if entry)
+
     def check_clean(self) -> None:
         """Check that nothing in the work tree waits to be committed.
 
         Raises:
             CloneUnclean: a file is changed, or new and not ignored.
         """
-        said = self.git("status", "--porcelain=v1", "-z", "--untracked-files=normal", "--no-renames").stdout
-        changed = tuple(entry[3:] for entry in said.split("\0") if entry)
-        if changed:
+        if changed := self.changed():
             more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
             raise CloneUnclean(
                 f"the work tree of {self.git.folder} is not clean: {changed[0]}{more}", detail=changed[:SHOWN_AT_MOST]
@@ -84,7 +91,7 @@ def open_author_clone(session: Session, where: Where, output: Output) -> AuthorC
     """Find the clone around the current folder, and ask its remote what it holds. Nothing is changed.
 
     Raises:
-        CheckoutMissing: there is no clone here, or git cannot read it.
+        CheckoutMissing: there is no clone here, git cannot read it, or it has not all files.
         HistoryMissing: it is shallow, so nobody can tell what was merged.
         UsageInvalid: it is not clear which remote, repository or branch is meant, or it is not there.
         CredentialsRefused, RemoteFailed: the remote cannot be read.
@@ -101,6 +108,11 @@ def open_author_clone(session: Session, where: Where, output: Output) -> AuthorC
         raise HistoryMissing(
             f"the clone {top} is shallow, so it cannot be told what it contains",
             remedy="Complete it (git fetch --unshallow), then run the command again.",
+        )
+    if git.line("config", "--get-regexp", r"^remote\..*\.promisor$"):
+        raise CheckoutMissing(
+            f"the clone {top} is a partial one (--filter), and a copy of it would lack files",
+            remedy="Clone the repository again without --filter, and start the command there.",
         )
     remote = choose_remote(git("remote").stdout.split(), where.remote)
     repository = repository_of(git, remote, where.repository)

@@ -29,7 +29,7 @@ from runner.author.numbering import check_next, read_version
 from runner.author.outcome import NextStep, Outcome
 from runner.author.planned import Planning, check_selected, plan_as_tag
 from runner.author.pull_request import GitHub, PullRequest
-from runner.author.remotes import compare_url
+from runner.author.remotes import choose_remote, compare_url
 from runner.author.services import named_services, read_config
 from runner.author.stage import open_stage
 from runner.author.view import tree_lines
@@ -167,7 +167,7 @@ def prepare_release(wanted: Preparation, session: Session, output: Output) -> Ou
         following = NextStep(f"pull {clone.base} and tag it", ("ack-release", "tag", version.tag))
         return release.outcome("nothing", words, clone.base_commit, next_step=following)
     step = judge_branch(release.branch, release.destination.remote, *_branches(stage, release))
-    if wanted.dry_run:
+    if wanted.dry_run and step is not BranchStep.NOTHING:
         words = f"would {step.value if wanted.push else BranchStep.COMMIT.value.partition(',')[0]}: {release.words}"
         return release.outcome("dry-run", words, None, next_step=after_dry_run(wanted.arguments))
     return _carry_out(step, stage, release, wanted)
@@ -190,7 +190,8 @@ def _destination(clone: AuthorClone, named: str | None) -> Destination:
     """Where branches go: to the remote that is named, else where the author's git pushes, else to their fork."""
     git = clone.git
     remotes = git("remote").stdout.split()
-    remote = named or git.line("config", "remote.pushDefault") or ("origin" if "origin" in remotes else clone.remote)
+    configured = git.line("config", "remote.pushDefault")
+    remote = choose_remote(remotes, named or configured or ("origin" if "origin" in remotes else clone.remote))
     if remote == clone.remote:
         return Destination(remote, clone.repository, clone.refs)
     return Destination(remote, repository_of(git, remote), list_remote(git, remote))
@@ -238,7 +239,7 @@ def _carry_out(step: BranchStep, stage: Stage, release: Release, wanted: Prepara
         words = f"committed, not pushed: {release.words}"
         did: Did = "done" if made is not None else "nothing"
         return release.outcome(did, words, commit, next_step=to_push(remote, branch))
-    url = _propose(clone, release) if wanted.propose else None
+    url = _propose(clone, release) if wanted.propose and not wanted.dry_run else None
     page = compare_url(clone.repository, clone.base, release.destination.repository, branch)
     return release.outcome(
         "done" if pushes else "nothing",

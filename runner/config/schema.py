@@ -308,7 +308,7 @@ class PrepareSection(Section):
     environment: dict[_VariableName, _Argument] = Field(
         {},
         description="Variables that it is given beside the author's own and RELEASE_VERSION; the same fields.",
-        examples=[{"SERVICE_CONTROLLER_SOURCE_PATH": "{tree}"}],
+        examples=[{"SERVICE_CONTROLLER_SOURCE_PATH": "{tree}/{path}"}],
     )
     files: Listed[Annotated[str, AfterValidator(_files_pattern)]] = Field(
         ("{chart}/**", "{path}/config/controller/kustomization.yaml", "{path}/apis/*/ack-generate-metadata.yaml"),

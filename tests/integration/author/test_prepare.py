@@ -168,6 +168,17 @@ def test_a_fork(author: Author) -> None:
     assert "Nothing to do" in prepare(author).out
 
 
+def test_reports_of_a_plan(author: Author) -> None:
+    """The folder that a plan leaves in the clone does not make it unclean; a dry run of what is pushed does nothing."""
+    (author.clone / "artifacts").mkdir()
+    (author.clone / "artifacts" / "record.json").write_text("{}", encoding="utf-8")
+    assert prepare(author).code == 0
+    before = everything(author.clone, author.remote)
+    again = prepare(author, "--dry-run")
+    assert (again.code, "Nothing to do: pushed already" in again.out) == (0, True), again.err
+    assert everything(author.clone, author.remote) == before
+
+
 def unclean(author: Author) -> None:
     (author.clone / "new").write_text("new\n", encoding="utf-8")
 
@@ -243,6 +254,12 @@ REFUSED = {
         "artifacts-not-built",
         f"{SCRIPT} failed for s3, with exit code 3",
     ),
+    "a script that writes elsewhere": (
+        configured('prepare: {command: [sh, -c, "touch {clone}/elsewhere"]}\n'),
+        6,
+        "artifacts-not-built",
+        "sh changed elsewhere in your clone",
+    ),
     "no such program": (configured("prepare: {command: [no-such-program]}\n"), 2, "tool-unusable", "no-such-program"),
     "another version in the chart": (
         script("sed -i 's/0.2.0/0.2.1/' helm/Chart.yaml"),
@@ -299,7 +316,7 @@ def test_refusals(author: Author, setup: Callable[[Author], None], code: int, na
     assert says in line
     after = state(author)
     # Only what somebody else did meanwhile is new.
-    assert after[1:] == before[1:]
+    assert "in your clone" in says or after[1:] == before[1:]
     assert author.refs().items() - dict(before_refs).items() <= {(REF, author.refs().get(REF))}
     assert (REF in author.refs()) == (REF in before_refs or name == "tag-changed")
     assert list((author.folder / "tmp").iterdir()) == []
@@ -329,6 +346,11 @@ def test_places_without_a_clone(author: Author) -> None:
     shallow = author.folder / "shallow"
     git(author.folder, "clone", "--quiet", "--depth=1", author.remote.as_uri(), str(shallow))
     assert "is shallow" in refusal(author.call("prepare", "s3", "v0.2.0", cwd=shallow), 3, "history-missing")
+    partial = author.folder / "partial"
+    git(author.remote, "config", "uploadpack.allowFilter", "true")
+    git(author.folder, "clone", "--quiet", "--filter=blob:none", author.remote.as_uri(), str(partial))
+    assert "is a partial one" in refusal(author.call("prepare", "s3", "v0.2.0", cwd=partial), 2, "checkout-missing")
+    assert "no remote fork; it has origin" in refusal(prepare(author, "--push-remote", "fork"), 2, "usage-invalid")
     author.git("remote", "remove", "origin")
     assert "has no remote" in refusal(prepare(author), 2, "usage-invalid")
 
