@@ -283,6 +283,12 @@ def _argument(text: str) -> str:
     return text
 
 
+def _command(arguments: tuple[str, ...]) -> tuple[str, ...]:
+    if not arguments or not arguments[0].strip():
+        raise ValueError("its first entry must be a program's name or path")
+    return arguments
+
+
 def _files_pattern(text: str) -> str:
     check_fields(text, *FILES_FIELDS)
     if not text or text.startswith("/") or not text.isprintable() or ".." in text.split("/"):
@@ -291,13 +297,14 @@ def _files_pattern(text: str) -> str:
 
 
 _Argument = Annotated[str, AfterValidator(_argument)]
+_Command = Annotated[tuple[_Argument, ...], AfterValidator(_command), Field(json_schema_extra={"minItems": 1})]
 _VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
 class PrepareSection(Section):
     """How an author's ack-release prepare writes the release artifacts of a service."""
 
-    command: Annotated[tuple[_Argument, ...], Field(min_length=1)] = Field(
+    command: _Command = Field(
         ("scripts/build-controller-release.sh", "{service}", "{tag}"),
         description="The program that overwrites a service's chart, and its arguments; it runs without a shell, in a "
         "copy of the repository. {service}, {version} (1.2.3), {tag} (v1.2.3), {path} and {chart} (the service's and "

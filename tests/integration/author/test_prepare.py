@@ -322,20 +322,20 @@ def test_refusals(author: Author, setup: Callable[[Author], None], code: int, na
     assert list((author.folder / "tmp").iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("services", "version", "code", "name"),
-    [
-        (("s4",), "v0.2.0", 2, "service-unknown"),
-        (("ecr",), "v0.2.0", 2, "service-unknown"),
-        (("s3",), "v0.2", 2, "usage-invalid"),
-        (("s3",), "v0.4.0", 4, "version-not-next"),
-        (("s3",), f"v{FIRST}", 5, "version-taken"),
-    ],
+NAMED = (
+    (("s4",), "v0.2.0", 2, "service-unknown"),
+    (("ecr",), "v0.2.0", 2, "service-unknown"),
+    (("s3",), "v0.2", 2, "usage-invalid"),
+    (("s3",), "v0.4.0", 4, "version-not-next"),
+    (("s3",), f"v{FIRST}", 5, "version-taken"),
 )
-def test_refused_words(author: Author, services: tuple[str, ...], version: str, code: int, name: str) -> None:
+
+
+def test_what_is_named(author: Author) -> None:
     """A service that is not here, and a version that cannot come next, are refused before anything is written."""
     before = state(author)
-    refusal(prepare(author, services=services, version=version), code, name)
+    for services, version, code, name in NAMED:
+        refusal(prepare(author, services=services, version=version), code, name)
     assert state(author) == before
 
 
@@ -423,8 +423,7 @@ def test_pull_request(author: Author, login: int, listed: str, created: str, say
         assert line.endswith(f"--head {BRANCH}")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ended_midway(author: Author, number: signal.Signals) -> None:
+def test_ended_midway(author: Author) -> None:
     """A signal while the artifacts are written ends it with 9, and leaves clone and remote as they were."""
     author.script('touch "$HOME/writing"', "sleep 60")
     before = state(author)
@@ -434,7 +433,7 @@ def test_ended_midway(author: Author, number: signal.Signals) -> None:
         while not (author.folder / "home" / "writing").exists():
             assert time.monotonic() < until
             time.sleep(0.02)
-        os.kill(running.process.pid, number)
+        os.kill(running.process.pid, signal.SIGINT)
         ended = running.wait()
     refusal(ended, 9, "run-ended")
     assert state(author) == before

@@ -44,16 +44,16 @@ def test_where_stable_is(author: Author, setup: Callable[[Author], None], name: 
     assert state(author) == before
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code", "name", "says"),
-    [
-        (("s3", "v0.2.0"), 3, "not-a-release", "origin has no tag v0.2.0"),
-        (("s3", f"v{FIRST}", "--offline"), 2, "usage-invalid", "--offline and --stable exclude each other"),
-        (("s3", f"v{FIRST}", "--no-push"), 2, "usage-invalid", "--stable and --no-push exclude each other"),
-        (("s4", f"v{FIRST}"), 2, "service-unknown", "s4"),
-    ],
+REFUSED = (
+    (("s3", "v0.2.0"), 3, "not-a-release", "origin has no tag v0.2.0"),
+    (("s3", f"v{FIRST}", "--offline"), 2, "usage-invalid", "--offline and --stable exclude each other"),
+    (("s3", f"v{FIRST}", "--no-push"), 2, "usage-invalid", "--stable and --no-push exclude each other"),
+    (("s4", f"v{FIRST}"), 2, "service-unknown", "s4"),
 )
-def test_refusals(author: Author, arguments: tuple[str, ...], code: int, name: str, says: str) -> None:
-    """A version that is not released, and options that do not fit, are refused."""
-    assert says in refusal(author.call("prepare", "--stable", *arguments), code, name)
+
+
+def test_what_is_named(author: Author) -> None:
+    """A version that is not released, a service that is not here, and options that do not fit are refused."""
+    for arguments, code, name, says in REFUSED:
+        assert says in refusal(author.call("prepare", "--stable", *arguments), code, name)
     assert STABLE not in author.refs()

@@ -179,7 +179,7 @@ def test_race(merged: Author, where: str, code: int) -> None:
     assert merged.refs(merged.clone) == before
 
 
-@pytest.mark.parametrize(("answer", "tagged"), [("y", True), ("n", False), ("", False)])
+@pytest.mark.parametrize(("answer", "tagged"), [("y", True), ("", False)])
 def test_question(merged: Author, answer: str, tagged: bool) -> None:  # noqa: FBT001 - a table's column
     """At a terminal it asks, and only a yes is one."""
     ours, theirs = pty.openpty()
