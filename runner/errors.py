@@ -323,7 +323,7 @@ class StableDiverged(ReleaseError):
     """The branch stable holds commits that the release does not; moving it would lose them."""
 
     exit_code = ExitCode.CONFLICT
-    remedy = "Merge the release's tag into stable by hand and push that, so that the branch only moves forwards."
+    remedy = "Merge stable into the release's commit with git merge --strategy=ours, and push that to stable."
 
 
 class StableBackwards(ReleaseError):

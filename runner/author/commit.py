@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from runner.author.stage import Stage
 
-NO_COMMIT = "0" * 40
-"""What git-update-ref(1) takes for a ref that must not be there yet; any number of zeros will do."""
+NO_COMMIT = ""
+"""What git-update-ref(1) takes for a ref that must not be there yet."""
 
 
 def commit_artifacts(stage: Stage, branch: str, message: str) -> str:

@@ -128,18 +128,34 @@ class StableStep(Enum):
 
     BEGIN = "make the branch stable"
     FORWARD = "move the branch stable forwards"
-    NOTHING = "nothing: stable is at this release"
+    NOTHING = "nothing: stable holds this release"
 
 
-def judge_stable(version: ReleaseVersion, commit: str, stable: str | None, *, ahead: bool, behind: bool) -> StableStep:
+@dataclass(frozen=True)
+class Stable:
+    """The branch stable where it is there, beside a release.
+
+    Attributes:
+        commit: what it is at.
+        ahead: the release contains that commit.
+        behind: that commit contains the release.
+        same_files: both have the same files.
+    """
+
+    commit: str
+    ahead: bool
+    behind: bool
+    same_files: bool
+
+
+def judge_stable(version: ReleaseVersion, commit: str, remote: str, stable: Stable | None) -> StableStep:
     """Decide how the branch stable comes to a release; it is only ever moved forwards, without force.
 
     Args:
         version: the release's.
         commit: the commit that its tag is at.
-        stable: the commit that the branch is at; None when it is not there.
-        ahead: the release contains that commit.
-        behind: that commit contains the release.
+        remote: where the branch is.
+        stable: the branch; None when it is not there.
 
     Raises:
         StableBackwards: the branch is at something newer.
@@ -147,13 +163,18 @@ def judge_stable(version: ReleaseVersion, commit: str, stable: str | None, *, ah
     """
     if stable is None:
         return StableStep.BEGIN
-    if stable == commit:
+    if stable.behind and stable.same_files:
         return StableStep.NOTHING
-    if ahead:
+    if stable.ahead:
         return StableStep.FORWARD
-    if behind:
-        raise StableBackwards(f"stable is at {stable}, which contains {version.tag} already")
-    raise StableDiverged(f"stable is at {stable}, which {version.tag}, at {commit}, does not contain")
+    if stable.behind:
+        raise StableBackwards(f"stable is at {stable.commit}, which contains {version.tag} already")
+    raise StableDiverged(
+        f"stable is at {stable.commit}, which {version.tag}, at {commit}, does not contain",
+        remedy=f"Keep those commits by a merge that takes the release's files (git fetch --tags {remote} && git switch"
+        f" --detach {version.tag} && git merge --strategy=ours {remote}/stable && git push {remote}"
+        " HEAD:refs/heads/stable), or delete the branch if nobody needs them.",
+    )
 
 
 def check_merged(remote: str, branch: str, commit: str, *, merged: bool) -> None:

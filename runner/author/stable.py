@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runner.author.clone import Where, open_author_clone
-from runner.author.decide import StableStep, after_dry_run, judge_stable
+from runner.author.decide import Stable, StableStep, after_dry_run, judge_stable
 from runner.author.numbering import read_version
 from runner.author.outcome import NextStep, Outcome
 from runner.author.planned import Planning, check_selected, plan_push, released_services
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runner.author.outcome import Did, Output
+    from runner.author.stage import Stage
     from runner.session import Session
 
 
@@ -58,33 +59,37 @@ def move_stable(wanted: StableMove, session: Session, output: Output) -> Outcome
             f"{clone.remote} has no tag {version.tag}",
             remedy="Release that version first, or name one that is released; git ls-remote --tags lists them.",
         )
-    stable = clone.refs.branches.get(STABLE)
+    there = clone.refs.branches.get(STABLE)
     stage = open_stage(clone)
-    if stable is not None:
-        stage.fetch(clone.remote, {f"refs/heads/{STABLE}": stable})
-    step = judge_stable(
-        version,
-        commit,
-        stable,
-        ahead=stable is not None and stage.contains(commit, stable),
-        behind=stable is not None and stage.contains(stable, commit),
-    )
+    step = judge_stable(version, commit, clone.remote, _stable(stage, there, commit) if there else None)
+
+    def outcome(did: Did, words: str, moved: Sequence[str], next_step: NextStep | None) -> Outcome:
+        return Outcome(did, words, str(version), tuple(moved), f"refs/heads/{STABLE}", commit, next=next_step)
+
+    if step is StableStep.NOTHING:
+        names = [service.name for service in services]
+        return outcome("nothing", f"{STABLE} of {clone.remote} holds {version.tag}, at {there}", names, None)
     stage.check_out(commit, STABLE)
     output.tell(f"planning {STABLE} at {version.tag} as its job would")
     if not plan_push(stage, STABLE, wanted.planning):
         return None
     check_selected(services, STABLE, session)
     moved = released_services(session)
-
-    def outcome(did: Did, words: str, next_step: NextStep | None) -> Outcome:
-        return Outcome(did, words, str(version), moved, f"refs/heads/{STABLE}", commit, next=next_step)
-
-    if step is StableStep.NOTHING:
-        return outcome("nothing", f"{STABLE} of {clone.remote} is at {version.tag}, {commit}", None)
-    words = f"{step.value}, {f'from {stable} ' if stable else ''}to {version.tag}, {commit}: {', '.join(moved)}"
+    words = f"{step.value}, {f'from {there} ' if there else ''}to {version.tag}, {commit}: {', '.join(moved)}"
     if wanted.dry_run:
-        return outcome("dry-run", f"would {words}", after_dry_run(wanted.arguments))
+        return outcome("dry-run", f"would {words}", moved, after_dry_run(wanted.arguments))
     output.tell(f"pushing {STABLE} to {clone.remote}")
-    clone.git.push(clone.remote, commit, f"refs/heads/{STABLE}", before=stable)
+    clone.git.push(clone.remote, commit, f"refs/heads/{STABLE}", before=there)
     following = NextStep("see on Prow's page how the job that this push starts moves the stable chart")
-    return outcome("done", words, following)
+    return outcome("done", words, moved, following)
+
+
+def _stable(stage: Stage, there: str, commit: str) -> Stable:
+    """The branch stable of the remote, beside the release's commit."""
+    stage.fetch(stage.clone.remote, {f"refs/heads/{STABLE}": there})
+    return Stable(
+        there,
+        ahead=stage.contains(commit, there),
+        behind=stage.contains(there, commit),
+        same_files=not stage.differing(there, commit),
+    )

@@ -100,7 +100,7 @@ def test_the_page(harness: ReleaseHarness, author: Author) -> None:
     stable = harness.run("stable")
     assert (stable.code, stable.errors) == (0, []), stable.out
     assert {"ack/s3-chart:v0-stable", "ack/sns-chart:v0-stable"} <= set(stable.actions)
-    assert "Nothing to do: stable of origin is at v0.2.0" in shell(author, STABLE)
+    assert "Nothing to do: stable of origin holds v0.2.0" in shell(author, STABLE)
 
     # What is published under the next version already is refused as its job would refuse it.
     crane("copy", "--insecure", f"{harness.host}/ack/s3-controller:v0.2.0", f"{harness.host}/ack/s3-controller:v0.2.1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -42,6 +43,20 @@ def test_where_stable_is(author: Author, setup: Callable[[Author], None], name: 
     ended = author.call("prepare", "--stable", "s3", f"v{FIRST}")
     assert says in refusal(ended, 5, name)
     assert state(author) == before
+
+
+def test_commits_of_its_own(author: Author) -> None:
+    """The commands of the refusal keep the commits of a stable as real ones are; after them the release is there."""
+    own = git(author.remote, "commit-tree", "-p", "main", "-m", "Stable chart", "main^{tree}")
+    git(author.remote, "update-ref", STABLE, own)
+    author.release_elsewhere("v0.2.0", "s3")
+    git(author.remote, "tag", "v0.2.0", "main")
+    line = refusal(author.call("prepare", "--stable", "s3", "v0.2.0"), 5, "stable-diverged")
+    commands = line.partition("files (")[2].partition("), or")[0]
+    subprocess.run(["sh", "-ec", commands], cwd=author.clone, env=author.environment, check=True, capture_output=True)
+    again = author.call("prepare", "--stable", "s3", "v0.2.0")
+    assert (again.code, "Nothing to do: stable of origin holds v0.2.0" in again.out) == (0, True), again.err
+    assert git(author.remote, "merge-base", "--is-ancestor", own, "stable") == ""
 
 
 REFUSED = (

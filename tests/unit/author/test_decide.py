@@ -10,6 +10,7 @@ from runner.author.decide import (
     Branch,
     BranchStep,
     LocalTag,
+    Stable,
     StableStep,
     TagStep,
     after_dry_run,
@@ -89,27 +90,25 @@ def test_tag_taken_in_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stable", "ahead", "behind", "expected"),
+    ("stable", "expected"),
     [
-        (None, False, False, StableStep.BEGIN),
-        (A, True, True, StableStep.NOTHING),
-        (B, True, False, StableStep.FORWARD),
-        (B, False, True, StableBackwards),
-        (B, False, False, StableDiverged),
+        (None, StableStep.BEGIN),
+        (Stable(A, ahead=True, behind=True, same_files=True), StableStep.NOTHING),
+        (Stable(B, ahead=False, behind=True, same_files=True), StableStep.NOTHING),
+        (Stable(B, ahead=True, behind=False, same_files=False), StableStep.FORWARD),
+        (Stable(B, ahead=True, behind=False, same_files=True), StableStep.FORWARD),
+        (Stable(B, ahead=False, behind=True, same_files=False), StableBackwards),
+        (Stable(B, ahead=False, behind=False, same_files=False), StableDiverged),
+        (Stable(B, ahead=False, behind=False, same_files=True), StableDiverged),
     ],
 )
-def test_stable(
-    stable: str | None,
-    ahead: bool,  # noqa: FBT001 - a table's column
-    behind: bool,  # noqa: FBT001 - a table's column
-    expected: StableStep | type[ReleaseError],
-) -> None:
-    """Stable begins or goes forwards; what is behind or beside it is refused, and what it is at is left alone."""
+def test_stable(stable: Stable | None, expected: StableStep | type[ReleaseError]) -> None:
+    """Stable begins or goes forwards; what is behind or beside it is refused, and what holds the release is left."""
     if isinstance(expected, StableStep):
-        assert judge_stable(VERSION, A, stable, ahead=ahead, behind=behind) is expected
+        assert judge_stable(VERSION, A, "origin", stable) is expected
         return
     with pytest.raises(expected, match=f"stable is at {B}"):
-        judge_stable(VERSION, A, stable, ahead=ahead, behind=behind)
+        judge_stable(VERSION, A, "origin", stable)
 
 
 def test_merged() -> None:
