@@ -61,7 +61,9 @@ class Output:
     Attributes:
         show: prints a line of what was asked for, as it is.
         tell: says what is done at the moment.
+        warn: says what needs attention.
     """
 
     show: Callable[[str], None]
     tell: Callable[[str], None]
+    warn: Callable[[str], None]

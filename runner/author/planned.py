@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from runner.run.services import select_services
 from runner.source.route import FROM_CHART
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from runner.author.clone import AuthorClone
@@ -86,8 +87,9 @@ def charts_to_tag(stage: Stage, planning: Planning) -> tuple[Selected, ...]:
         ReleaseError: what is wrong with the commit; what is wrong with one chart is recorded.
     """
     trying = _session(stage.clone, stage.clone.base, None)
-    inputs = read_inputs(planning.options(stage, trying.folder, FROM_CHART), trying)
-    return select_services(inputs, trying)
+    with _warnings_told(stage.clone):
+        inputs = read_inputs(planning.options(stage, trying.folder, FROM_CHART), trying)
+        return select_services(inputs, trying)
 
 
 def check_selected(services: Iterable[Service], tag: str, session: Session) -> None:
@@ -114,8 +116,20 @@ def released_services(session: Session) -> tuple[str, ...]:
 
 def _plan(stage: Stage, ref: str, sha: str, planning: Planning, *, as_tag: str | None) -> bool:
     trying = _session(stage.clone, ref, sha)
-    release(planning.options(stage, trying.folder, as_tag), trying, only_plan=True)
+    with _warnings_told(stage.clone):
+        release(planning.options(stage, trying.folder, as_tag), trying, only_plan=True)
     return not trying.record.document.errors
+
+
+@contextmanager
+def _warnings_told(clone: AuthorClone) -> Iterator[None]:
+    """Tell the author what a plan warns of, before anything follows from it."""
+    known = len(clone.session.record.document.warnings)
+    try:
+        yield
+    finally:
+        for warning in clone.session.record.document.warnings[known:]:
+            clone.output.warn(warning)
 
 
 def _session(clone: AuthorClone, ref: str, sha: str | None) -> Session:

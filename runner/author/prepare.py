@@ -254,7 +254,7 @@ def _check_out(clone: AuthorClone, branch: str) -> None:
     """Check the branch out, as step 1 of the release process does; it is pushed whether that works or not."""
     switched = clone.git(*WITHOUT_HOOKS, "switch", "--quiet", branch, may_fail=True)
     if not switched.ok:
-        clone.output.tell(f"{branch} is not checked out here: {' '.join(switched.tail(1))}")
+        clone.output.warn(f"{branch} is not checked out here: {' '.join(switched.tail(1))}")
 
 
 def _propose(clone: AuthorClone, release: Release) -> str | None:

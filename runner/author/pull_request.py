@@ -71,7 +71,7 @@ class GitHub:
         address = _address(opened.stdout) if opened is not None and opened.ok else None
         if address is None:
             said = opened.tail(1) if opened is not None else ("gh does not answer",)
-            self._clone.output.tell(f"gh did not open the pull request: {' '.join(said)}")
+            self._clone.output.warn(f"gh did not open the pull request: {' '.join(said)}")
         return address
 
     def _call(self, *arguments: str) -> Finished | None:

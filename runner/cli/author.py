@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from runner.author.outcome import Did, Outcome
     from runner.cli.inspecting import Inspection
 
-REMEDY = "Run the same command again: it looks at what is done, and does the rest."
+AGAIN = "Run the same command again: it goes on from what is done."
+LEFT = " Look for {ref}: if it is in this clone and was not pushed, that command compares and pushes it."
+"""What to do when a signal ends a command: git, which would take back what is not pushed, cannot be started then."""
 
 BEGINNINGS: Mapping[Did, str] = {
     "done": "Done",
@@ -110,7 +112,7 @@ def prepare(inspection: Inspection, **given: Any) -> int:  # noqa: ANN401 - clic
             if given[name]:
                 raise UsageInvalid(f"--stable and --{name.replace('_', '-')} exclude each other")
         move = StableMove(names, version, _where(given), planning, given["dry_run"], _arguments())
-        return _finish(inspection, lambda output: move_stable(move, inspection.session, output))
+        return _finish(inspection, lambda output: move_stable(move, inspection.session, output), AGAIN)
     wanted = Preparation(
         services=names,
         version=version,
@@ -123,7 +125,8 @@ def prepare(inspection: Inspection, **given: Any) -> int:  # noqa: ANN401 - clic
         whole_diff=inspection.is_verbose,
         arguments=_arguments(),
     )
-    return _finish(inspection, lambda output: prepare_release(wanted, inspection.session, output))
+    remedy = AGAIN + LEFT.format(ref=f"the branch release-v{version.removeprefix('v')}")
+    return _finish(inspection, lambda output: prepare_release(wanted, inspection.session, output), remedy)
 
 
 @click.command(epilog=GIT + TAG_EXAMPLES)
@@ -158,7 +161,8 @@ def tag(inspection: Inspection, **given: Any) -> int:  # noqa: ANN401 - click's 
         confirm=inspection.screen.ask if asks else None,
         arguments=_arguments(),
     )
-    return _finish(inspection, lambda output: tag_release(wanted, inspection.session, output))
+    remedy = AGAIN + LEFT.format(ref="the release's tag")
+    return _finish(inspection, lambda output: tag_release(wanted, inspection.session, output), remedy)
 
 
 def _planning(given: dict[str, Any]) -> Planning:
@@ -175,14 +179,13 @@ def _arguments() -> tuple[str, ...]:
     return tuple(argument for argument in sys.argv[1:] if argument != "--dry-run")
 
 
-def _finish(inspection: Inspection, work: Callable[[Output], Outcome | None]) -> int:
-    """Do the work, say what came of it, and return the exit code."""
+def _finish(inspection: Inspection, work: Callable[[Output], Outcome | None], remedy: str) -> int:
+    """Do the work, say what came of it, and return the exit code; ``remedy`` is for when a signal ends it."""
     screen = inspection.screen
-    inspection.remedy = REMEDY
-    outcome = work(Output(show=_ignore if screen.as_json else screen.log_line, tell=screen.note))
+    inspection.remedy = remedy
+    show = _ignore if screen.as_json else screen.log_line
+    outcome = work(Output(show, screen.note, lambda text: screen.note(text, "warning")))
     document = inspection.session.record.document
-    for warning in document.warnings:
-        screen.note(warning, "warning")
     if outcome is None:
         for error in document.errors:
             for line in error_lines(error):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import time
 from typing import TYPE_CHECKING
@@ -177,6 +176,20 @@ def test_reports_of_a_plan(author: Author) -> None:
     again = prepare(author, "--dry-run")
     assert (again.code, "Nothing to do: pushed already" in again.out) == (0, True), again.err
     assert everything(author.clone, author.remote) == before
+
+
+def test_a_linked_work_tree(author: Author) -> None:
+    """A clone's further work tree is as good as its first, whatever its path; both are still there afterwards."""
+    linked = author.folder / "a tree: linked" / "community"
+    author.git("worktree", "add", "--quiet", "--detach", str(linked), "main")
+    ended = author.call("prepare", "s3", "v0.2.0", "--offline", cwd=linked)
+    assert ended.code == 0, ended.err
+    assert git(linked, "symbolic-ref", "HEAD") == REF
+    assert author.git("symbolic-ref", "HEAD") == "refs/heads/main"
+    assert len(author.git("worktree", "list").splitlines()) == 2
+    said = ended.err.splitlines()
+    warning = next(place for place, line in enumerate(said) if line.startswith("! helm lint"))
+    assert warning < said.index(f"committing on {BRANCH}")
 
 
 def unclean(author: Author) -> None:
@@ -423,37 +436,45 @@ def test_pull_request(author: Author, login: int, listed: str, created: str, say
         assert line.endswith(f"--head {BRANCH}")
 
 
-def test_ended_midway(author: Author) -> None:
-    """A signal while the artifacts are written ends it with 9, and leaves clone and remote as they were."""
-    author.script('touch "$HOME/writing"', "sleep 60")
-    before = state(author)
+def end_at(author: Author, mark: str, number: signal.Signals) -> str:
+    """Prepare, send a signal once a file of this name is in the author's home, and return the last line."""
     argv = (PROGRAM, "prepare", "s3", "v0.2.0", "--offline", "--config", author.config)
     with start_program(*argv, env=author.environment, cwd=author.clone) as running:
         until = time.monotonic() + 60
-        while not (author.folder / "home" / "writing").exists():
+        while not (author.folder / "home" / mark).exists():
             assert time.monotonic() < until
             time.sleep(0.02)
-        os.kill(running.process.pid, signal.SIGINT)
-        ended = running.wait()
-    refusal(ended, 9, "run-ended")
-    assert state(author) == before
+        os.kill(running.process.pid, number)
+        line = refusal(running.wait(), 9, "run-ended")
     assert list((author.folder / "tmp").iterdir()) == []
+    return line
+
+
+def test_ended_while_writing(author: Author) -> None:
+    """A signal while the artifacts are written ends it with 9, and leaves clone and remote as they were."""
+    author.script('touch "$HOME/writing"', "sleep 60")
+    before = state(author)
+    end_at(author, "writing", signal.SIGINT)
+    assert state(author) == before
 
 
 def test_ended_while_committing(author: Author) -> None:
     """A signal in a hook of the clone leaves no work tree and no branch behind."""
     make_hook(author.clone / ".git" / "hooks" / "commit-msg", 'touch "$HOME/committing"', "sleep 60")
     before = state(author)
-    argv = (PROGRAM, "prepare", "s3", "v0.2.0", "--offline", "--config", author.config)
-    with start_program(*argv, env=author.environment, cwd=author.clone) as running:
-        until = time.monotonic() + 60
-        while not (author.folder / "home" / "committing").exists():
-            assert time.monotonic() < until
-            time.sleep(0.02)
-        running.process.terminate()
-        ended = running.wait()
-    refusal(ended, 9, "run-ended")
+    end_at(author, "committing", signal.SIGTERM)
     assert state(author) == before
     assert not (author.clone / ".git" / "worktrees").exists()
-    shutil.rmtree(author.clone / ".git" / "hooks")
-    assert prepare(author).code == 0
+
+
+def test_ended_while_pushing(author: Author) -> None:
+    """A signal before the push is taken says that the branch may be left; the same command pushes it."""
+    hook = author.clone / ".git" / "hooks" / "pre-push"
+    make_hook(hook, 'touch "$HOME/pushing"', "sleep 60")
+    assert f"Look for the branch {BRANCH}" in end_at(author, "pushing", signal.SIGTERM)
+    assert REF not in author.refs()
+    left = author.git("rev-parse", REF)
+    hook.unlink()
+    again = prepare(author)
+    assert again.code == 0, again.err
+    assert author.refs()[REF] == left

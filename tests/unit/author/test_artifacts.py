@@ -40,7 +40,7 @@ def clone(programs: Programs | None = None, told: list[str] | None = None) -> Au
         base="main",
         environment={"HOME": "/me"},
         session=session,
-        output=Output(show=lambda _: None, tell=([] if told is None else told).append),
+        output=Output(lambda _: None, ([] if told is None else told).append, lambda _: None),
     )
 
 

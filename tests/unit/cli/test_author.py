@@ -36,6 +36,7 @@ def called(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Result, list[
             asked.append(wanted)
             output.show("a  line")
             output.tell("a note")
+            output.warn("a warning")
             if isinstance(outcome, Exception):
                 raise outcome
             if isinstance(outcome, str):
@@ -76,7 +77,7 @@ def test_prepare(called: Callable[..., tuple[Result, list[Any]]]) -> None:
     assert (wanted.planning.config, wanted.planning.offline) == (Path("jobs.yaml").absolute(), False)
     assert result.return_value == 0
     assert result.stdout.splitlines() == ["a  line", "Done: pushed.", "Next: tag it:", "", "    ack-release tag v1.3.0"]
-    assert "a note" in result.stderr
+    assert result.stderr.splitlines() == ["a note", "! a warning"]
 
 
 def test_dry_run(called: Callable[..., tuple[Result, list[Any]]]) -> None:
