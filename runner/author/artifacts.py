@@ -10,7 +10,7 @@ from runner.errors import ArtifactsNotBuilt, ToolUnusable
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from runner.author.stage import Stage
+    from runner.author.trial import Trial
     from runner.config.load import Config, Service
     from runner.versions import ReleaseVersion
 
@@ -19,7 +19,7 @@ RELEASE_VERSION = "RELEASE_VERSION"
 
 
 def write_artifacts(
-    stage: Stage,
+    trial: Trial,
     services: Iterable[Service],
     version: ReleaseVersion,
     config: Config,
@@ -38,16 +38,16 @@ def write_artifacts(
             "path": service.path,
             "chart": service.chart_folder,
             "registry": str(config.registry),
-            "clone": str(stage.clone.git.folder),
-            "tree": str(stage.folder),
+            "clone": str(trial.clone.git.folder),
+            "tree": str(trial.folder),
         }
         command = tuple(fill(argument, **values) for argument in config.prepare.command)
         variables = {name: fill(text, **values) for name, text in config.prepare.environment.items()}
-        environment = {**stage.clone.environment, RELEASE_VERSION: version.tag, **variables}
-        stage.clone.output.tell(f"writing the artifacts of {service.name} with {command[0]}")
+        environment = {**trial.clone.environment, RELEASE_VERSION: version.tag, **variables}
+        trial.clone.output.tell(f"writing the artifacts of {service.name} with {command[0]}")
         minutes = config.prepare.timeout_minutes
         try:
-            finished = stage.clone.session.run(command, env=environment, cwd=stage.folder, seconds=60.0 * minutes)
+            finished = trial.clone.session.run(command, env=environment, cwd=trial.folder, seconds=60.0 * minutes)
         except TimeoutError as error:
             raise ArtifactsNotBuilt(
                 f"{command[0]} was ended for {service.name}: it took longer than {minutes} minutes",
@@ -64,9 +64,9 @@ def write_artifacts(
             raise ArtifactsNotBuilt(
                 f"{command[0]} failed for {service.name}, with exit code {finished.returncode}", detail=finished.tail()
             )
-        if changed := stage.clone.changed():
+        if changed := trial.clone.changed():
             raise ArtifactsNotBuilt(
-                f"{command[0]} changed {changed[0]} in your clone {stage.clone.git.folder}, and not only in its copy",
+                f"{command[0]} changed {changed[0]} in your clone {trial.clone.git.folder}, and not only in its copy",
                 remedy="Undo that in the clone (git restore, git clean), and let prepare.command in jobs.yaml write to"
                 " the folder that it is started in, which is {tree}.",
                 detail=changed,

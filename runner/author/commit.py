@@ -16,27 +16,27 @@ from runner.errors import BranchTaken, CommitRefused
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from runner.author.stage import Stage
+    from runner.author.trial import Trial
 
 NO_COMMIT = ""
 """What git-update-ref(1) takes for a ref that must not be there yet."""
 
 
-def commit_artifacts(stage: Stage, branch: str, message: str) -> str:
+def commit_artifacts(trial: Trial, branch: str, message: str) -> str:
     """Commit what the copy holds on a new branch of the author's clone; return the commit. Nothing is checked out.
 
     Raises:
         CommitRefused: git or a hook of the clone refuses, or a hook changes what is committed; no branch was made.
         BranchTaken: the branch is there by now.
     """
-    clone, wanted = stage.clone, stage.head()
+    clone, wanted = trial.clone, trial.head()
     # What is there is fetched by its path, whichever protocols the author allows.
     clone.git(
         *("fetch", "--quiet", "--no-tags", "--no-prune", "--no-write-fetch-head", "--no-auto-maintenance"),
-        *("--no-recurse-submodules", "--refmap=", str(stage.folder), "HEAD"),
+        *("--no-recurse-submodules", "--refmap=", str(trial.folder), "HEAD"),
         extra={"GIT_ALLOW_PROTOCOL": "file"},
     )
-    with _work_tree(stage) as git:
+    with _work_tree(trial) as git:
         git(*WITHOUT_HOOKS, "read-tree", "--reset", "-u", wanted)
         done = git("commit", "--quiet", "--message", message, may_fail=True)
         if not done.ok:
@@ -56,21 +56,21 @@ def commit_artifacts(stage: Stage, branch: str, message: str) -> str:
     return made
 
 
-def remove_branch(stage: Stage, branch: str, commit: str) -> None:
+def remove_branch(trial: Trial, branch: str, commit: str) -> None:
     """Remove a branch that this command made, if it is still where it was made."""
-    stage.clone.git("update-ref", "-d", f"refs/heads/{branch}", commit, may_fail=True)
+    trial.clone.git("update-ref", "-d", f"refs/heads/{branch}", commit, may_fail=True)
 
 
 @contextmanager
-def _work_tree(stage: Stage) -> Iterator[AuthorGit]:
+def _work_tree(trial: Trial) -> Iterator[AuthorGit]:
     """A work tree of the clone at the copy's base; removed without git, which an ended command can no longer start."""
-    clone, session = stage.clone.git, stage.clone.session
+    clone, session = trial.clone.git, trial.clone.session
     # Git names what it keeps of a work tree by the last part of its path.
     folder = session.folder / f"{session.folder.name}-commit"
     kept = Path(clone("rev-parse", "--path-format=absolute", "--git-common-dir").stdout.rstrip("\n")) / "worktrees"
     try:
-        clone(*WITHOUT_HOOKS, "worktree", "add", "--quiet", "--detach", str(folder), stage.clone.base_commit)
-        yield AuthorGit(folder, session.run, stage.clone.environment)
+        clone(*WITHOUT_HOOKS, "worktree", "add", "--quiet", "--detach", str(folder), trial.clone.base_commit)
+        yield AuthorGit(folder, session.run, trial.clone.environment)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         shutil.rmtree(kept / folder.name, ignore_errors=True)

@@ -25,7 +25,7 @@ def commit_message(version: ReleaseVersion) -> str:
     return f"release artifacts for release {version.tag}"
 
 
-class BranchStep(Enum):
+class BranchTask(Enum):
     """What is left to do for the branch of a release."""
 
     COMMIT = "commit the artifacts, then push the branch"
@@ -41,7 +41,7 @@ class Branch:
     differing: Collection[str]
 
 
-def judge_branch(name: str, remote: str, there: Branch | None, local: Branch | None) -> BranchStep:
+def judge_branch(name: str, remote: str, there: Branch | None, local: Branch | None) -> BranchTask:
     """Decide what is left to do for the branch of a release.
 
     Args:
@@ -55,11 +55,11 @@ def judge_branch(name: str, remote: str, there: Branch | None, local: Branch | N
     """
     if there is not None:
         _check_same(f"{name} is already on {remote}", there, f"git push --delete {remote} {name}")
-        return BranchStep.NOTHING
+        return BranchTask.NOTHING
     if local is not None:
         _check_same(f"the branch {name} is already in this clone", local, f"git branch --delete --force {name}")
-        return BranchStep.PUSH
-    return BranchStep.COMMIT
+        return BranchTask.PUSH
+    return BranchTask.COMMIT
 
 
 def _check_same(what: str, branch: Branch, delete: str) -> None:
@@ -73,7 +73,7 @@ def _check_same(what: str, branch: Branch, delete: str) -> None:
         )
 
 
-class TagStep(Enum):
+class TagTask(Enum):
     """What is left to do for the tag of a release."""
 
     CREATE = "make the tag, then push it"
@@ -94,7 +94,7 @@ def taken(version: ReleaseVersion, there: str, commit: str) -> VersionTaken:
     return VersionTaken(f"{version.tag} is already tagged at {there}, but HEAD is {commit}")
 
 
-def judge_tag(version: ReleaseVersion, commit: str, there: str | None, local: LocalTag | None) -> TagStep:
+def judge_tag(version: ReleaseVersion, commit: str, there: str | None, local: LocalTag | None) -> TagTask:
     """Decide what is left to do for the tag of a release; a tag never moves.
 
     Args:
@@ -109,9 +109,9 @@ def judge_tag(version: ReleaseVersion, commit: str, there: str | None, local: Lo
     if there is not None:
         if there != commit:
             raise taken(version, there, commit)
-        return TagStep.NOTHING
+        return TagTask.NOTHING
     if local is None:
-        return TagStep.CREATE
+        return TagTask.CREATE
     delete = (
         f"If it is not meant, delete it in this clone (git tag --delete {version.tag}), then run the command again."
     )
@@ -120,10 +120,10 @@ def judge_tag(version: ReleaseVersion, commit: str, there: str | None, local: Lo
         raise VersionTaken(f"{error.cause}, and only in this clone", remedy=delete)
     if not local.annotated:
         raise VersionTaken(f"{version.tag} is already in this clone, and not as an annotated tag", remedy=delete)
-    return TagStep.PUSH
+    return TagTask.PUSH
 
 
-class StableStep(Enum):
+class StableTask(Enum):
     """What is left to do for the branch stable."""
 
     BEGIN = "make the branch stable"
@@ -148,7 +148,7 @@ class Stable:
     same_files: bool
 
 
-def judge_stable(version: ReleaseVersion, commit: str, remote: str, stable: Stable | None) -> StableStep:
+def judge_stable(version: ReleaseVersion, commit: str, remote: str, stable: Stable | None) -> StableTask:
     """Decide how the branch stable comes to a release; it is only ever moved forwards, without force.
 
     Args:
@@ -162,11 +162,11 @@ def judge_stable(version: ReleaseVersion, commit: str, remote: str, stable: Stab
         StableDiverged: the branch has commits that the release does not have.
     """
     if stable is None:
-        return StableStep.BEGIN
+        return StableTask.BEGIN
     if stable.behind and stable.same_files:
-        return StableStep.NOTHING
+        return StableTask.NOTHING
     if stable.ahead:
-        return StableStep.FORWARD
+        return StableTask.FORWARD
     if stable.behind:
         raise StableBackwards(f"stable is at {stable.commit}, which contains {version.tag} already")
     raise StableDiverged(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from runner.author.clone import AuthorClone
-    from runner.author.stage import Stage
+    from runner.author.trial import Trial
     from runner.config.load import Service
     from runner.run.selection import Selected
     from runner.session import Session
@@ -42,16 +42,16 @@ class Planning:
     registry: str | None = None
     offline: bool = False
 
-    def options(self, stage: Stage, folder: Path, as_tag: str | None) -> Options:
+    def options(self, trial: Trial, folder: Path, as_tag: str | None) -> Options:
         """Return what ``plan`` would be given on the command line."""
-        options = Options(config=self.config, workspace=stage.folder, registry=self.registry, as_tag=as_tag)
+        options = Options(config=self.config, workspace=trial.folder, registry=self.registry, as_tag=as_tag)
         if not self.offline:
             return options
         # A layout folder is written by what follows the plan, so none is; nor is there a base image to look up.
         return replace(options, to_layout=folder / "layout", base_image="scratch")
 
 
-def plan_as_tag(stage: Stage, tag: str, planning: Planning) -> bool:
+def plan_as_tag(trial: Trial, tag: str, planning: Planning) -> bool:
     """Plan the commit that is checked out as if it had a tag, as the check of a pull request does.
 
     Returns:
@@ -60,14 +60,14 @@ def plan_as_tag(stage: Stage, tag: str, planning: Planning) -> bool:
     Raises:
         ReleaseError: what is wrong with the whole release.
     """
-    return _plan(stage, stage.clone.base, stage.clone.base_commit, planning, as_tag=tag)
+    return _plan(trial, trial.clone.base, trial.clone.base_commit, planning, as_tag=tag)
 
 
-def plan_push(stage: Stage, ref: str, planning: Planning) -> bool:
+def plan_push(trial: Trial, ref: str, planning: Planning) -> bool:
     """Plan the commit that is checked out as the job does that a push of it starts.
 
     Args:
-        stage: where it is checked out, and has the ref.
+        trial: where it is checked out, and has the ref.
         ref: the short name of the tag or branch.
         planning: how.
 
@@ -77,18 +77,18 @@ def plan_push(stage: Stage, ref: str, planning: Planning) -> bool:
     Raises:
         ReleaseError: what is wrong with the whole release.
     """
-    return _plan(stage, ref, stage.head(), planning, as_tag=None)
+    return _plan(trial, ref, trial.head(), planning, as_tag=None)
 
 
-def charts_to_tag(stage: Stage, planning: Planning) -> tuple[Selected, ...]:
+def charts_to_tag(trial: Trial, planning: Planning) -> tuple[Selected, ...]:
     """Return the services whose charts, in the commit that is checked out, have a version that is not tagged yet.
 
     Raises:
         ReleaseError: what is wrong with the commit; what is wrong with one chart is recorded.
     """
-    trying = _session(stage.clone, stage.clone.base, None)
-    with _warnings_told(stage.clone):
-        inputs = read_inputs(planning.options(stage, trying.folder, FROM_CHART), trying)
+    trying = _session(trial.clone, trial.clone.base, None)
+    with _warnings_told(trial.clone):
+        inputs = read_inputs(planning.options(trial, trying.folder, FROM_CHART), trying)
         return select_services(inputs, trying)
 
 
@@ -114,10 +114,10 @@ def released_services(session: Session) -> tuple[str, ...]:
     return tuple(sorted(row.name for row in session.record.document.services if row.selected))
 
 
-def _plan(stage: Stage, ref: str, sha: str, planning: Planning, *, as_tag: str | None) -> bool:
-    trying = _session(stage.clone, ref, sha)
-    with _warnings_told(stage.clone):
-        release(planning.options(stage, trying.folder, as_tag), trying, only_plan=True)
+def _plan(trial: Trial, ref: str, sha: str, planning: Planning, *, as_tag: str | None) -> bool:
+    trying = _session(trial.clone, ref, sha)
+    with _warnings_told(trial.clone):
+        release(planning.options(trial, trying.folder, as_tag), trying, only_plan=True)
     return not trying.record.document.errors
 
 

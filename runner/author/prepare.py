@@ -14,7 +14,7 @@ from runner.author.clone import Where, list_remote, open_author_clone, repositor
 from runner.author.commit import commit_artifacts, remove_branch
 from runner.author.decide import (
     Branch,
-    BranchStep,
+    BranchTask,
     after_dry_run,
     after_prepare,
     commit_message,
@@ -31,7 +31,7 @@ from runner.author.planned import Planning, check_selected, plan_as_tag
 from runner.author.pull_request import GitHub, PullRequest
 from runner.author.remotes import choose_remote, compare_url
 from runner.author.services import named_services, read_config
-from runner.author.stage import open_stage
+from runner.author.trial import open_trial
 from runner.author.view import tree_lines
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from runner.author.clone import AuthorClone
     from runner.author.outcome import Did, Output
     from runner.author.remotes import RemoteRefs, Repository
-    from runner.author.stage import Stage
+    from runner.author.trial import Trial
     from runner.config.load import Service
     from runner.session import Session
     from runner.versions import ReleaseVersion
@@ -150,15 +150,15 @@ def prepare_release(wanted: Preparation, session: Session, output: Output) -> Ou
     check_next(version, clone.refs.released)
     release = Release(version, services, _destination(clone, wanted.push_remote))
 
-    stage = open_stage(clone)
-    stage.check_out(clone.base_commit, release.branch)
-    write_artifacts(stage, services, version, config)
-    stage.commit(commit_message(version))
-    changed = stage.differing(clone.base_commit, "HEAD")
+    trial = open_trial(clone)
+    trial.check_out(clone.base_commit, release.branch)
+    write_artifacts(trial, services, version, config)
+    trial.commit(commit_message(version))
+    changed = trial.differing(clone.base_commit, "HEAD")
     check_changed(changed, release_patterns(services, config.prepare.files))
-    _show_artifacts(stage, services, whole_diff=wanted.whole_diff)
+    _show_artifacts(trial, services, whole_diff=wanted.whole_diff)
     output.tell(f"planning {version.tag} as its job would")
-    if not plan_as_tag(stage, version.tag, wanted.planning):
+    if not plan_as_tag(trial, version.tag, wanted.planning):
         return None
     check_selected(services, version.tag, session)
 
@@ -166,24 +166,24 @@ def prepare_release(wanted: Preparation, session: Session, output: Output) -> Ou
         words = f"{clone.base} of {clone.remote} holds the artifacts of {version.tag} already"
         following = NextStep(f"pull {clone.base} and tag it", ("ack-release", "tag", version.tag))
         return release.outcome("nothing", words, clone.base_commit, next_step=following)
-    step = judge_branch(release.branch, release.destination.remote, *_branches(stage, release))
-    if wanted.dry_run and step is not BranchStep.NOTHING:
-        words = f"would {step.value if wanted.push else BranchStep.COMMIT.value.partition(',')[0]}: {release.words}"
+    task = judge_branch(release.branch, release.destination.remote, *_branches(trial, release))
+    if wanted.dry_run and task is not BranchTask.NOTHING:
+        words = f"would {task.value if wanted.push else BranchTask.COMMIT.value.partition(',')[0]}: {release.words}"
         return release.outcome("dry-run", words, None, next_step=after_dry_run(wanted.arguments))
-    return _carry_out(step, stage, release, wanted)
+    return _carry_out(task, trial, release, wanted)
 
 
-def _show_artifacts(stage: Stage, services: Sequence[Service], *, whole_diff: bool) -> None:
+def _show_artifacts(trial: Trial, services: Sequence[Service], *, whole_diff: bool) -> None:
     """Show each chart's files, and what differs from the base."""
     for service in services:
-        for line in tree_lines(service.chart_folder, stage.files_in(service.chart_folder)):
-            stage.clone.output.show(line)
-        stage.clone.output.show("")
+        for line in tree_lines(service.chart_folder, trial.files_in(service.chart_folder)):
+            trial.clone.output.show(line)
+        trial.clone.output.show("")
     how = ("--patch",) if whole_diff else ("--stat=80",)
-    differs = stage.git("diff", "--no-renames", *how, stage.clone.base_commit, "HEAD", "--").stdout
+    differs = trial.git("diff", "--no-renames", *how, trial.clone.base_commit, "HEAD", "--").stdout
     for line in (differs or "No file differs.\n").splitlines():
-        stage.clone.output.show(line)
-    stage.clone.output.show("")
+        trial.clone.output.show(line)
+    trial.clone.output.show("")
 
 
 def _destination(clone: AuthorClone, named: str | None) -> Destination:
@@ -197,45 +197,45 @@ def _destination(clone: AuthorClone, named: str | None) -> Destination:
     return Destination(remote, repository_of(git, remote), list_remote(git, remote))
 
 
-def _branches(stage: Stage, release: Release) -> tuple[Branch | None, Branch | None]:
+def _branches(trial: Trial, release: Release) -> tuple[Branch | None, Branch | None]:
     """The branch at the remote and in the clone, each compared with what was written now."""
     ref, destination = f"refs/heads/{release.branch}", release.destination
     there = destination.refs.branches.get(release.branch)
     if there is not None:
-        stage.fetch(destination.remote, {ref: there})
-    ours = stage.differing(stage.clone.base_commit, "HEAD")
+        trial.fetch(destination.remote, {ref: there})
+    ours = trial.differing(trial.clone.base_commit, "HEAD")
 
     def compare(commit: str | None) -> Branch | None:
         if commit is None:
             return None
         # What was merged into the base since then does not count, unless a release file was.
-        matters = ours | stage.changed_since_merge(commit, stage.clone.base_commit)
-        return Branch(commit, stage.differing(commit, "HEAD") & matters)
+        matters = ours | trial.changed_since_merge(commit, trial.clone.base_commit)
+        return Branch(commit, trial.differing(commit, "HEAD") & matters)
 
-    return compare(there), compare(stage.clone.local(ref))
+    return compare(there), compare(trial.clone.local(ref))
 
 
-def _carry_out(step: BranchStep, stage: Stage, release: Release, wanted: Preparation) -> Outcome:
+def _carry_out(task: BranchTask, trial: Trial, release: Release, wanted: Preparation) -> Outcome:
     """Commit, push and propose what is left to be; a push that fails takes the branch back."""
-    clone, branch, remote = stage.clone, release.branch, release.destination.remote
+    clone, branch, remote = trial.clone, release.branch, release.destination.remote
     made = None
-    if step is BranchStep.COMMIT:
+    if task is BranchTask.COMMIT:
         clone.output.tell(f"committing on {branch}")
-        made = commit_artifacts(stage, branch, commit_message(release.version))
-    pushes = wanted.push and step is not BranchStep.NOTHING
+        made = commit_artifacts(trial, branch, commit_message(release.version))
+    pushes = wanted.push and task is not BranchTask.NOTHING
     if pushes:
         clone.output.tell(f"pushing {branch} to {remote}")
         try:
             clone.git.push(remote, f"refs/heads/{branch}", f"refs/heads/{branch}", before=None)
         except BaseException:
             if made is not None:
-                remove_branch(stage, branch, made)
+                remove_branch(trial, branch, made)
             raise
     if made is not None:
         _check_out(clone, branch)
-    commit = clone.local(f"refs/heads/{branch}") if step is not BranchStep.NOTHING else None
+    commit = clone.local(f"refs/heads/{branch}") if task is not BranchTask.NOTHING else None
     commit = commit or release.destination.refs.branches.get(branch)
-    if step is not BranchStep.NOTHING and not pushes:
+    if task is not BranchTask.NOTHING and not pushes:
         words = f"committed, not pushed: {release.words}"
         did: Did = "done" if made is not None else "nothing"
         return release.outcome(did, words, commit, next_step=to_push(remote, branch))

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runner.author.clone import Where, open_author_clone
-from runner.author.decide import Stable, StableStep, after_dry_run, judge_stable
+from runner.author.decide import Stable, StableTask, after_dry_run, judge_stable
 from runner.author.numbering import read_version
 from runner.author.outcome import NextStep, Outcome
 from runner.author.planned import Planning, check_selected, plan_push, released_services
 from runner.author.services import named_services, read_config
-from runner.author.stage import open_stage
+from runner.author.trial import open_trial
 from runner.errors import NotARelease, UsageInvalid
 from runner.source.route import STABLE
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from runner.author.outcome import Did, Output
-    from runner.author.stage import Stage
+    from runner.author.trial import Trial
     from runner.session import Session
 
 
@@ -60,22 +60,22 @@ def move_stable(wanted: StableMove, session: Session, output: Output) -> Outcome
             remedy="Release that version first, or name one that is released; git ls-remote --tags lists them.",
         )
     there = clone.refs.branches.get(STABLE)
-    stage = open_stage(clone)
-    step = judge_stable(version, commit, clone.remote, _stable(stage, there, commit) if there else None)
+    trial = open_trial(clone)
+    task = judge_stable(version, commit, clone.remote, _stable(trial, there, commit) if there else None)
 
     def outcome(did: Did, words: str, moved: Sequence[str], next_step: NextStep | None) -> Outcome:
         return Outcome(did, words, str(version), tuple(moved), f"refs/heads/{STABLE}", commit, next=next_step)
 
-    if step is StableStep.NOTHING:
+    if task is StableTask.NOTHING:
         names = [service.name for service in services]
         return outcome("nothing", f"{STABLE} of {clone.remote} holds {version.tag}, at {there}", names, None)
-    stage.check_out(commit, STABLE)
+    trial.check_out(commit, STABLE)
     output.tell(f"planning {STABLE} at {version.tag} as its job would")
-    if not plan_push(stage, STABLE, wanted.planning):
+    if not plan_push(trial, STABLE, wanted.planning):
         return None
     check_selected(services, STABLE, session)
     moved = released_services(session)
-    words = f"{step.value}, {f'from {there} ' if there else ''}to {version.tag}, {commit}: {', '.join(moved)}"
+    words = f"{task.value}, {f'from {there} ' if there else ''}to {version.tag}, {commit}: {', '.join(moved)}"
     if wanted.dry_run:
         return outcome("dry-run", f"would {words}", moved, after_dry_run(wanted.arguments))
     output.tell(f"pushing {STABLE} to {clone.remote}")
@@ -84,12 +84,12 @@ def move_stable(wanted: StableMove, session: Session, output: Output) -> Outcome
     return outcome("done", words, moved, following)
 
 
-def _stable(stage: Stage, there: str, commit: str) -> Stable:
+def _stable(trial: Trial, there: str, commit: str) -> Stable:
     """The branch stable of the remote, beside the release's commit."""
-    stage.fetch(stage.clone.remote, {f"refs/heads/{STABLE}": there})
+    trial.fetch(trial.clone.remote, {f"refs/heads/{STABLE}": there})
     return Stable(
         there,
-        ahead=stage.contains(commit, there),
-        behind=stage.contains(there, commit),
-        same_files=not stage.differing(there, commit),
+        ahead=trial.contains(commit, there),
+        behind=trial.contains(there, commit),
+        same_files=not trial.differing(there, commit),
     )

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runner.author.clone import Where, list_remote, open_author_clone
-from runner.author.decide import LocalTag, TagStep, after_dry_run, check_merged, judge_tag
+from runner.author.decide import LocalTag, TagTask, after_dry_run, check_merged, judge_tag
 from runner.author.numbering import check_next, read_version
 from runner.author.outcome import NextStep, Outcome
 from runner.author.planned import Planning, charts_to_tag, plan_push, released_services
-from runner.author.stage import open_stage
+from runner.author.trial import open_trial
 from runner.errors import ChartDisagrees, CommitRefused, TagChanged, UsageInvalid
 from runner.versions import ReleaseVersion
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from runner.author.clone import AuthorClone
     from runner.author.outcome import Did, Output
-    from runner.author.stage import Stage
+    from runner.author.trial import Trial
     from runner.session import Session
 
 
@@ -60,26 +60,26 @@ def tag_release(wanted: Tagging, session: Session, output: Output) -> Outcome | 
     commit = clone.local(wanted.commit)
     if commit is None:
         raise UsageInvalid(f"this clone has no commit {wanted.commit}", remedy="Fetch it, or name another --commit.")
-    stage = open_stage(clone)
-    merged = stage.contains(clone.base_commit, commit)
+    trial = open_trial(clone)
+    merged = trial.contains(clone.base_commit, commit)
     check_merged(clone.remote, clone.base, commit, merged=merged)
-    stage.check_out(commit)
-    version = named or _version_of_charts(stage, wanted.planning)
+    trial.check_out(commit)
+    version = named or _version_of_charts(trial, wanted.planning)
     if session.record.document.errors:
         return None
     if version is None:
         reasons = "; ".join(f"{row.name}: {row.reason}" for row in session.record.document.services)
         return Outcome("nothing", f"no chart has a version to tag ({reasons})")
-    return _tag(version, commit, stage, wanted)
+    return _tag(version, commit, trial, wanted)
 
 
-def _version_of_charts(stage: Stage, planning: Planning) -> ReleaseVersion | None:
+def _version_of_charts(trial: Trial, planning: Planning) -> ReleaseVersion | None:
     """The one version that charts have and no tag; None when there is none.
 
     Raises:
         ChartDisagrees: they have several, and a tag is of the whole repository.
     """
-    selected = charts_to_tag(stage, planning)
+    selected = charts_to_tag(trial, planning)
     versions = {one.version for one in selected}
     if len(versions) > 1:
         raise ChartDisagrees(
@@ -90,20 +90,20 @@ def _version_of_charts(stage: Stage, planning: Planning) -> ReleaseVersion | Non
     return ReleaseVersion.parse(versions.pop()) if versions else None
 
 
-def _tag(version: ReleaseVersion, commit: str, stage: Stage, wanted: Tagging) -> Outcome | None:
+def _tag(version: ReleaseVersion, commit: str, trial: Trial, wanted: Tagging) -> Outcome | None:
     """Do what is left to be done for the tag of the commit that is checked out."""
-    clone, ref = stage.clone, f"refs/tags/{version.tag}"
+    clone, ref = trial.clone, f"refs/tags/{version.tag}"
 
     def outcome(did: Did, words: str, next_step: NextStep | None = None) -> Outcome:
         return Outcome(did, words, str(version), released_services(clone.session), ref, commit, next=next_step)
 
-    step = judge_tag(version, commit, clone.refs.tags.get(version.tag), _local_tag(clone, version))
-    if step is TagStep.NOTHING:
+    task = judge_tag(version, commit, clone.refs.tags.get(version.tag), _local_tag(clone, version))
+    if task is TagTask.NOTHING:
         return outcome("nothing", f"{version.tag} is in {clone.remote} already, at {commit}")
     check_next(version, clone.refs.released)
-    stage.set_refs({ref: commit})
+    trial.set_refs({ref: commit})
     clone.output.tell(f"planning {version.tag} as its job would")
-    if not plan_push(stage, version.tag, wanted.planning):
+    if not plan_push(trial, version.tag, wanted.planning):
         return None
     names = ", ".join(released_services(clone.session))
     words = f"tag {commit} as {version.tag} in {clone.remote}, which releases {names}"
@@ -112,7 +112,7 @@ def _tag(version: ReleaseVersion, commit: str, stage: Stage, wanted: Tagging) ->
     if wanted.confirm is not None and not wanted.confirm(f"{words[0].upper()}{words[1:]}?"):
         return outcome("declined", f"{version.tag} is not tagged")
     clone.output.tell(f"pushing {version.tag} to {clone.remote}")
-    _carry_out(step, clone, version, commit)
+    _carry_out(task, clone, version, commit)
     following = NextStep("see on Prow's page how the job that this tag starts builds and publishes the release")
     return outcome("done", f"tagged {commit} as {version.tag}", following)
 
@@ -125,11 +125,11 @@ def _local_tag(clone: AuthorClone, version: ReleaseVersion) -> LocalTag | None:
     return LocalTag(commit, annotated=clone.git.line("cat-file", "-t", ref) == "tag")
 
 
-def _carry_out(step: TagStep, clone: AuthorClone, version: ReleaseVersion, commit: str) -> None:
+def _carry_out(task: TagTask, clone: AuthorClone, version: ReleaseVersion, commit: str) -> None:
     """Make the tag where it is not there, and push it alone; one that was made here goes again if it cannot be."""
     git, ref = clone.git, f"refs/tags/{version.tag}"
     made = None
-    if step is TagStep.CREATE:
+    if task is TagTask.CREATE:
         done = git("tag", "--annotate", "--message", version.tag, version.tag, commit, may_fail=True)
         if not done.ok:
             said = done.tail()
@@ -143,6 +143,6 @@ def _carry_out(step: TagStep, clone: AuthorClone, version: ReleaseVersion, commi
         if isinstance(error, TagChanged):
             # Somebody was faster: at this commit it is tagged all the same, at another it is taken.
             there = list_remote(git, clone.remote).tags.get(version.tag)
-            if judge_tag(version, commit, there, None) is TagStep.NOTHING:
+            if judge_tag(version, commit, there, None) is TagTask.NOTHING:
                 return
         raise

@@ -12,7 +12,7 @@ from runner.author.clone import AuthorClone
 from runner.author.git import AuthorGit
 from runner.author.outcome import Output
 from runner.author.remotes import RemoteRefs, Repository
-from runner.author.stage import Stage
+from runner.author.trial import Trial
 from runner.config.load import Config, parse_config
 from runner.errors import ArtifactsNotBuilt, ReleaseError, ToolUnusable
 from runner.report.record import Record
@@ -50,8 +50,8 @@ def config(prepare: str = "") -> Config:
 
 
 def write(programs: Programs, settings: Config, told: list[str] | None = None) -> None:
-    stage = Stage(AuthorGit(Path("/tree"), programs, {}), clone(programs, told))
-    write_artifacts(stage, settings.services.values(), VERSION, settings)
+    trial = Trial(AuthorGit(Path("/tree"), programs, {}), clone(programs, told))
+    write_artifacts(trial, settings.services.values(), VERSION, settings)
 
 
 def test_default() -> None:

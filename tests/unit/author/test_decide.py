@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from runner.author.decide import (
     Branch,
-    BranchStep,
+    BranchTask,
     LocalTag,
     Stable,
-    StableStep,
-    TagStep,
+    StableTask,
+    TagTask,
     after_dry_run,
     after_prepare,
     check_merged,
@@ -49,8 +49,8 @@ def test_branch(there: Branch | None, local: Branch | None) -> None:
         assert first.commit in refused.value.cause
         assert set(refused.value.detail) == set(first.differing)
         return
-    step = judge_branch("release-v1.3.0", "origin", there, local)
-    assert step is (BranchStep.NOTHING if there else BranchStep.PUSH if local else BranchStep.COMMIT)
+    task = judge_branch("release-v1.3.0", "origin", there, local)
+    assert task is (BranchTask.NOTHING if there else BranchTask.PUSH if local else BranchTask.COMMIT)
 
 
 def test_branch_taken_in_words() -> None:
@@ -72,8 +72,8 @@ def test_tag(commit: str, there: str | None, local: LocalTag | None) -> None:
         with pytest.raises(VersionTaken, match=r"v1\.3\.0 is already"):
             judge_tag(VERSION, commit, there, local)
         return
-    step = judge_tag(VERSION, commit, there, local)
-    assert step is (TagStep.NOTHING if there else TagStep.PUSH if local else TagStep.CREATE)
+    task = judge_tag(VERSION, commit, there, local)
+    assert task is (TagTask.NOTHING if there else TagTask.PUSH if local else TagTask.CREATE)
 
 
 def test_tag_taken_in_words() -> None:
@@ -92,19 +92,19 @@ def test_tag_taken_in_words() -> None:
 @pytest.mark.parametrize(
     ("stable", "expected"),
     [
-        (None, StableStep.BEGIN),
-        (Stable(A, ahead=True, behind=True, same_files=True), StableStep.NOTHING),
-        (Stable(B, ahead=False, behind=True, same_files=True), StableStep.NOTHING),
-        (Stable(B, ahead=True, behind=False, same_files=False), StableStep.FORWARD),
-        (Stable(B, ahead=True, behind=False, same_files=True), StableStep.FORWARD),
+        (None, StableTask.BEGIN),
+        (Stable(A, ahead=True, behind=True, same_files=True), StableTask.NOTHING),
+        (Stable(B, ahead=False, behind=True, same_files=True), StableTask.NOTHING),
+        (Stable(B, ahead=True, behind=False, same_files=False), StableTask.FORWARD),
+        (Stable(B, ahead=True, behind=False, same_files=True), StableTask.FORWARD),
         (Stable(B, ahead=False, behind=True, same_files=False), StableBackwards),
         (Stable(B, ahead=False, behind=False, same_files=False), StableDiverged),
         (Stable(B, ahead=False, behind=False, same_files=True), StableDiverged),
     ],
 )
-def test_stable(stable: Stable | None, expected: StableStep | type[ReleaseError]) -> None:
+def test_stable(stable: Stable | None, expected: StableTask | type[ReleaseError]) -> None:
     """Stable begins or goes forwards; what is behind or beside it is refused, and what holds the release is left."""
-    if isinstance(expected, StableStep):
+    if isinstance(expected, StableTask):
         assert judge_stable(VERSION, A, "origin", stable) is expected
         return
     with pytest.raises(expected, match=f"stable is at {B}"):

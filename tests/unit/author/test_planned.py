@@ -6,23 +6,23 @@ from pathlib import Path
 
 from runner.author.git import AuthorGit
 from runner.author.planned import Planning
-from runner.author.stage import Stage
+from runner.author.trial import Trial
 from tests.unit.author.test_artifacts import clone
 from tests.unit.author.test_git import Programs
 
 
-def stage() -> Stage:
-    return Stage(AuthorGit(Path("/work/author.clone"), Programs([]), {}), clone())
+def trial() -> Trial:
+    return Trial(AuthorGit(Path("/work/author.clone"), Programs([]), {}), clone())
 
 
 def test_options() -> None:
     """The plan is of the copy, by the author's configuration, with the registry."""
-    options = Planning(Path("jobs.yaml"), "r.example/a").options(stage(), Path("/work"), "v1.3.0")
+    options = Planning(Path("jobs.yaml"), "r.example/a").options(trial(), Path("/work"), "v1.3.0")
     assert (options.config, options.registry, options.as_tag) == (Path("jobs.yaml"), "r.example/a", "v1.3.0")
     assert (options.workspace, options.to_layout, options.base_image) == (Path("/work/author.clone"), None, None)
 
 
 def test_offline() -> None:
     """Without the registry nothing counts as published, and no base image is looked up."""
-    options = Planning(offline=True).options(stage(), Path("/work"), None)
+    options = Planning(offline=True).options(trial(), Path("/work"), None)
     assert (options.to_layout, options.base_image) == (Path("/work/layout"), "scratch")

@@ -37,7 +37,7 @@ NOBODY = {
 
 
 @dataclass(frozen=True)
-class Stage:
+class Trial:
     """The copy; ``git`` calls git in it, without the author's configuration."""
 
     git: AuthorGit
@@ -121,7 +121,7 @@ class Stage:
         return tuple(ref for ref, line in zip(commits, said, strict=True) if line.endswith(" missing"))
 
 
-def open_stage(clone: AuthorClone) -> Stage:
+def open_trial(clone: AuthorClone) -> Trial:
     """Make the copy, with the base branch and every tag of the remote; nothing is checked out.
 
     Raises:
@@ -136,11 +136,11 @@ def open_stage(clone: AuthorClone) -> Stage:
     borrowed = folder / ".git" / "objects" / "info" / "alternates"
     borrowed.parent.mkdir(parents=True, exist_ok=True)
     borrowed.write_text(f"{_objects_of(clone.git)}\n", encoding="utf-8")
-    stage = Stage(git, clone)
+    trial = Trial(git, clone)
     tags = {f"refs/tags/{tag}": commit for tag, commit in clone.refs.objects.items()}
-    stage.fetch(clone.remote, {f"refs/heads/{clone.base}": clone.base_commit, **tags})
-    stage.set_refs({f"refs/heads/{clone.base}": clone.base_commit, **tags})
-    return stage
+    trial.fetch(clone.remote, {f"refs/heads/{clone.base}": clone.base_commit, **tags})
+    trial.set_refs({f"refs/heads/{clone.base}": clone.base_commit, **tags})
+    return trial
 
 
 def _objects_of(git: AuthorGit) -> Path:
