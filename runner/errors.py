@@ -254,6 +254,33 @@ class LogUnavailable(ReleaseError):
     remedy = "Open the job's page in Prow."
 
 
+class CloneUnclean(ReleaseError):
+    """The author's clone has changes that are not committed; a release is made of what is committed."""
+
+    exit_code = ExitCode.USAGE
+    acts = Acts.AUTHOR
+    recognised = "git status names files in the author's clone."
+    remedy = "Commit, stash or remove what is named here, then run the command again."
+
+
+class CommitRefused(ReleaseError):
+    """Git did not commit the release artifacts: it knows no author, or one of the clone's own hooks refused."""
+
+    exit_code = ExitCode.USAGE
+    acts = Acts.AUTHOR
+    recognised = "git commit, with the author's own hooks, does not end with 0."
+    remedy = "Do what git says here, then run the command again: nothing was pushed, and the clone is as it was."
+
+
+class PushRefused(ReleaseError):
+    """The remote refused the branch or the tag by a rule of its own: a hook, a protected branch, missing rights."""
+
+    exit_code = ExitCode.USAGE
+    acts = Acts.AUTHOR
+    recognised = "The push of one ref fails, and the remote holds afterwards what it held before."
+    remedy = "Do what the remote says here, then run the command again; nothing of it was pushed."
+
+
 # --- 3: not a release ------------------------------------------------------------------------------------------------
 
 
@@ -383,6 +410,26 @@ class StableDisagrees(ReleaseError):
     remedy = "Correct version, appVersion and image.tag on the branch stable, then push it again."
 
 
+class VersionNotNext(ReleaseError):
+    """The version is not the next patch, minor or major after the newest release tag of the repository."""
+
+    exit_code = ExitCode.INVALID_RELEASE
+    acts = Acts.AUTHOR
+    recognised = "The version is compared with the newest release tag that the remote lists."
+    remedy = "Release one of the versions named here; to tag it, prepare and merge its artifacts first."
+
+
+class OtherFilesChanged(ReleaseError):
+    """The program that writes a release's artifacts changed files that are none."""
+
+    exit_code = ExitCode.INVALID_RELEASE
+    acts = Acts.AUTHOR
+    recognised = "After the program ran, git names changed files outside of prepare.files."
+    remedy = (
+        "Commit and merge those changes on their own first; if they belong to a release, let prepare.files name them."
+    )
+
+
 # --- 5: conflict -----------------------------------------------------------------------------------------------------
 
 
@@ -432,6 +479,24 @@ class VersionTaken(ReleaseError):
     acts = Acts.AUTHOR
     recognised = "git has the version's tag in the clone, at a commit other than HEAD."
     remedy = "Regenerate the release artifacts for the next version that has no tag; a release tag never moves."
+
+
+class BranchTaken(ReleaseError):
+    """The branch of this release is there already, with other content; it is never overwritten."""
+
+    exit_code = ExitCode.CONFLICT
+    acts = Acts.AUTHOR
+    recognised = "The clone or the remote has the branch, and its commit holds other files."
+    remedy = "Merge or close what is there, delete that branch, then run the command again."
+
+
+class StableDiverged(ReleaseError):
+    """The branch stable holds commits that the release does not; moving it would lose them."""
+
+    exit_code = ExitCode.CONFLICT
+    acts = Acts.AUTHOR
+    recognised = "The commit at the remote's stable is no ancestor of the release's."
+    remedy = "Merge stable into the release's commit with git merge --strategy=ours, and push that to stable."
 
 
 class StableBackwards(ReleaseError):
@@ -544,6 +609,15 @@ class BaseImageUnusable(ReleaseError):
     remedy = "Choose another build.base_image in jobs.yaml, then rerun."
 
 
+class ArtifactsNotBuilt(ReleaseError):
+    """The program that writes a release's artifacts failed, or took too long."""
+
+    exit_code = ExitCode.BUILD_FAILED
+    acts = Acts.ADMINISTRATOR
+    recognised = "prepare.command does not end with 0, or cannot be started."
+    remedy = "Repair what the program says here (prepare.command in jobs.yaml names it); the clone is as it was."
+
+
 # --- 7: registry -----------------------------------------------------------------------------------------------------
 
 
@@ -572,6 +646,15 @@ class RegistryAnswerWrong(ReleaseError):
     acts = Acts.NOBODY
     recognised = "The digest or length of what was received is not the one that was asked for."
     remedy = "Rerun the job; if it happens again, the registry's storage or a proxy in front of it is at fault."
+
+
+class RemoteFailed(ReleaseError):
+    """Git could not reach the remote, or it answered with an error, or too late."""
+
+    exit_code = ExitCode.REGISTRY_FAILED
+    acts = Acts.NOBODY
+    recognised = "git fetch, ls-remote or push fails, and the remote does not say why, or not in time."
+    remedy = "Run the command again once git ls-remote works for this remote."
 
 
 class AwsFailed(ReleaseError):

@@ -53,6 +53,7 @@ class Inspection:
         run: starts programs, which end with the command.
         log: stderr with ``--verbose``, else nowhere.
         screen: where it prints.
+        is_verbose: whether more than usual is asked for.
         is_endless: whether only a signal ends it, as following does: then there is nothing to report of it.
         remedy: what to do when a signal ends it.
     """
@@ -63,6 +64,7 @@ class Inspection:
     log: Log
     screen: Screen
     stack: contextlib.ExitStack
+    is_verbose: bool = False
     is_endless: bool = False
     remedy: str = ENDED_REMEDY
 
@@ -100,7 +102,7 @@ def inspect(
     children = Children(lifetime)
     log = open_log(Outlet(sys.stderr), None, levels=EVERY_LEVEL if verbose else frozenset())
     stack, unwound = contextlib.ExitStack(), threading.Event()
-    inspection = Inspection(environment, lifetime, children.run, log, screen, stack)
+    inspection = Inspection(environment, lifetime, children.run, log, screen, stack, is_verbose=verbose)
 
     def go_on() -> int:
         try:

@@ -41,10 +41,12 @@ COMMANDS: Mapping[str, CommandEntry] = {
     "jobs": CommandEntry("runner.cli.jobs", "List, explain, follow, rerun and abort release jobs."),
     "mirror": CommandEntry("runner.cli.mirror", "Copy a release, with all that is attached to it."),
     "plan": CommandEntry("runner.cli.release", "Say what run would do and why; change nothing; exit as run would."),
+    "prepare": CommandEntry("runner.cli.author", "Prepare a release: its artifacts, checked, on a branch for review."),
     "prowjobs": CommandEntry("runner.cli.prowjobs", "Prow's job configuration, made from jobs.yaml."),
     "run": CommandEntry("runner.cli.release", "Release what Prow's environment names: the whole pipeline."),
     "schema": CommandEntry("runner.cli.schema", "Print the JSON Schema of jobs.yaml."),
     "stable": CommandEntry("runner.cli.stable", "What the stable charts of a service are and were."),
+    "tag": CommandEntry("runner.cli.author", "Tag a merged release, which starts its job."),
     "verify": CommandEntry(
         "runner.cli.verify", "Check one release: image, platforms, programs, chart, commits, digests."
     ),

@@ -33,6 +33,7 @@ from runner.config.schema import (
     AdoptSection,
     BuildSection,
     JobsFile,
+    PrepareSection,
     SchemeSection,
     ServiceSection,
     VerifySection,
@@ -130,6 +131,7 @@ class Config:
     catalog_absent: ConfigurationInvalid | None = field(default=None, compare=False)
     verify: VerifySection = field(default_factory=VerifySection)
     kube_versions: tuple[str, ...] = ()
+    prepare: PrepareSection = field(default_factory=PrepareSection)
 
 
 def load_config(path: Path) -> Config:
@@ -281,6 +283,7 @@ def _config(jobs: JobsFile, schemes: _Schemes, path: Path, digest: str) -> Confi
         verify=jobs.verify or VerifySection(),
         adopt=tuple(_adopt_rule(section) for _, section in _adopt_sections(jobs) if section != AdoptSection()),
         kube_versions=(jobs.chart and jobs.chart.kube_versions) or (),
+        prepare=jobs.prepare or PrepareSection(),
     )
 
 

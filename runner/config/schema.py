@@ -269,6 +269,63 @@ class VerifySection(Section):
     )
 
 
+PREPARE_FIELDS: Final = ("service", "version", "tag", "path", "chart", "registry", "clone", "tree")
+"""What a command that writes a release's artifacts is told by: its fields, and those of its environment."""
+
+FILES_FIELDS: Final = ("service", "path", "chart")
+"""The fields of a pattern of release files."""
+
+
+def _argument(text: str) -> str:
+    check_fields(text, *PREPARE_FIELDS)
+    if "\0" in text:
+        raise ValueError(f"{text!r} holds a NUL character, which no program can be given")
+    return text
+
+
+def _command(arguments: tuple[str, ...]) -> tuple[str, ...]:
+    if not arguments or not arguments[0].strip():
+        raise ValueError("its first entry must be a program's name or path")
+    return arguments
+
+
+def _files_pattern(text: str) -> str:
+    check_fields(text, *FILES_FIELDS)
+    if not text or text.startswith("/") or not text.isprintable() or ".." in text.split("/"):
+        raise ValueError(f"{text!r} must be a path relative to the repository; * and ** stand for any names in it")
+    return text
+
+
+_Argument = Annotated[str, AfterValidator(_argument)]
+_Command = Annotated[tuple[_Argument, ...], AfterValidator(_command), Field(json_schema_extra={"minItems": 1})]
+_VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+class PrepareSection(Section):
+    """How an author's ack-release prepare writes the release artifacts of a service."""
+
+    command: _Command = Field(
+        ("scripts/build-controller-release.sh", "{service}", "{tag}"),
+        description="The program that overwrites a service's chart, and its arguments; it runs without a shell, in a "
+        "copy of the repository. {service}, {version} (1.2.3), {tag} (v1.2.3), {path} and {chart} (the service's and "
+        "the chart's folder, from that copy), {registry}, {clone} (the author's clone) and {tree} (the copy) are "
+        "filled in.",
+        examples=[["scripts/build-controller-release.sh", "{service}", "{tag}"]],
+    )
+    environment: dict[_VariableName, _Argument] = Field(
+        {},
+        description="Variables that it is given beside the author's own and RELEASE_VERSION; the same fields.",
+        examples=[{"SERVICE_CONTROLLER_SOURCE_PATH": "{tree}/{path}"}],
+    )
+    files: Listed[Annotated[str, AfterValidator(_files_pattern)]] = Field(
+        ("{chart}/**", "{path}/config/controller/kustomization.yaml", "{path}/apis/*/ack-generate-metadata.yaml"),
+        description="What it may change of a service: paths from the repository's root, in which * stands for "
+        "anything within a name and ** for any folders. {service}, {path} and {chart} are filled in.",
+        examples=[["{chart}/**", "{path}/config/**"]],
+    )
+    timeout_minutes: int = Field(60, ge=1, le=1440, description="How long it may take for one service.")
+
+
 class JobsFile(Section):
     """What the release runner publishes, where, and under which names."""
 
@@ -308,6 +365,7 @@ class JobsFile(Section):
         None, description="What AWS is asked for; if unset: what the registry's host needs, by the job's own identity."
     )
     verify: VerifySection | None = Field(None, description="How what was published is checked in the end.")
+    prepare: PrepareSection | None = Field(None, description="How authors prepare a release (ack-release prepare).")
     prow: ProwSection | None = Field(
         None, description="How the release jobs run in Prow; if unset: none are generated."
     )

@@ -7,7 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner import errors
-from runner.errors import SEVERITY, Acts, ExitCode, NotARelease, ReleaseError, TagMoved, worst
+from runner.errors import (
+    SEVERITY,
+    Acts,
+    CloneUnclean,
+    CommitRefused,
+    ExitCode,
+    NotARelease,
+    PushRefused,
+    ReleaseError,
+    TagMoved,
+    worst,
+)
 
 CLASSES = sorted(
     (one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, ReleaseError)),
@@ -38,13 +49,13 @@ def test_how_an_error_is_recognised(failure: type[ReleaseError]) -> None:
 
 
 FITTING = {
-    Acts.AUTHOR: r"next version|[Cc]ommit|[Pp]ush|[Ss]et version|the tag stable|branch stable|version package",
+    Acts.AUTHOR: r"next version|[Cc]ommit|[Pp]ush|[Ss]et version|the tag stable|branch stable|version package|versions named here|that branch",
     Acts.ADMINISTRATOR: (
         r"jobs\.yaml|the job|[Cc]redentials|variable|folder|prowjobs generate|option|[Ii]nstall|rule|workspace|role"
         r"|second job|JOB_SPEC|REPO_OWNER|clone_depth|Docker config|runner image|kubeconfig|rbac\.yaml"
         r"|jobs list|jobs show|jobs abort|[Oo]pen the job's page"
     ),
-    Acts.NOBODY: r"[Rr]erun|[Nn]othing to (repair|do)|in some minutes|[Cc]all the command again",
+    Acts.NOBODY: r"[Rr]erun|[Nn]othing to (repair|do)|in some minutes|([Cc]all|[Rr]un) the command again",
 }
 FOREIGN = {
     Acts.AUTHOR: r"jobs\.yaml|prow\.|Docker config|clone_depth",
@@ -60,11 +71,15 @@ def test_a_remedy_fits_who_acts(failure: type[ReleaseError]) -> None:
     assert not re.search(FOREIGN[failure.acts], failure.remedy), failure.remedy
 
 
+OF_AUTHORS = {CloneUnclean, CommitRefused, PushRefused}
+"""What can be wrong on the machine of an author, who prepares a release there."""
+
+
 @each_failure
 def test_an_exit_code_fits_who_acts(failure: type[ReleaseError]) -> None:
     """A wrong job or wrong credentials are never the author's; what only needs a rerun never asks for a new version."""
     by_code = {
-        ExitCode.USAGE: {Acts.ADMINISTRATOR},
+        ExitCode.USAGE: {Acts.AUTHOR if failure in OF_AUTHORS else Acts.ADMINISTRATOR},
         ExitCode.CREDENTIALS: {Acts.ADMINISTRATOR},
         ExitCode.REGISTRY_FAILED: {Acts.NOBODY},
         ExitCode.ENDED: {Acts.NOBODY},

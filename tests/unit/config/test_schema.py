@@ -54,6 +54,44 @@ def test_defaults() -> None:
     assert (build.builder, build.base_image, build.go, build.helm) == ("go", DEFAULT_BASE_IMAGE, "go", "helm")
 
 
+def test_prepare() -> None:
+    """By default the repository's own script writes the artifacts, and may change what real releases do."""
+    assert read("").prepare is None
+    prepare = read("prepare: {}").prepare
+    assert prepare is not None
+    assert prepare.command == ("scripts/build-controller-release.sh", "{service}", "{tag}")
+    assert (prepare.environment, prepare.timeout_minutes) == ({}, 60)
+    assert prepare.files[0] == "{chart}/**"
+    given = read("prepare: {command: [make, 'release', 'V={tag}'], environment: {A: '{tree}'}, files: ['{path}/**']}")
+    assert given.prepare is not None
+    assert (given.prepare.command[-1], given.prepare.environment) == ("V={tag}", {"A": "{tree}"})
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("command: []", "prepare.command: its first entry must be a program's name or path"),
+        ("command: ['', x]", "prepare.command: its first entry must be a program's name or path"),
+        ("command: make", "prepare.command must be a list, not the text 'make'"),
+        ("command: ['{servce}']", "{servce} is not a field of this template"),
+        ("command: ['{']", "a brace that does not belong"),
+        ('command: ["a\\0b"]', "NUL"),
+        ("environment: {A: '{files}'}", "{files} is not a field"),
+        ("environment: {'A B': x}", "prepare.environment"),
+        ("files: []", "prepare.files: at least one entry is needed"),
+        ("files: [/etc/*]", "must be a path relative to the repository"),
+        ("files: ['../x']", "must be a path relative to the repository"),
+        ("files: ['{tree}/x']", "{tree} is not a field"),
+        ("timeout_minutes: 0", "prepare.timeout_minutes"),
+        ("comand: [make]", "unknown key 'comand' in prepare; did you mean 'command'?"),
+    ],
+)
+def test_wrong_prepare(text: str, says: str) -> None:
+    """What could not be run, or would reach outside the repository, is refused with its line."""
+    [problem] = problems_in(f"prepare:\n  {text}\n")
+    assert (problem.line, says in problem.message) == (3, True), problem
+
+
 def test_keys_that_were_given() -> None:
     """What stands in the file is told from what is filled in."""
     jobs = read("build: {go: go}\nservices: {s3: {path: .}, sns: }\n")

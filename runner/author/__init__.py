@@ -1,0 +1,1 @@
+"""What the author of a release does: prepare its artifacts on a branch, point stable at it, tag it."""
