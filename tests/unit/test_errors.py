@@ -49,7 +49,8 @@ def test_how_an_error_is_recognised(failure: type[ReleaseError]) -> None:
 
 
 FITTING = {
-    Acts.AUTHOR: r"next version|[Cc]ommit|[Pp]ush|[Ss]et version|the tag stable|branch stable|version package|versions named here|that branch",
+    Acts.AUTHOR: r"next version|[Cc]ommit|[Pp]ush|[Ss]et version|the tag stable|branch stable|version package"
+    r"|versions named here|that branch",
     Acts.ADMINISTRATOR: (
         r"jobs\.yaml|the job|[Cc]redentials|variable|folder|prowjobs generate|option|[Ii]nstall|rule|workspace|role"
         r"|second job|JOB_SPEC|REPO_OWNER|clone_depth|Docker config|runner image|kubeconfig|rbac\.yaml"
