@@ -29,6 +29,20 @@ def commit_artifacts(trial: Trial, branch: str, message: str) -> str:
         CommitRefused: git or a hook of the clone refuses, or a hook changes what is committed; no branch was made.
         BranchTaken: the branch is there by now.
     """
+    clone = trial.clone
+    made = commit_as_author(trial, clone.base_commit, message)
+    ref = f"refs/heads/{branch}"
+    if not clone.git("update-ref", ref, made, NO_COMMIT, may_fail=True).ok:
+        raise BranchTaken(f"the branch {branch} cannot be made in {clone.git.folder}: it, or one below it, is there")
+    return made
+
+
+def commit_as_author(trial: Trial, parent: str, message: str) -> str:
+    """Commit what the copy holds after another commit, as the author's own; return it. No ref is made.
+
+    Raises:
+        CommitRefused: git or a hook of the clone refuses, or a hook changes what is committed.
+    """
     clone, wanted = trial.clone, trial.head()
     # What is there is fetched by its path, whichever protocols the author allows.
     clone.git(
@@ -36,7 +50,7 @@ def commit_artifacts(trial: Trial, branch: str, message: str) -> str:
         *("--no-recurse-submodules", "--refmap=", str(trial.folder), "HEAD"),
         extra={"GIT_ALLOW_PROTOCOL": "file"},
     )
-    with _work_tree(trial) as git:
+    with _work_tree(trial, parent) as git:
         git(*WITHOUT_HOOKS, "read-tree", "--reset", "-u", wanted)
         done = git("commit", "--quiet", "--message", message, may_fail=True)
         if not done.ok:
@@ -50,9 +64,6 @@ def commit_artifacts(trial: Trial, branch: str, message: str) -> str:
                 remedy="Let prepare.command in jobs.yaml write what the hook wants, then run the command again.",
                 detail=tuple(changed),
             )
-    ref = f"refs/heads/{branch}"
-    if not clone.git("update-ref", ref, made, NO_COMMIT, may_fail=True).ok:
-        raise BranchTaken(f"the branch {branch} cannot be made in {clone.git.folder}: it, or one below it, is there")
     return made
 
 
@@ -62,14 +73,14 @@ def remove_branch(trial: Trial, branch: str, commit: str) -> None:
 
 
 @contextmanager
-def _work_tree(trial: Trial) -> Iterator[AuthorGit]:
-    """A work tree of the clone at the copy's base; removed without git, which an ended command can no longer start."""
+def _work_tree(trial: Trial, commit: str) -> Iterator[AuthorGit]:
+    """A work tree of the clone at a commit; removed without git, which an ended command can no longer start."""
     clone, session = trial.clone.git, trial.clone.session
     # Git names what it keeps of a work tree by the last part of its path.
     folder = session.folder / f"{session.folder.name}-commit"
     kept = Path(clone("rev-parse", "--path-format=absolute", "--git-common-dir").stdout.rstrip("\n")) / "worktrees"
     try:
-        clone(*WITHOUT_HOOKS, "worktree", "add", "--quiet", "--detach", str(folder), trial.clone.base_commit)
+        clone(*WITHOUT_HOOKS, "worktree", "add", "--quiet", "--detach", str(folder), commit)
         yield AuthorGit(folder, session.run, trial.clone.environment)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -82,6 +82,13 @@ class Trial:
         """Whether a commit is the same as another one, or comes after it."""
         return self.git("merge-base", "--is-ancestor", ancestor, commit, may_fail=True).ok
 
+    def take(self, commit: str, folder: str) -> None:
+        """Let a folder of the work tree, relative to its top, hold what it holds in a commit, and nothing else."""
+        # Where the commit has no such folder, nothing is left of it.
+        self.git("rm", "-r", "--quiet", "--force", "--ignore-unmatch", "--", f":(top,literal){folder}")
+        if self.git.line("rev-parse", "--verify", "--quiet", f"{commit}:{'' if folder == '.' else folder}"):
+            self.git("checkout", "--quiet", "--force", commit, "--", f":(top,literal){folder}")
+
     def commit(self, message: str) -> str:
         """Commit all that is in the work tree and is not ignored; return the commit."""
         self.git("add", "--all")

@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runner.author.clone import Where
+from runner.author.in_registry import return_in_registry
 from runner.author.outcome import Output
 from runner.author.planned import Planning
 from runner.author.prepare import Preparation, prepare_release
+from runner.author.rollback import Rollback, roll_back
+from runner.author.services import read_config
 from runner.author.stable import StableMove, move_stable
 from runner.author.tag import Tagging, tag_release
 from runner.cli.inspecting import for_programs, inspecting
 from runner.cli.options import option
+from runner.cli.reading import address_of, pace_for
 from runner.errors import ExitCode, UsageInvalid, worst
 from runner.report.console import error_lines
 
@@ -163,6 +167,64 @@ def tag(inspection: Inspection, **given: Any) -> int:  # noqa: ANN401 - click's 
     )
     remedy = AGAIN + LEFT.format(ref="the release's tag")
     return _finish(inspection, lambda output: tag_release(wanted, inspection.session, output), remedy)
+
+
+ROLLBACK_EXAMPLES = """
+\b
+Examples:
+  ack-release rollback s3                          back to what stable was before
+  ack-release rollback s3 v1.2.3 --reason "1.3.0 loses tags"
+  ack-release rollback s3 v1.2.3 --dry-run         say what would be done
+  ack-release rollback s3 --registry-only          in the registry alone, for emergencies
+
+\b
+Exit codes: as those of run, for the same reasons; and
+  2  it is no move backwards, or git, a hook or the remote refuses
+  3  there is no branch stable, or no such tag
+  7  the remote or the registry failed
+"""
+
+
+@click.command(epilog=GIT + ROLLBACK_EXAMPLES)
+@click.argument("service")
+@click.argument("version", required=False)
+@click.option("--reason", metavar="TEXT", help="Why; it becomes part of the commit's message.")
+@click.option("--registry-only", is_flag=True, help="Write the registry's tags and no commit; audits will tell.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@common
+@inspecting
+def rollback(inspection: Inspection, **given: Any) -> int:  # noqa: ANN401 - click's values
+    """Move the stable chart of a service back to an earlier release.
+
+    A commit on the branch stable takes the files of that release and says that it moves backwards; its job then moves
+    the chart. So git stays what says what stable is.
+    """
+    if given["offline"]:
+        raise UsageInvalid("--offline cannot be used here: the registry says what stable was", remedy="Leave it out.")
+    if given["registry_only"] and given["reason"] is not None:
+        raise UsageInvalid("--registry-only and --reason exclude each other: there is no commit to say it in")
+    asks = not (given["yes"] or given["dry_run"])
+    if asks and not sys.stdin.isatty():
+        raise UsageInvalid(
+            "this is no terminal, so nobody can be asked whether to move stable back",
+            remedy="Pass --yes, or --dry-run to only check.",
+        )
+    jobs = read_config(given["config"] and given["config"].absolute())
+    address = address_of(given["registry"], jobs)
+    wanted = Rollback(
+        service=given["service"],
+        version=given["version"],
+        address=address,
+        reason=given["reason"],
+        where=_where(given),
+        planning=_planning(given),
+        dry_run=given["dry_run"],
+        confirm=inspection.screen.ask if asks else None,
+        arguments=_arguments(),
+    )
+    pace = pace_for(inspection, address, jobs)
+    back = return_in_registry if given["registry_only"] else roll_back
+    return _finish(inspection, lambda output: back(wanted, inspection.session, output, pace), AGAIN)
 
 
 def _planning(given: dict[str, Any]) -> Planning:

@@ -43,6 +43,7 @@ COMMANDS: Mapping[str, CommandEntry] = {
     "plan": CommandEntry("runner.cli.release", "Say what run would do and why; change nothing; exit as run would."),
     "prepare": CommandEntry("runner.cli.author", "Prepare a release: its artifacts, checked, on a branch for review."),
     "prowjobs": CommandEntry("runner.cli.prowjobs", "Prow's job configuration, made from jobs.yaml."),
+    "rollback": CommandEntry("runner.cli.author", "Move the stable chart of a service back to an earlier release."),
     "run": CommandEntry("runner.cli.release", "Release what Prow's environment names: the whole pipeline."),
     "schema": CommandEntry("runner.cli.schema", "Print the JSON Schema of jobs.yaml."),
     "stable": CommandEntry("runner.cli.stable", "What the stable charts of a service are and were."),

@@ -36,7 +36,7 @@ class Move:
         commit: that of the chart; the whole id where the chart says it.
         version: the version of the image that the chart deploys; empty where the chart does not say it.
         digest: that of the chart; None where the tag is listed and gone.
-        is_current: whether the stable name holds this chart now.
+        is_current: whether the stable name holds this chart now, since this move.
     """
 
     tag: str
@@ -102,11 +102,17 @@ def history_of(name: Name, tags: Iterable[str], manifests: Mapping[Name, Manifes
         most: how many of these were read.
     """
     holds, tagged = manifests.get(name), history_tags(name, tags)
-    moves = (_move(one, manifests.get(Name(name.repository, str(one))), holds) for one in reversed(tagged[-most:]))
-    return History(name, None if holds is None else holds.digest, tuple(moves), max(0, len(tagged) - most))
+    digest = None if holds is None else holds.digest
+    moves: list[Move] = []
+    for one in reversed(tagged[-most:]):
+        chart = manifests.get(Name(name.repository, str(one)))
+        # Two moves may have written the same chart: stable is at the newer one.
+        is_current = chart is not None and chart.digest == digest and not any(move.is_current for move in moves)
+        moves.append(_move(one, chart, is_current=is_current))
+    return History(name, digest, tuple(moves), max(0, len(tagged) - most))
 
 
-def _move(tag: HistoryTag, chart: Manifest | None, holds: Manifest | None) -> Move:
+def _move(tag: HistoryTag, chart: Manifest | None, *, is_current: bool) -> Move:
     annotations = {} if chart is None else chart.annotations
     stated = annotations.get(REVISION, "")
     return Move(
@@ -115,5 +121,5 @@ def _move(tag: HistoryTag, chart: Manifest | None, holds: Manifest | None) -> Mo
         commit=stated if stated.startswith(tag.commit) else tag.commit,
         version=plain_version(annotations.get(RELEASE_VERSION, "")),
         digest=None if chart is None else chart.digest,
-        is_current=chart is not None and holds is not None and chart.digest == holds.digest,
+        is_current=is_current,
     )

@@ -25,7 +25,7 @@ from testbed.prow.job_configs import IMAGE as RUNNER_IMAGE
 from testbed.prow.job_configs import write_installation
 from testbed.prow.servers import free_ports, listens
 from testbed.registry_clients import crane
-from testbed.release_harness import IMAGE, ReleaseHarness, go_environment
+from testbed.release_harness import IMAGE, PROGRAM, ReleaseHarness, go_environment
 from testbed.sample_controller import CONFIGURATION
 from tests.support.pages import PAGES, Block, blocks_in, blocks_of, make_clone, shell, without_comment
 from tests.support.tools import require_tool
@@ -71,6 +71,8 @@ class Command:
     check: tuple[str, ...] = ()
 
 
+AUDIT, AUTHOR = "tests/integration/test_audit.py", "tests/e2e/test_author.py"
+VERIFY = "tests/e2e/test_verify.py"
 MAKE_PROW, MAKE_ECR = "tests/e2e/test_make_prow.py", "tests/integration/testbed/ecr_public/test_make_ecr.py"
 KUBELET_TOOLS = ("kubelet", "containerd", "kube-apiserver", "prow")
 ACCESS_ENTRY = """
@@ -99,12 +101,29 @@ COMMANDS: Mapping[str, Mapping[str, Command]] = {
         "docker push registry.example/ack-release:0.1.0": Command(
             reason="it needs a registry with a login", check=("docker", "push", "--help")
         ),
+        "ack-release verify s3 1.10.0 --config $CLONE/config/jobs.yaml": Command(
+            test=f"{VERIFY}::test_the_commands_of_the_page", check=(str(PROGRAM), "verify", "--help")
+        ),
+        "ack-release audit --config $CLONE/config/jobs.yaml": Command(
+            test=f"{AUDIT}::test_the_commands_of_the_page", check=(str(PROGRAM), "audit", "--help")
+        ),
+        "ack-release prepare s3 v1.11.0 --config $CLONE/config/jobs.yaml": Command(
+            test=f"{AUTHOR}::test_the_page", check=(str(PROGRAM), "prepare", "--help")
+        ),
+        "ack-release tag v1.11.0 --config $CLONE/config/jobs.yaml": Command(
+            test=f"{AUTHOR}::test_the_page", check=(str(PROGRAM), "tag", "--help")
+        ),
     },
     "docs/benchmark.md": {
         "make bench": BENCH,
         "make bench BENCH='--json'": BENCH,
         "make bench BENCH='--markdown'": BENCH,
         "make bench BENCH='--check'": BENCH,
+    },
+    "docs/jobs.md": {
+        "kubectl apply -f prowjobs/rbac.yaml": Command(
+            reason="it needs a cluster of somebody's", check=("kubectl", "apply", "--help")
+        ),
     },
     "docs/local-prow.md": {
         "git -C .prow/run/widget-controller push origin stable": PUSH,
@@ -121,6 +140,16 @@ COMMANDS: Mapping[str, Mapping[str, Command]] = {
             check=(str(PYTHON), "-m", "hack.kubelet_oracle", "--help"),
         ),
     },
+    "docs/mirror.md": {
+        "helm install s3 oci://registry.example/ack/s3-chart --version 1.2.3"
+        " --set image.repository=registry.example/ack/s3-controller": Command(
+            reason="it needs a cluster of somebody's", check=("helm", "install", "--help")
+        ),
+        "skopeo copy --all oci:releases:public.ecr.aws/aws-controllers-k8s/s3-controller:1.2.3"
+        " docker://registry.example/ack/s3-controller:1.2.3": Command(
+            reason="it needs skopeo, which no test does", check=("skopeo", "copy", "--help")
+        ),
+    },
     "docs/prow.md": {
         "aws eks create-access-entry --cluster-name CLUSTER --principal-arn ROLE"
         " --kubernetes-groups ack-release-operators": Command(
@@ -134,6 +163,10 @@ COMMANDS: Mapping[str, Mapping[str, Command]] = {
     },
     "docs/reliability.md": {
         "make soak": Command(reason="it takes hours", check=("make", "-n", "soak")),
+        ".venv/bin/python -m hack.soak --only many-services": Command(
+            reason="it takes minutes; its sample is tests/e2e/test_many_services.py",
+            check=(str(PYTHON), "-m", "hack.soak", "--help"),
+        ),
         ".venv/bin/python -m testbed.soak release --seed 17": Command(
             test="tests/e2e/test_soak.py::test_schedules",
             check=(str(PYTHON), "-m", "testbed.soak", "release", "--seed", "17", "--help"),
@@ -194,7 +227,18 @@ USES: Mapping[str, Mapping[str, Use]] = {
 }
 """What becomes of each block as a whole, by its first line."""
 
-OTHERS = frozenset({"apt-get", "docker", "kubectl"})
+WHOLE: Mapping[str, str] = {
+    "docs/audit.md": f"{AUDIT}::test_the_commands_of_the_page",
+    "docs/authoring.md": f"{AUTHOR}::test_the_page",
+    "docs/doctor.md": "tests/integration/test_doctor.py::test_the_page",
+    "docs/jobs.md": "tests/e2e/test_jobs.py::test_a_day_at_the_terminal",
+    "docs/mirror.md": "tests/integration/test_mirror.py::test_the_page",
+    "docs/rollback.md": "tests/e2e/test_rollback.py::test_the_page",
+    "docs/verify.md": f"{VERIFY}::test_the_commands_of_the_page",
+}
+"""Pages all of whose commands of this program are run by one test; the rest of their blocks is what these print."""
+
+OTHERS = frozenset({"apt-get", "docker", "helm", "kubectl", "skopeo"})
 """Programs that are neither this project's nor on every machine: where they are not, only the reason is left."""
 
 OF_EVERY_COMMAND = frozenset({"--namespace"})
@@ -215,16 +259,21 @@ def printed(page: str, first: str) -> str:
 
 def named_tests() -> Iterator[tuple[str, str]]:
     """Each file and test that the tables name."""
-    named = {use.test for of in USES.values() for use in of.values() if isinstance(use, RunBy)}
+    named = {use.test for of in USES.values() for use in of.values() if isinstance(use, RunBy)} | {*WHOLE.values()}
     for test in sorted(named | {how.test for _, _, how in HELD if how.test}):
         file, _, name = test.rpartition("::")
         yield file or "tests/e2e/test_pages.py", name
 
 
+def is_of_a_whole(page: str, line: str) -> bool:
+    """Whether one test runs this line with the others of its page, or it is what they print."""
+    return page in WHOLE and line.split(maxsplit=1)[0] not in {*OTHERS, "make"}
+
+
 def test_every_block_is_listed() -> None:
     """Each block of each page is listed as a whole, or else each of its commands."""
     parts = [block for block in BLOCKS if block.first not in USES.get(block.page, {})]
-    commands = [(block, written) for block in parts for written in block.commands]
+    commands = [(block, one) for block in parts for one in block.commands if not is_of_a_whole(block.page, one)]
     assert [f"{place(block)} {one}" for block, one in commands if one not in COMMANDS.get(block.page, {})] == []
     assert all(block.commands for block in parts)
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from testbed.paths import ROOT
+from testbed.release_harness import PROGRAM
+from tests.support.pages import commands_of
 from tests.support.registry import PASSWORD, USERNAME, docker_registry
 from tests.support.tools import require_tool
 
@@ -55,6 +57,26 @@ def test_logins(tmp_path: Path, login: tuple[str, str] | None, code: int, state:
     assert found["registry"]["state"] == "note"
     assert found.get("registry's login", {}).get("state") == state
     assert {found[name]["state"] for name in ("git", "helm4", "go")} == {"good"}
+
+
+def test_the_page(tmp_path: Path) -> None:
+    """Every command of docs/doctor.md runs as it is printed there, where config/jobs.yaml is."""
+    with docker_registry(tmp_path / "registry") as server:
+        doctor(tmp_path, server.host)
+        (tmp_path / "config").mkdir()
+        (tmp_path / "jobs.yaml").rename(tmp_path / "config" / "jobs.yaml")
+        for command in commands_of("doctor.md", {"127.0.0.1:5000": server.host}):
+            path = f"{PROGRAM.parent}:{os.environ['PATH']}"
+            ended = subprocess.run(
+                ["sh", "-c", command],
+                cwd=tmp_path,
+                env={"PATH": path, "HOME": str(tmp_path), "DOCKER_CONFIG": str(tmp_path)},
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=120,
+            )
+            assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
 def test_a_registry_that_is_away(tmp_path: Path) -> None:

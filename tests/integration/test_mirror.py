@@ -19,6 +19,8 @@ from runner.runtime.lifetime import Lifetime
 from testbed.attachments import attached_to
 from testbed.paths import ROOT
 from testbed.registries import serve_referrers_registry
+from testbed.release_harness import PROGRAM
+from tests.support.pages import commands_of
 from tests.support.registry import crane_registry, docker_registry
 from tests.support.releases import config_of, publish_release
 from tests.support.tools import require_tool
@@ -121,6 +123,28 @@ def test_into_a_folder(tmp_path: Path, registry: Registry, jobs: Path, released:
         there = Name.parse(to)
         manifest = registry.manifest(there.repository, released.image.root.digest)
         assert manifest is not None
+
+
+@pytest.mark.usefixtures("released")
+def test_the_page(tmp_path: Path, jobs: Path) -> None:
+    """Every command of docs/mirror.md runs as it is printed there, where config/jobs.yaml is."""
+    (tmp_path / "config").mkdir()
+    jobs.rename(tmp_path / "config" / "jobs.yaml")
+    with crane_registry(tmp_path / "target") as target:
+        commands = commands_of("mirror.md", {"registry.example/ack": f"{target.host}/ack"})
+        assert len(commands) == 4
+        for command in commands:
+            ended = subprocess.run(
+                ["sh", "-c", command],
+                cwd=tmp_path,
+                env={"PATH": f"{PROGRAM.parent}:{os.environ['PATH']}", "HOME": str(tmp_path)},
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=120,
+            )
+            assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert (tmp_path / "releases" / "index.json").exists()
 
 
 def test_refused(tmp_path: Path, registry: Registry, jobs: Path, released: Released) -> None:
