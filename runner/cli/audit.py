@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runner.cli.completion import services as complete_services
 from runner.cli.inspecting import Inspection, inspecting
 from runner.cli.options import option
 from runner.cli.reading import EXIT_CODES, address_of, jobs_of, pace_for
@@ -49,7 +50,14 @@ ASKED = {"/tags/": "tags", "/manifests/": "manifests", "/blobs/": "blobs", "/tok
 @click.command(epilog=EXAMPLES + EXIT_CODES)
 @option("config")
 @click.option("--registry", metavar="HOST/NAMESPACE", help="Look here. [default: jobs.yaml's]")
-@click.option("--service", "services", metavar="NAME", multiple=True, help="Only this service; repeatable.")
+@click.option(
+    "--service",
+    "services",
+    metavar="NAME",
+    multiple=True,
+    help="Only this service; repeatable.",
+    shell_complete=complete_services,
+)
 @click.option(
     "--git-base",
     metavar="URL",

@@ -16,6 +16,8 @@ from runner.author.rollback import Rollback, roll_back
 from runner.author.services import read_config
 from runner.author.stable import StableMove, move_stable
 from runner.author.tag import Tagging, tag_release
+from runner.cli.completion import releases
+from runner.cli.completion import services as complete_services
 from runner.cli.inspecting import for_programs, inspecting
 from runner.cli.options import option
 from runner.cli.reading import address_of, pace_for
@@ -96,7 +98,7 @@ def common(command: Callable[..., int]) -> Callable[..., int]:
 
 
 @click.command(epilog=GIT + PREPARE_EXAMPLES)
-@click.argument("services", nargs=-1, required=True, metavar="SERVICE...")
+@click.argument("services", nargs=-1, required=True, metavar="SERVICE...", shell_complete=complete_services)
 @click.argument("version")
 @click.option("--stable", is_flag=True, help="Point the branch stable at this release instead.")
 @click.option("--push-remote", metavar="NAME", help="Where the branch goes. [default: as git push, else origin]")
@@ -186,8 +188,8 @@ Exit codes: as those of run, for the same reasons; and
 
 
 @click.command(epilog=GIT + ROLLBACK_EXAMPLES)
-@click.argument("service")
-@click.argument("version", required=False)
+@click.argument("service", shell_complete=complete_services)
+@click.argument("version", required=False, shell_complete=releases)
 @click.option("--reason", metavar="TEXT", help="Why; it becomes part of the commit's message.")
 @click.option("--registry-only", is_flag=True, help="Write the registry's tags and no commit; audits will tell.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")

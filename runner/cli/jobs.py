@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import io
+import os
 import shlex
 import uuid
 from dataclasses import dataclass
@@ -12,14 +14,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from runner.cli.completion import beginning, soon
+from runner.cli.completion import services as complete_services
 from runner.cli.inspecting import inspecting
 from runner.config.settings import Options, config_file
 from runner.errors import UsageInvalid
 from runner.prow.operate.prowjob import STATES
 from runner.prow.operate.select import Wanted, read_duration
+from runner.report.console import Outlet, open_log
+from runner.runtime.lifetime import Lifetime
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from runner.cli.inspecting import Inspection
     from runner.prow.operate.actions import Operator, Output
@@ -74,6 +80,26 @@ class _States(click.ParamType[frozenset[str]]):
         if unknown := sorted(given - set(STATES)):
             self.fail(f"{unknown[0]!r} is no state: {', '.join(STATES)}", param, ctx)
         return given
+
+
+def complete_jobs(context: click.Context, _: click.Parameter, begun: str) -> list[str]:
+    """The names of the newest release jobs that begin so; none where the cluster does not answer soon."""
+    return beginning(begun, soon(functools.partial(_names_of_jobs, context.params)))[:LIST_LIMIT]
+
+
+def _names_of_jobs(given: Mapping[str, Any]) -> list[str]:
+    from runner.prow.operate.cluster import Cluster  # noqa: PLC0415 - loads kubernetes
+    from runner.prow.operate.kubeconfig import reach  # noqa: PLC0415 - loads kubernetes
+
+    reached = reach(os.environ, kubeconfig=given.get("kubeconfig"), context=given.get("context"))
+    namespace = given.get("namespace") or reached.namespace or _namespaces(given.get("config"))[0] or "default"
+    silent = open_log(Outlet(io.StringIO()), None, levels=frozenset())
+    cluster = Cluster(
+        reached, lambda _: None, namespace=namespace, pod_namespace=namespace, lifetime=Lifetime(), log=silent
+    )
+    found, _ = cluster.jobs()
+    newest = sorted(found, key=lambda job: job.started or datetime.min.replace(tzinfo=UTC), reverse=True)
+    return [job.name for job in newest if job.is_release]
 
 
 @click.group(epilog=EXAMPLES)
@@ -196,7 +222,14 @@ def _namespaces(config: Path | None) -> tuple[str | None, str | None]:
 def with_filters(callback: Callable[..., int]) -> Callable[..., int]:
     """Add the options that choose jobs, and hand ``wanted`` to the command."""
 
-    @click.option("--service", "services", metavar="NAME", multiple=True, help="Of this service; repeatable.")
+    @click.option(
+        "--service",
+        "services",
+        metavar="NAME",
+        multiple=True,
+        help="Of this service; repeatable.",
+        shell_complete=complete_services,
+    )
     @click.option("--ref", "refs", metavar="REF", multiple=True, help="Of this tag or branch; * stands for any text.")
     @click.option("--since", type=_Duration(), metavar="DURATION", help="Not older than this: 2d, 36h.")
     @functools.wraps(callback)
@@ -240,7 +273,7 @@ def list_(
 
 
 @jobs.command(epilog=EXAMPLES)
-@click.argument("job")
+@click.argument("job", shell_complete=complete_jobs)
 @with_cluster
 def show(operator: Operator, _: Inspection, *, job: str) -> None:
     """Explain a job: how it is, why, and what to do now."""
@@ -250,7 +283,7 @@ def show(operator: Operator, _: Inspection, *, job: str) -> None:
 
 
 @jobs.command(epilog=EXAMPLES)
-@click.argument("job")
+@click.argument("job", shell_complete=complete_jobs)
 @click.option("-f", "--follow", is_flag=True, help="Wait for it to start, and go on until it ends.")
 @with_cluster
 def logs(operator: Operator, inspection: Inspection, *, job: str, follow: bool) -> None:
@@ -264,7 +297,7 @@ def logs(operator: Operator, inspection: Inspection, *, job: str, follow: bool) 
 
 
 @jobs.command(epilog=EXAMPLES)
-@click.argument("names", metavar="[JOB]...", nargs=-1)
+@click.argument("names", metavar="[JOB]...", nargs=-1, shell_complete=complete_jobs)
 @click.option("--failed", is_flag=True, help="What has failed and was not run again since, the oldest first.")
 @click.option("--latest", is_flag=True, help="With today's configuration, which Prow's page is asked for.")
 @click.option("--deck", metavar="URL", help="Prow's page, for --latest. [default: where the job says]")
@@ -310,7 +343,7 @@ def rerun(
 
 
 @jobs.command(epilog=EXAMPLES)
-@click.argument("names", metavar="JOB...", nargs=-1, required=True)
+@click.argument("names", metavar="JOB...", nargs=-1, required=True, shell_complete=complete_jobs)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @with_cluster
 def abort(operator: Operator, _: Inspection, *, names: tuple[str, ...], yes: bool) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runner.cli.completion import releases, services
 from runner.cli.inspecting import inspecting
 from runner.cli.options import option
 from runner.config.load import load_config, service_named
@@ -50,8 +51,8 @@ ENDED = "Call it again: what was copied is not sent again."
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("service")
-@click.argument("version")
+@click.argument("service", shell_complete=services)
+@click.argument("version", shell_complete=releases)
 @click.option("--to", "target", required=True, metavar="HOST/NAMESPACE|DIR", help="Where it is copied to.")
 @click.option("--stable", is_flag=True, help="Copy the stable chart, too; it must be of this version.")
 @click.option("--dry-run", is_flag=True, help="Say what would be copied; write nothing.")

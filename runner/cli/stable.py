@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runner import __version__
+from runner.cli.completion import services
 from runner.cli.inspecting import Inspection, inspecting
 from runner.cli.options import option
 from runner.cli.reading import address_of, jobs_of, pace_for, short_ids
@@ -38,7 +39,7 @@ def stable() -> None:
 
 
 @stable.command(epilog=EXAMPLES)
-@click.argument("service")
+@click.argument("service", shell_complete=services)
 @option("config")
 @click.option("--registry", metavar="HOST/NAMESPACE", help="Look here. [default: jobs.yaml's]")
 @click.option(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runner.cli.completion import releases, services
 from runner.cli.inspecting import Inspection, inspecting
 from runner.cli.options import FOLDER, option
 from runner.cli.reading import EXIT_CODES, address_of, jobs_of, short_ids
@@ -43,8 +44,8 @@ TONES: Mapping[str, Tone] = {"passed": "good", "failed": "bad", "warning": "warn
 
 
 @click.command(epilog=EXAMPLES + EXIT_CODES)
-@click.argument("service")
-@click.argument("version")
+@click.argument("service", shell_complete=services)
+@click.argument("version", shell_complete=releases)
 @option("config")
 @click.option("--registry", metavar="HOST/NAMESPACE", help="Look here. [default: jobs.yaml's]")
 @click.option("--commit", metavar="SHA", help="The commit that the release must be of.")

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TAG = "v1.2.3"
-COMMANDS = ("plan", "prowjobs", "run", "schema")
+COMMANDS = (
+    *("audit", "doctor", "jobs", "mirror", "plan", "prepare", "prowjobs", "rollback", "run", "schema", "stable"),
+    *("tag", "verify"),
+)
 DOCUMENT = {
     *("schema", "ref", "commit", "path", "version", "registry", "staging", "services", "entries", "settings"),
     *("warnings", "exit", "error"),
@@ -423,7 +426,7 @@ def test_a_mistake_on_the_command_line_is_one_error_line(arguments: tuple[str, .
     """Usage errors are exit 2 with one line of cause and remedy, and nothing else."""
     ended = ack_release(*arguments)
     assert ended.returncode == 2
-    if {"plan", "--json"} <= set(arguments):
+    if "--json" in arguments:
         assert json.loads(ended.stdout)["error"]["code"] == "usage-invalid"
     else:
         assert ended.stdout == ""
@@ -439,7 +442,7 @@ def test_generated_jobs_are_checked_by_the_program(tmp_path: Path) -> None:
     given = ("--config", str(ROOT / "config" / "jobs.yaml"), "--folder", str(folder))
     generated = ack_release("prowjobs", "generate", *given)
     assert (generated.returncode, generated.stderr) == (0, "")
-    assert len(list(folder.rglob("*.yaml"))) == 79
+    assert len(list(folder.rglob("*.yaml"))) == 80
     assert ack_release("prowjobs", "check", *given).returncode == 0
     job = folder / "jobs" / "s3-controller.yaml"
     job.write_text(job.read_text(encoding="utf-8").replace("timeout: 1h", "timeout: 9h"), encoding="utf-8")

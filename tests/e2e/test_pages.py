@@ -73,6 +73,7 @@ class Command:
 
 AUDIT, AUTHOR = "tests/integration/test_audit.py", "tests/e2e/test_author.py"
 VERIFY = "tests/e2e/test_verify.py"
+COMPLETION, COMPLETES = "tests/integration/test_completion.py::test_scripts", (str(PROGRAM), "--version")
 MAKE_PROW, MAKE_ECR = "tests/e2e/test_make_prow.py", "tests/integration/testbed/ecr_public/test_make_ecr.py"
 KUBELET_TOOLS = ("kubelet", "containerd", "kube-apiserver", "prow")
 ACCESS_ENTRY = """
@@ -120,6 +121,11 @@ COMMANDS: Mapping[str, Mapping[str, Command]] = {
         "make bench BENCH='--markdown'": BENCH,
         "make bench BENCH='--check'": BENCH,
     },
+    "docs/completion.md": {
+        f'eval "$(_ACK_RELEASE_COMPLETE={shell}_source ack-release)"': Command(test=COMPLETION, check=COMPLETES)
+        for shell in ("bash", "zsh")
+    }
+    | {"_ACK_RELEASE_COMPLETE=fish_source ack-release | source": Command(test=COMPLETION, check=COMPLETES)},
     "docs/jobs.md": {
         "kubectl apply -f prowjobs/rbac.yaml": Command(
             reason="it needs a cluster of somebody's", check=("kubectl", "apply", "--help")
