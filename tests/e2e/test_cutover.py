@@ -84,7 +84,7 @@ def test_staging_release_of_one_service(harness: ReleaseHarness) -> None:
 
 
 def test_jobs_of_one_service(harness: ReleaseHarness) -> None:
-    """The jobs are written and found to be up to date, and there is one file for the one service."""
+    """The jobs are written and found to be up to date: a file for the one service, and the audit's."""
     config = harness.config.read_text("utf-8")
     project = (ROOT / "config" / "jobs.yaml").read_text("utf-8")
     prow = project[project.index("\nprow:") : project.index("\nservices:")]
@@ -92,4 +92,4 @@ def test_jobs_of_one_service(harness: ReleaseHarness) -> None:
     ended = run_block(JOBS, harness.folder, harness)
     assert ended.returncode == 0, ended.stderr
     written = harness.folder / "clone" / "prowjobs" / "jobs"
-    assert [file.name for file in written.iterdir()] == ["widget-controller.yaml"]
+    assert sorted(file.name for file in written.iterdir()) == ["ack-release-audit.yaml", "widget-controller.yaml"]
