@@ -23,6 +23,7 @@ from runner.cli.options import option
 from runner.cli.reading import address_of, pace_for
 from runner.errors import ExitCode, UsageInvalid, worst
 from runner.report.console import error_lines
+from runner.versions import plain_version, release_tag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -131,7 +132,7 @@ def prepare(inspection: Inspection, **given: Any) -> int:  # noqa: ANN401 - clic
         whole_diff=inspection.is_verbose,
         arguments=_arguments(),
     )
-    remedy = AGAIN + LEFT.format(ref=f"the branch release-v{version.removeprefix('v')}")
+    remedy = AGAIN + LEFT.format(ref=f"the branch release-{release_tag(plain_version(version))}")
     return _finish(inspection, lambda output: prepare_release(wanted, inspection.session, output), remedy)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -68,7 +67,8 @@ def _git_version(session: Session, environment: Mapping[str, str]) -> str:
         raise ToolUnusable(
             f"git cannot be started: {error.strerror}", remedy="Put git on the PATH of the runner."
         ) from error
-    found = re.search(r"(\d+\.\d+\S*)", finished.stdout)
-    if not finished.ok or found is None:
+    # "git version 2.47.3", and on some systems more behind it.
+    words = finished.stdout.split()
+    if not finished.ok or words[:2] != ["git", "version"] or len(words) < 3:
         raise ToolUnusable("git prints no version", detail=finished.tail())
-    return found[1]
+    return words[2]

@@ -38,7 +38,7 @@ from runner.run.plan.stable import (
 from runner.run.publish.copy import published_artifact
 from runner.run.reporting import note, warn
 from runner.source.route import StablePath
-from runner.versions import semantic_version
+from runner.versions import release_tag, semantic_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -106,7 +106,7 @@ class Desired:
         if not isinstance(found, PublishedImage):
             there = "holds a chart" if isinstance(found, PublishedChart) else "is not in the registry"
             raise StableImageAbsent(f"{name} {there}, and {self.facts.says('image_tag')}")
-        remedy = f"Rerun the job of the tag v{self.image_version}, which restores what is gone, then rerun this one."
+        remedy = f"Rerun the job of the tag {release_tag(self.image_version)}, which restores what is gone, then rerun this one."
         missing = unanswered(name, found.manifest, tools.registry)
         if missing and (found.revision is not None or not has_platform(name, found, missing)):
             raise StableImageAbsent(
