@@ -68,7 +68,7 @@ def _git_version(session: Session, environment: Mapping[str, str]) -> str:
             f"git cannot be started: {error.strerror}", remedy="Put git on the PATH of the runner."
         ) from error
     # "git version 2.47.3", and on some systems more behind it.
-    words = finished.stdout.split()
-    if not finished.ok or words[:2] != ["git", "version"] or len(words) < 3:
-        raise ToolUnusable("git prints no version", detail=finished.tail())
-    return words[2]
+    match finished.stdout.split():
+        case ["git", "version", version, *_] if finished.ok:
+            return version
+    raise ToolUnusable("git prints no version", detail=finished.tail())

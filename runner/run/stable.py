@@ -106,7 +106,8 @@ class Desired:
         if not isinstance(found, PublishedImage):
             there = "holds a chart" if isinstance(found, PublishedChart) else "is not in the registry"
             raise StableImageAbsent(f"{name} {there}, and {self.facts.says('image_tag')}")
-        remedy = f"Rerun the job of the tag {release_tag(self.image_version)}, which restores what is gone, then rerun this one."
+        tag = release_tag(self.image_version)
+        remedy = f"Rerun the job of the tag {tag}, which restores what is gone, then rerun this one."
         missing = unanswered(name, found.manifest, tools.registry)
         if missing and (found.revision is not None or not has_platform(name, found, missing)):
             raise StableImageAbsent(

@@ -133,7 +133,7 @@ def test_a_missing_platform_is_named(tmp_path: Path, registry: Registry, place: 
     [
         ({"stated": {ARM64: AMD64}}, "index says linux/arm64, but that image's config says linux/amd64"),
         ({"stated": {ARM64: Platform("windows", "arm64")}}, "says windows/arm64"),
-        ({"layer_type": FOREIGN}, f"a layer of type {FOREIGN}"),
+        ({"layer_type": FOREIGN}, f"a layer of type '{FOREIGN}'"),
         ({"top": {"rootfs": {"type": "layers", "diff_ids": []}}}, "1 layers but 0 diff_ids"),
         ({"top": {"rootfs": None}}, "lists no diff_ids"),
         ({"top": {"os": None}}, "names no platform"),
