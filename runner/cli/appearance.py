@@ -10,8 +10,7 @@ import click
 
 from runner.config.settings import is_quiet
 from runner.report.console import ATTENTION, EVERY_LEVEL
-from runner.terminal.colour import COLOUR_CHOICES
-from runner.terminal.screen import is_terminal
+from runner.terminal.colour import COLOUR_CHOICES, is_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

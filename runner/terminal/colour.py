@@ -1,8 +1,8 @@
-"""Whether colour is used: what the option says, else the environment, else whether a terminal is there. Pure."""
+"""Whether colour is used: what the option says, else the environment, else whether a terminal is there."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal, TextIO, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,3 +32,11 @@ def uses_colour(choice: ColourChoice, environment: Mapping[str, str], *, is_term
     if environment.get("CLICOLOR") == "0":
         return False
     return is_terminal and environment.get("TERM") != "dumb"
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Whether a stream is a terminal; one that is closed is none."""
+    try:
+        return stream.isatty()
+    except ValueError:
+        return False

@@ -10,7 +10,7 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
-from runner.terminal.colour import uses_colour
+from runner.terminal.colour import is_terminal, uses_colour
 from runner.terminal.table import SIGNS, State, plain_lines, texts, widths
 from runner.terminal.text import plain, plain_log_line
 
@@ -226,14 +226,6 @@ class Screen:
         with self._lock, contextlib.suppress(OSError, ValueError):
             self._err.write(text)
             self._err.flush()
-
-
-def is_terminal(stream: TextIO) -> bool:
-    """Whether a stream is a terminal; one that is closed is none."""
-    try:
-        return stream.isatty()
-    except ValueError:
-        return False
 
 
 def columns() -> int:

@@ -14,6 +14,7 @@ from tests.support.tools import require_tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from testbed.release_harness import ReleaseHarness
 
@@ -31,11 +32,11 @@ CHANGING = (
 )
 
 
-@pytest.fixture(scope="module")
-def harness(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReleaseHarness]:
+@pytest.fixture
+def harness(tmp_path: Path) -> Iterator[ReleaseHarness]:
     for tool in ("crane", "helm4", "go", "git"):
         require_tool(tool)
-    with open_harness(tmp_path_factory.mktemp("terminal")) as harness:
+    with open_harness(tmp_path) as harness:
         yield harness
 
 

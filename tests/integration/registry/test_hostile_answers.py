@@ -182,7 +182,7 @@ def test_hostile_list_of_tags(connect: Connect, name: str) -> None:
 
 def test_tags_without_end(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages that go on and on, each with another address, come to an end, empty ones, too."""
-    monkeypatch.setattr("runner.oci.registry.TAGS_LIMIT", 400_000)
+    monkeypatch.setattr("runner.oci.registry.LIST_LIMIT", 400_000)
     pages = itertools.count()
 
     def page() -> Iterable[bytes]:
@@ -191,7 +191,7 @@ def test_tags_without_end(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> 
 
     with liar(page) as server:
         error = ends_honestly(lambda: opened(connect).tags(at(server.host)))
-        assert "have no end" in error.cause
+        assert "has no end" in error.cause
         assert server.requests < 120
 
 
