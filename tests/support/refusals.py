@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from runner.foreign.shown import spelled_out
+
 if TYPE_CHECKING:
     from testbed.release_harness import Ended
 
@@ -19,8 +21,8 @@ def check_refusal(ended: Ended, code: int, name: str, says: str) -> None:
     assert (error["exit"], error["code"]) == (code, name)
     assert error["cause"]
     assert error["remedy"].split()[0] in line
-    assert ended.metadata["Cause"] == error["cause"]
-    assert ended.metadata["Remedy"] == error["remedy"]
+    assert ended.metadata["Cause"] == spelled_out(error["cause"])
+    assert ended.metadata["Remedy"] == spelled_out(error["remedy"])
     [shown] = ended.page.css(".remedy")
     assert shown.text() == error["remedy"]
     failures = list(ended.junit.iter("failure"))
