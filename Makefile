@@ -6,7 +6,8 @@ SHELL := /bin/sh
 BIN := .venv/bin
 TOOLS := crane registry helm3 helm4 prow kube-apiserver
 ENVIRONMENTS := moto_server
-WORKERS ?= 2
+# More than the two processors that CI has: whole runs mostly wait.
+WORKERS ?= 3
 
 .PHONY: help setup by-hand tools demo prow ecr picture terminal-pictures pages deck-pictures bench soak image pin-bases image-figures test check format clean
 .PHONY: needs-prow needs-registry-and-browser needs-npm-and-browser needs-docker needs-daemon
@@ -73,7 +74,7 @@ image-figures: needs-daemon setup ## measure the runner's image: its size, and h
 	@$(BIN)/python -m hack.image_figures
 
 test: setup check tools ## check the code, then run all tests that this machine can run
-	$(BIN)/pytest -q -rs -n $(WORKERS) -m "not exclusive"
+	$(BIN)/pytest -q -rs -n $(WORKERS) --dist worksteal -m "not exclusive"
 	$(BIN)/pytest -q -rs -m exclusive || [ $$? -eq 5 ] # 5: there are none
 
 check: setup ## check formatting, lint, types, the direction of imports and generated files
