@@ -17,12 +17,12 @@ def trial() -> Trial:
 
 def test_options() -> None:
     """The plan is of the copy, by the author's configuration, with the registry."""
-    options = Planning(Path("jobs.yaml"), "r.example/a").options(trial(), Path("/work"), "v1.3.0")
+    options = Planning(Path("jobs.yaml"), "r.example/a").options(trial(), Path("/folder"), "v1.3.0")
     assert (options.config, options.registry, options.as_tag) == (Path("jobs.yaml"), "r.example/a", "v1.3.0")
     assert (options.workspace, options.to_layout, options.base_image) == (Path("/folder/author.clone"), None, None)
 
 
 def test_offline() -> None:
     """Without the registry nothing counts as published, and no base image is looked up."""
-    options = Planning(offline=True).options(trial(), Path("/work"), None)
+    options = Planning(offline=True).options(trial(), Path("/folder"), None)
     assert (options.to_layout, options.base_image) == (Path("/folder/layout"), "scratch")
