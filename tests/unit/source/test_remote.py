@@ -77,7 +77,7 @@ def test_what_is_no_base(text: str) -> None:
 
 
 def ask(answer: Callable[..., Finished]) -> RemoteRefs:
-    return list_remote(URL, answer, {"PATH": "/bin"}, Path("/work"))
+    return list_remote(URL, answer, {"PATH": "/bin"}, Path("/nowhere"))
 
 
 def failing(error: Exception) -> Callable[..., Finished]:
@@ -97,7 +97,7 @@ def test_how_git_is_asked() -> None:
 
     assert ask(run) == read_refs(LISTED)
     assert seen["argv"] == ("git", "ls-remote", "--quiet", "--", URL, "refs/heads/stable", "refs/tags/v*")
-    assert (seen["env"]["PATH"], seen["env"]["GIT_ASKPASS"], seen["cwd"]) == ("/bin", "true", Path("/work"))
+    assert (seen["env"]["PATH"], seen["env"]["GIT_ASKPASS"], seen["cwd"]) == ("/bin", "true", Path("/nowhere"))
     assert "ext" not in seen["env"]["GIT_ALLOW_PROTOCOL"].split(":")
     assert seen["seconds"] <= 60
     assert seen["limit"] > 0
