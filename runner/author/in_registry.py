@@ -12,7 +12,7 @@ from runner.author.rollback import previous_version
 from runner.author.services import read_config
 from runner.aws.kind import registry_kind
 from runner.config.load import service_named
-from runner.errors import StableImageAbsent, UsageInvalid
+from runner.errors import RegistryAnswerWrong, StableImageAbsent, UsageInvalid
 from runner.oci.name import Name, Repository
 from runner.published.moves import read_histories
 from runner.published.observed import Observation, PublishedChart, observe_name
@@ -58,7 +58,9 @@ def return_in_registry(wanted: Rollback, session: Session, output: Output, pace:
     config = read_config(wanted.planning.config)
     service = service_named(config, wanted.service)
     kind = registry_kind(wanted.address.host, config)
-    aws = () if wanted.dry_run else open_aws(session, config.aws, {wanted.address.host: kind}, job=None, build=None)
+    # Whoever only reads asks AWS for a login where nobody may read without one.
+    asks = kind == "ecr" or not wanted.dry_run
+    aws = open_aws(session, config.aws, {wanted.address.host: kind} if asks else {}, job=None, build=None)
     registry = open_registry(session, aws)
     histories = read_histories(service, wanted.address, registry, pace=pace, most=MOVES_READ)
     version = read_version(wanted.version) if wanted.version is not None else previous_version(histories)
@@ -92,18 +94,21 @@ def return_in_registry(wanted: Rollback, session: Session, output: Output, pace:
 
 
 def returns_to(version: ReleaseVersion, histories: Iterable[History], service: str) -> tuple[Return, ...]:
-    """Choose for each stable name of the version's major the newest earlier move to it. Pure.
+    """Choose for each stable name of the version's major the newest earlier move to it, unless it holds that. Pure.
 
     Raises:
-        UsageInvalid: there is none, or the names hold it.
+        UsageInvalid: there is none, or every name holds it.
     """
-    chosen = []
+    chosen, held = [], []
     for history in histories:
         fitting = [move for move in history.moves if ReleaseVersion.of_chart(move.version) == version and move.digest]
         if any(move.is_current for move in fitting):
-            raise UsageInvalid(f"{history.name} holds {version.tag} already", remedy="There is nothing to do.")
-        if fitting:
+            held.append(history.name)
+        elif fitting:
             chosen.append(Return(history.name, fitting[0]))
+    if held and not chosen:
+        names = ", ".join(map(str, held))
+        raise UsageInvalid(f"{names} holds {version.tag} already", remedy="There is nothing to do.")
     if not chosen:
         raise UsageInvalid(
             f"stable of {service} never was at {version.tag}",
@@ -122,6 +127,10 @@ def _chart(one: Return, registry: Registry) -> PublishedChart:
     image = found.manifest.annotations.get(RELEASE_IMAGE, "")
     if image:
         path, _, digest = image.rpartition("@")
-        if registry.manifest(Repository.parse(path), digest) is None:
+        try:
+            there = registry.manifest(Repository.parse(path), digest)
+        except ValueError as error:
+            raise RegistryAnswerWrong(f"{one.kept} names no image that can be looked for: {error}") from error
+        if there is None:
             raise StableImageAbsent(f"the image {image} of {one.kept} is not there")
     return found

@@ -17,8 +17,10 @@ from runner.author.outcome import NextStep, Outcome
 from runner.author.planned import Planning, check_selected, plan_push
 from runner.author.services import named_services, read_config
 from runner.author.trial import open_trial
-from runner.errors import NotARelease, UsageInvalid
+from runner.chart.yaml_text import Mapped, YamlInvalid
+from runner.errors import CommitRefused, NotARelease, UsageInvalid
 from runner.published.moves import read_histories
+from runner.run.selection import chart_file
 from runner.session import open_registry
 from runner.source.route import STABLE
 from runner.versions import ReleaseVersion
@@ -91,7 +93,7 @@ def roll_back(wanted: Rollback, session: Session, output: Output, pace: Callable
         )
     trial = open_trial(clone)
     trial.fetch(clone.remote, {f"refs/heads/{STABLE}": there})
-    check_backwards(version, _merged(trial, clone, there))
+    check_backwards(version, _chart_version(trial, service, there) or max(_merged(trial, clone, there), default=None))
     trial.check_out(there, STABLE)
     trial.take(commit, service.path)
     message = message_of(service.name, version, wanted.reason)
@@ -117,13 +119,18 @@ def roll_back(wanted: Rollback, session: Session, output: Output, pace: Callable
     if wanted.confirm is not None and not wanted.confirm(f"{words[0].upper()}{words[1:]}?"):
         return outcome("declined", f"{STABLE} stays where it is")
     made = commit_as_author(trial, there, message)
+    if clone.git.line("log", "-1", "--format=%(trailers:key=Stable-Move,valueonly)", made) != "backwards":
+        raise CommitRefused(
+            "a hook of the clone changed the commit's message, which no longer says Stable-Move: backwards",
+            remedy="Let the hook leave the last paragraph of the message alone, then run the command again.",
+        )
     output.tell(f"pushing {STABLE} to {clone.remote}")
     clone.git.push(clone.remote, made, f"refs/heads/{STABLE}", before=there)
     following = NextStep("see on Prow's page how the job that this push starts moves the stable chart back")
     return outcome("done", words, made, following)
 
 
-_FORWARDS = "Point stable at a release with ack-release prepare --stable SERVICE VERSION."
+_FORWARDS = "Point stable at a later release with ack-release prepare --stable SERVICE VERSION."
 
 
 def message_of(service: str, version: ReleaseVersion, reason: str | None) -> str:
@@ -138,21 +145,26 @@ def message_of(service: str, version: ReleaseVersion, reason: str | None) -> str
     return "\n\n".join(filter(None, (f"Move {STABLE} of {service} back to {version.tag}", said, TRAILER)))
 
 
-def check_backwards(version: ReleaseVersion, merged: Iterable[ReleaseVersion]) -> None:
-    """Refuse what is no move backwards. Pure.
+def check_backwards(version: ReleaseVersion, current: ReleaseVersion | None) -> None:
+    """Refuse what is no move backwards of the same stable chart. Pure.
 
     Args:
         version: where stable is to go.
-        merged: the releases that the branch contains.
+        current: the release that the branch is at; None where it is at none.
 
     Raises:
-        UsageInvalid: the version is newer than all of them, or the only one.
+        UsageInvalid: the version is newer than that, or of another major, whose stable chart has another name.
     """
-    newest = max(merged, default=None)
-    if newest is None or version > newest:
+    if current is None or version > current:
         raise UsageInvalid(
-            f"{version.tag} is not before what {STABLE} is at, {newest.tag if newest else 'which is no release'}",
+            f"{version.tag} is not before what {STABLE} is at, {current.tag if current else 'which is no release'}",
             remedy=_FORWARDS,
+        )
+    if version.major != current.major:
+        raise UsageInvalid(
+            f"{version.tag} is of another major than {current.tag}, which {STABLE} is at:"
+            f" the stable chart of {current.major} would stay where it is",
+            remedy=f"Choose a version of the major {current.major}; ack-release stable history lists them.",
         )
 
 
@@ -162,8 +174,14 @@ def previous_version(histories: Iterable[History]) -> ReleaseVersion | None:
     if not held:
         return None
     _, newest = max(held, key=lambda one: one[0])
-    versions = [version for move in newest.moves if (version := ReleaseVersion.of_chart(move.version))]
-    return next((version for version in versions[1:] if version < versions[0]), None)
+    current, *before = (ReleaseVersion.of_chart(move.version) for move in newest.moves)
+    for version in before:
+        # A chart that does not say its version may be the one that is looked for.
+        if current is None or version is None:
+            return None
+        if version < current:
+            return version
+    return None
 
 
 def _version(wanted: Rollback, service: Service, session: Session, pace: Callable[[], object]) -> ReleaseVersion:
@@ -177,6 +195,16 @@ def _version(wanted: Rollback, service: Service, session: Session, pace: Callabl
             remedy="Name the version: ack-release rollback SERVICE VERSION.",
         )
     return found
+
+
+def _chart_version(trial: Trial, service: Service, commit: str) -> ReleaseVersion | None:
+    """The version that the service's chart has in a commit; None where it has none that is a release's."""
+    said = trial.git("show", f"{commit}:{chart_file(service)}", may_fail=True)
+    try:
+        found = Mapped.read(said.output).scalar("version") if said.ok else None
+    except YamlInvalid:
+        return None
+    return None if found is None else ReleaseVersion.of_chart(found.text)
 
 
 def _merged(trial: Trial, clone: AuthorClone, commit: str) -> tuple[ReleaseVersion, ...]:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from runner.cli.inspecting import inspecting
 from runner.cli.options import option
-from runner.config.naming import RegistryAddress
-from runner.config.settings import Options, config_file
+from runner.config.settings import Options
 from runner.doctor.examine import examine
 from runner.doctor.finding import exit_code
-from runner.errors import UsageInvalid
 from runner.terminal.table import Column, State, Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from runner.cli.inspecting import Inspection
     from runner.doctor.examine import Group
@@ -51,9 +49,8 @@ def doctor(inspection: Inspection, registry: str | None, config: Path | None) ->
     Tools and their versions, memory and disk against what a build needs, Go's caches, the registry, whose login is
     used and until when, AWS, and the base image. Nothing is written anywhere.
     """
-    address = None if registry is None else _address(registry)
     groups: list[Group] = []
-    for group in examine(inspection.session, Path(config_file(Options(config=config)).value), address):
+    for group in examine(inspection.session, Options(config=config, registry=registry)):
         groups.append(group)
         inspection.screen.note(f"examined: {group[0]}")
     findings = [finding for _, found in groups for finding in found]
@@ -100,10 +97,3 @@ def document(groups: Sequence[Group], code: int) -> dict[str, object]:
         ],
         "exit": code,
     }
-
-
-def _address(text: str) -> RegistryAddress:
-    try:
-        return RegistryAddress.parse(text)
-    except ValueError as error:
-        raise UsageInvalid(f"--registry: {error}") from None

@@ -40,17 +40,23 @@ def access(session: Session, config: Config, address: RegistryAddress, base_imag
     aws = open_aws(session, config.aws, {address.host: kind}, job="doctor", build=None)
     registry = open_registry(session, aws, attempts=ATTEMPTS)
     repository = probe(config, address)
-    findings = [reading(registry, repository)]
-    findings.append(from_aws(aws[0]) if aws else from_docker(session, repository))
-    if findings[-1].state == "good":
-        findings.append(writing(registry, repository))
-    findings.append(base(registry, base_image, config))
-    return tuple(findings)
+    if repository is None:
+        return (Finding("registry", "warning", f"{config.path} has no service, so there is nothing to look for"),)
+    login = from_aws(aws[0]) if aws else from_docker(session, repository)
+    written = writing(registry, repository, has_login=login.state == "good")
+    return (
+        reading(registry, repository),
+        login,
+        *(() if written is None else (written,)),
+        base(registry, base_image, config),
+    )
 
 
-def probe(config: Config, address: RegistryAddress) -> Repository:
-    """The repository that is asked about: that of the first service's images. Pure."""
-    service = next(iter(config.services.values()))
+def probe(config: Config, address: RegistryAddress) -> Repository | None:
+    """The repository that is asked about: that of the first service's images; None without any service. Pure."""
+    service = next(iter(config.services.values()), None)
+    if service is None:
+        return None
     return service.naming[0].image_names(address, service.name, "0.0.0")[0].repository
 
 
@@ -67,15 +73,21 @@ def reading(registry: Registry, repository: Repository) -> Finding:
     return Finding("registry", "good", f"{repository.host} answers, and lets everybody read")
 
 
-def writing(registry: Registry, repository: Repository) -> Finding:
-    """Whether the registry takes the login for the repository; nothing is written."""
+def writing(registry: Registry, repository: Repository, *, has_login: bool) -> Finding | None:
+    """Whether the registry lets whoever this is write to the repository; nothing is written.
+
+    None where it wants a login and there is none, which is told already.
+    """
     try:
         registry.check_access(repository)
     except RunEnded:
         raise
+    except CredentialsRefused as error:
+        return failure("registry's login", error) if has_login else None
     except ReleaseError as error:
         return failure("registry's login", error)
-    return Finding("registry's login", "good", f"{repository.host} takes it for {repository.path}")
+    how = "takes it" if has_login else "wants none"
+    return Finding("registry's login", "good", f"{repository.host} {how} for {repository.path}")
 
 
 def from_docker(session: Session, repository: Repository) -> Finding:

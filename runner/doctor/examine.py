@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.config.load import load_config
+from runner.config.naming import RegistryAddress
+from runner.config.settings import Options, config_file, find
 from runner.doctor.access import access
 from runner.doctor.finding import Finding, failure
 from runner.doctor.machine import machine
@@ -13,31 +16,30 @@ from runner.errors import ConfigurationInvalid
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-    from runner.config.naming import RegistryAddress
     from runner.session import Session
 
 Group = tuple[str, tuple[Finding, ...]]
 """The findings about one subject, and its name."""
 
 
-def examine(session: Session, config_file: Path, registry: RegistryAddress | None) -> Iterator[Group]:
+def examine(session: Session, options: Options) -> Iterator[Group]:
     """Examine everything, subject by subject; where jobs.yaml is wrong, nothing that depends on it.
 
     Args:
         session: what it works in.
-        config_file: jobs.yaml.
-        registry: the registry that is published to; jobs.yaml's own when None.
+        options: the command line's; what it leaves out is found as ``run`` finds it.
     """
+    file = Path(config_file(options).value)
     try:
-        config = load_config(config_file)
+        config = load_config(file)
     except ConfigurationInvalid as error:
         yield "configuration", (failure("jobs.yaml", error),)
         yield "machine", machine(session.environment, 1)
         return
-    said = f"{config_file}: {len(config.services)} service{'s' * (len(config.services) != 1)}"
+    said = f"{file}: {len(config.services)} service{'s' * (len(config.services) != 1)}"
     yield "configuration", (Finding("jobs.yaml", "good", said),)
     yield "tools", tools(session, config.build, config.build.builder)
     yield "machine", machine(session.environment, config.build.parallel)
-    yield "registry", access(session, config, registry or config.registry, config.build.base_image)
+    registry = find("registry", options, session.environment, config).value
+    yield "registry", access(session, config, RegistryAddress.parse(registry), config.build.base_image)

@@ -32,6 +32,9 @@ CACHES: Final[Mapping[str, str]] = {
 
 _CGROUP_LIMITS: Final = ("sys/fs/cgroup/memory.max", "sys/fs/cgroup/memory/memory.limit_in_bytes")
 """Where a container sees its limit: version 2 and version 1 of control groups (kernel's admin-guide)."""
+_CPU_LIMIT: Final = "sys/fs/cgroup/cpu.max"
+_CPU_QUOTA, _CPU_PERIOD = "sys/fs/cgroup/cpu/cpu.cfs_quota_us", "sys/fs/cgroup/cpu/cpu.cfs_period_us"
+"""The same of processors: how long all together may run in a period, both in microseconds."""
 _NO_LIMIT: Final = 1 << 60
 """Version 1 has no word for "no limit" but a number near 2^63."""
 
@@ -41,6 +44,16 @@ def memory_limit(root: Path = Path("/")) -> int | None:
     limits = [_number(root / place) for place in _CGROUP_LIMITS]
     limits.append(_total(root / "proc/meminfo"))
     return min((limit for limit in limits if limit is not None and limit < _NO_LIMIT), default=None)
+
+
+def processors(root: Path = Path("/")) -> float:
+    """How many processors a process here may use: the container's limit, else what this one may run on."""
+    here = float(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    match _words(root / _CPU_LIMIT):
+        case [quota, period] if quota.isdigit() and period.isdigit():
+            return min(here, int(quota) / max(int(period), 1))
+    old, every = _number(root / _CPU_QUOTA), _number(root / _CPU_PERIOD)
+    return min(here, old / every) if old is not None and every and old > 0 else here
 
 
 def judge_memory(limit: int | None, parallel: int) -> Finding:
@@ -98,13 +111,20 @@ def machine(environment: Mapping[str, str], parallel: int) -> tuple[Finding, ...
         environment: the process's own.
         parallel: how many services are built at once.
     """
-    processors = len(os.sched_getaffinity(0))
+    count = processors()
     return (
-        Finding("processors", "good" if processors > 1 else "note", str(processors)),
+        Finding("processors", "good" if count > 1 else "note", f"{count:g}"),
         judge_memory(memory_limit(), parallel),
         judge_disk("work folder", Path(environment.get("TMPDIR") or DEFAULT_TEMPORARY_FOLDER)),
         *judge_caches(environment),
     )
+
+
+def _words(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        return []
 
 
 def _number(path: Path) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -54,8 +55,14 @@ def version_of(program: str, environment: Mapping[str, str], ask: Callable[[], s
 
 def engine(name: str, environment: Mapping[str, str]) -> Finding:
     """Whether an engine listens on its socket; a release does without, so this is never more than a note."""
-    socket = Path(environment.get("DOCKER_HOST", "").removeprefix("unix://") or ENGINES[name])
-    if socket.is_socket():
+    given = environment.get("DOCKER_HOST", "")
+    if given and not given.startswith(("unix://", "/")):
+        return Finding(name, "note", f"{given} is not looked at: Go builds without an engine")
+    socket = Path(given.removeprefix("unix://") or ENGINES[name])
+    with suppress(OSError):
+        is_there = socket.is_socket()
+        if not is_there:
+            return Finding(name, "note", f"{socket} cannot be looked at; no engine is needed")
         return Finding(name, "note", f"{socket}; not used: Go builds without an engine")
     return Finding(name, "note", "no engine here; none is needed")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.config.aws import AwsSection, kind_of_host
+from runner.config.naming import RegistryAddress
 from runner.mirror.place import FolderPlace, RegistryPlace, placed
 from runner.mirror.plan import plan_mirror
 from runner.mirror.release import read_release, wanted_names
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from runner.aws.registry import AwsRegistry
     from runner.config.load import Service
-    from runner.config.naming import RegistryAddress
     from runner.mirror.place import Place, Placed
     from runner.oci.name import Repository
     from runner.run.plan.model import Plan
@@ -54,7 +54,7 @@ def mirror(request: Request, session: Session, report: Callable[..., object], *,
             could not be read or written as a whole; a copy that is made again completes it.
     """
     target = request.target
-    aws = () if only_plan or isinstance(target, Path) else _aws(target, session)
+    aws = _aws(request, session, only_plan=only_plan)
     registry = open_registry(session, aws)
     parts = read_release(
         wanted_names(request.service, request.version, request.source, stable=request.stable), registry
@@ -68,15 +68,21 @@ def mirror(request: Request, session: Session, report: Callable[..., object], *,
     held = place.held(copies)
     plan = plan_mirror(request.service.name, copies, held)
     if plan.publishes and not only_plan:
-        for one in aws:
+        for one in (one for one in aws if isinstance(target, RegistryAddress) and one.host == target.host):
             one.prepare(dict.fromkeys(sorted({repository.path for repository in _repositories(copies)})))
         place.write(copies, held)
     return plan
 
 
-def _aws(target: RegistryAddress, session: Session) -> tuple[AwsRegistry, ...]:
-    """The registry that is written to, where it is AWS's: with whatever identity the caller has."""
-    return open_aws(session, AwsSection(), {target.host: kind_of_host(target.host)}, job="mirror", build=None)
+def _aws(request: Request, session: Session, *, only_plan: bool) -> tuple[AwsRegistry, ...]:
+    """The registries that want a login of AWS's, with whatever identity the caller has: everybody reads ECR Public."""
+    kinds = {request.source.host: kind_of_host(request.source.host)}
+    if isinstance(request.target, RegistryAddress):
+        kinds[request.target.host] = kind_of_host(request.target.host)
+    wanted = {
+        host: kind for host, kind in kinds.items() if kind == "ecr" or (not only_plan and host != request.source.host)
+    }
+    return open_aws(session, AwsSection(), wanted, job="mirror", build=None)
 
 
 def _repositories(copies: Sequence[Placed]) -> tuple[Repository, ...]:

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from runner.config.naming import RegistryAddress
-from runner.errors import BaseImageUnusable, UsageInvalid
-from runner.mirror.plan import Held
+from runner.errors import BaseImageUnusable, ReleaseError, UsageInvalid
+from runner.mirror.plan import Held, has_other
 from runner.oci.layout import read_entries, stored_manifest, write_layout_folder
 from runner.oci.manifest import REF_NAME
 from runner.oci.name import Name, Repository
 from runner.oci.referrers import Referrers
 from runner.published.observed import ABSENT, PublishedChart, PublishedImage
-from runner.run.plan.model import Kind
+from runner.run.plan.model import Action, Kind
 from runner.run.publish.registry import RegistryDestination
 from runner.runtime.storage import storage_error
 
@@ -121,6 +121,8 @@ class RegistryPlace:
     def write(self, parts: Sequence[Placed], held: Held) -> None:
         """Publish the parts one after the other, and read every name once more in the end."""
         for part, names in parts:
+            if part.where_other is Action.SKIP and any(has_other(part, held.names[name]) for name in names):
+                continue
             missing = tuple(one for one in part.attached if any(held.lacks(name.repository, one) for name in names))
             self._destination.publish(part.artifact, [(name, held.names[name]) for name in names], attached=missing)
         self._destination.finish()
@@ -178,21 +180,26 @@ class FolderPlace:
             ]
             write_layout_folder(self._folder, written, self._registry, attached=attached.values(), kept=kept)
         except OSError as error:
-            raise storage_error(error, self._folder) or UsageInvalid(
-                f"--to: {self._folder} cannot be written: {error.strerror}"
-            ) from error
+            raise self._unusable(error) from error
 
     def _entries(self) -> tuple[Descriptor, ...]:
         try:
             return read_entries(self._folder)
         except BaseImageUnusable as error:
             raise self._damaged(error) from error
+        except OSError as error:
+            raise self._unusable(error) from error
 
     def _observed(self, kind: Kind, entry: Descriptor | None) -> Observation:
         try:
             return _observed(kind, None if entry is None else stored_manifest(self._folder, entry))
         except BaseImageUnusable as error:
             raise self._damaged(error) from error
+
+    def _unusable(self, error: OSError) -> ReleaseError:
+        return storage_error(error, self._folder) or UsageInvalid(
+            f"--to: {self._folder} cannot be used: {error.strerror}"
+        )
 
     def _damaged(self, error: BaseImageUnusable) -> UsageInvalid:
         return UsageInvalid(f"--to: {error.cause}", remedy=f"Name another folder, or remove {self._folder}.")

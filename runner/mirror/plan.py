@@ -48,6 +48,11 @@ def plan_mirror(service: str, parts: Sequence[tuple[Part, Sequence[Name]]], held
     return Plan(service, held_back(entries), error=error)
 
 
+def has_other(part: Part, found: Observation) -> bool:
+    """Whether a name holds something else than the part. Pure."""
+    return isinstance(found, Published) and found.digest != part.artifact.root.digest
+
+
 def _entries(part: Part, names: Sequence[Name], held: Held) -> tuple[Entry, ...]:
     attachments = tuple(
         _attachment(part, repository, attachment, held)
@@ -71,6 +76,8 @@ def _name(part: Part, name: Name, found: Observation) -> Entry:
         return Entry(part.kind, name, Action.PUBLISH, "not there yet", digest)
     if found.digest == digest:
         return Entry(part.kind, name, Action.SKIP, "already there, with the same digest", digest)
-    if part.moves:
+    if part.where_other is Action.PUBLISH:
         return Entry(part.kind, name, Action.PUBLISH, f"moves there from {found.digest}", digest)
+    if part.where_other is Action.SKIP:
+        return Entry(part.kind, name, Action.SKIP, f"the place has its own there, {found.digest}", found.digest)
     return Entry(part.kind, name, Action.REFUSE, f"holds {found.digest}, and the release is {digest}", found.digest)

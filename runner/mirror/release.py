@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from runner.errors import RegistryAnswerWrong, ReleaseIncomplete
-from runner.oci.artifact import Artifact, Blob, RemoteSource
 from runner.oci.name import Name
 from runner.oci.referrers import Referrers, list_tag
 from runner.published.observed import Published, PublishedChart, PublishedImage, observe
-from runner.run.plan.model import Kind
+from runner.run.plan.model import Action, Kind
 from runner.run.publish.copy import published_artifact
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
     from runner.config.load import Service
     from runner.config.naming import RegistryAddress
+    from runner.oci.artifact import Artifact
     from runner.oci.manifest import Manifest
     from runner.oci.name import Repository
     from runner.oci.registry import Registry
@@ -35,14 +35,15 @@ MOST_ATTACHED: Final = 1000
 class Part:
     """An artifact of a release, and the names that hold it; ``attached`` each after its own subject.
 
-    ``moves`` is whether its names may hold something else tomorrow, as those of stable do.
+    ``where_other`` is what is done where one of its names holds something else at the place: a release's is refused,
+    stable's moves, and what somebody has attached to the copy by a tag stays.
     """
 
     kind: Kind
     names: tuple[Name, ...]
     artifact: Artifact
     attached: tuple[Artifact, ...] = ()
-    moves: bool = False
+    where_other: Action = Action.REFUSE
 
 
 @dataclass(frozen=True)
@@ -81,17 +82,17 @@ def read_release(wanted: Wanted, registry: Registry) -> tuple[Part, ...]:
     observed = observe((*wanted.images, *wanted.charts, *wanted.stable), registry)
     check_whole(wanted, observed)
     parts: list[Part] = []
-    for kind, names, moves in (
-        (Kind.IMAGE, wanted.images, False),
-        (Kind.CHART, wanted.charts, False),
-        (Kind.CHART, wanted.stable, True),
+    for kind, names, where_other in (
+        (Kind.IMAGE, wanted.images, Action.REFUSE),
+        (Kind.CHART, wanted.charts, Action.REFUSE),
+        (Kind.CHART, wanted.stable, Action.PUBLISH),
     ):
         held: dict[str, list[Name]] = defaultdict(list)
         for name in names:
             if isinstance(found := observed[name], Published):
                 held[found.digest].append(name)
         for alike in held.values():
-            parts.extend(_parts(kind, tuple(alike), observed, registry, moves=moves))
+            parts.extend(_parts(kind, tuple(alike), observed, registry, where_other))
     return tuple(parts)
 
 
@@ -128,7 +129,11 @@ def check_whole(wanted: Wanted, observed: Mapping[Name, Observation]) -> None:
 
 
 def _parts(
-    kind: Kind, names: tuple[Name, ...], observed: Mapping[Name, Observation], registry: Registry, *, moves: bool
+    kind: Kind,
+    names: tuple[Name, ...],
+    observed: Mapping[Name, Observation],
+    registry: Registry,
+    where_other: Action,
 ) -> tuple[Part, ...]:
     """What holds one digest: the artifact, after what cosign's older tags attach to it in each of its repositories."""
     found = observed[names[0]]
@@ -141,7 +146,7 @@ def _parts(
         for subject in (artifact.root, *artifact.children):
             tagged.extend(_tagged(kind, repository, subject, registry))
         attached |= {one.root.digest: one for one in attached_to(repository, artifact, registry)}
-    return (*tagged, Part(kind, names, artifact, tuple(attached.values()), moves))
+    return (*tagged, Part(kind, names, artifact, tuple(attached.values()), where_other))
 
 
 def _tagged(kind: Kind, repository: Repository, subject: Manifest, registry: Registry) -> list[Part]:
@@ -150,7 +155,8 @@ def _tagged(kind: Kind, repository: Repository, subject: Manifest, registry: Reg
         name = Name(repository, f"{list_tag(subject.digest)}.{suffix}")
         manifest = registry.manifest(repository, name.tag)
         if manifest is not None:
-            parts.append(Part(kind, (name,), published_artifact(name, PublishedImage(manifest), registry), moves=True))
+            artifact = published_artifact(name, PublishedImage(manifest), registry)
+            parts.append(Part(kind, (name,), artifact, where_other=Action.SKIP))
     return parts
 
 
@@ -181,5 +187,4 @@ def _attachment(repository: Repository, digest: str, registry: Registry) -> Arti
     manifest = registry.manifest(repository, digest)
     if manifest is None:
         raise RegistryAnswerWrong(f"{repository}@{digest} is listed as attached, but cannot be read")
-    source = RemoteSource(repository)
-    return Artifact(manifest, (), tuple(Blob(blob, source) for blob in manifest.blobs))
+    return published_artifact(Name(repository, list_tag(digest)), PublishedImage(manifest), registry)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
 import structlog
@@ -11,7 +12,7 @@ from runner.report.console import Outlet
 from runner.report.record import step_in_words
 from runner.report.status import status_of
 from runner.terminal.progress import Progress
-from runner.terminal.screen import Screen
+from runner.terminal.screen import ReaderGone, Screen
 from runner.terminal.table import Column, State, Table
 from runner.terminal.text import plain
 
@@ -96,8 +97,12 @@ class TerminalOutlet(Outlet):
         raise structlog.DropEvent
 
     def summarise(self, document: RecordDocument) -> None:
-        """Show every name in a table, and how the run came out."""
+        """Show every name in a table, and how the run came out; a terminal that is gone changes nothing of it."""
         self._progress.stop()
+        with suppress(ReaderGone):
+            self._conclude(document)
+
+    def _conclude(self, document: RecordDocument) -> None:
         screen = Screen(self._stream_itself, self._stream_itself, self._environment, colour=self._colour)
         if document.entries:
             screen.line()

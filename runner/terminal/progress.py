@@ -182,6 +182,7 @@ def _console(stream: io.TextIOBase, environment: Mapping[str, str], *, has_colou
         width=columns(),
         force_terminal=True,
         color_system="standard" if has_colour else None,
+        no_color=not has_colour,
         highlight=False,
         markup=False,
         emoji=False,

@@ -165,6 +165,7 @@ class Screen:
             width=width or columns(),
             force_terminal=self._is_decorated,
             color_system="standard" if self.has_colour else None,
+            no_color=not self.has_colour,
             highlight=False,
             markup=False,
             emoji=False,

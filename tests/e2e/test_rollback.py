@@ -78,6 +78,25 @@ def test_back_and_forward(harness: ReleaseHarness, author: Author) -> None:
     again = author.call("rollback", "s3", "v0.1.0", "--yes")
     assert (again.code, "Nothing to do: stable of origin holds the files of v0.1.0" in again.out) == (0, True)
     assert harness.run("stable").actions[NAME] == "skip"
+    assert "prepare --stable" in refusal(author.call("rollback", "s3", "v0.2.0", "--yes"), 2, "usage-invalid")
+
+    # Stable has a commit of its own now: the way forward keeps it, by the commands that the refusal prints.
+    line = refusal(author.call("prepare", "--stable", "s3", "v0.2.0"), 5, "stable-diverged")
+    commands = line.partition("files (")[2].partition("), or")[0]
+    subprocess.run(["sh", "-ec", commands], cwd=author.clone, env=author.environment, check=True, capture_output=True)
+    assert harness.run("stable").code == 0
+    assert history(author)[0] == ("0.2.0", True)
+
+
+def test_a_hook_that_hides_the_trailer(author: Author) -> None:
+    """A commit whose message a hook changed so that its job would refuse it is not pushed."""
+    hook = author.clone / ".git" / "hooks" / "commit-msg"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text('#!/bin/sh\nprintf "\\n\\nsee the wiki\\n" >>"$1"\n', encoding="utf-8")
+    hook.chmod(0o755)
+    there = git(author.remote, "rev-parse", "stable")
+    assert "Stable-Move" in refusal(author.call("rollback", "s3", "--yes"), 2, "commit-refused")
+    assert git(author.remote, "rev-parse", "stable") == there
 
 
 def test_in_the_registry_alone(harness: ReleaseHarness, author: Author) -> None:
@@ -92,7 +111,8 @@ def test_in_the_registry_alone(harness: ReleaseHarness, author: Author) -> None:
     audit = author.call("audit", "--git-base", f"file://{author.remote.parent}", "--json", "--service", "s3")
     kinds = {finding["kind"] for finding in json.loads(audit.out)["findings"]}
     assert audit.code == 5
-    assert kinds & {"stable-moved-outside-git", "stable-move-unfinished"}
+    assert "stable-move-unfinished" in kinds
+    assert "moved back in the registry alone" in audit.out
     again = author.call("rollback", "s3", "v0.1.0", "--registry-only", "--yes")
     assert "holds v0.1.0 already" in refusal(again, 2, "usage-invalid")
     assert harness.run("stable").code == 0

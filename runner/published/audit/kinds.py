@@ -122,7 +122,8 @@ STABLE_MOVE_UNFINISHED: Final = Kind(
     "stable-move-unfinished",
     "a move of the stable tag was begun and not finished",
     "operator",
-    "Rerun the job of the branch stable: it finishes the move.",
+    "Rerun the job of the branch stable: it finishes the move. If stable was moved back in the registry alone, let git"
+    " say so first (ack-release rollback), or the job undoes it.",
     repaired_by="stable",
 )
 STABLE_IMAGE_MISSING: Final = Kind(

@@ -17,6 +17,13 @@ def test_the_newest_move_to_it() -> None:
     assert str(one.kept) == "registry.example/ack/s3-chart:tag-1"
 
 
+def test_one_name_is_written() -> None:
+    """What an ended command has written is left alone by the next one, which goes on."""
+    written = history("1.3.0", "1.2.3", current=1, name=OTHER)
+    [one] = returns_to(EARLIER, [written, history("1.3.0", "1.2.3")], "s3")
+    assert one.name == NAME
+
+
 @pytest.mark.parametrize(
     ("versions", "says"), [(["1.2.3", "1.2.0"], "holds v1.2.3 already"), (["1.3.0"], "never was"), ([], "never was")]
 )

@@ -32,7 +32,8 @@ def history(*versions: str, current: int | None = 0, name: Name = NAME, newest: 
         ([history("1.3.0", "1.2.3", "1.2.0")], "1.2.3"),
         ([history("1.3.0", "1.3.0", "1.2.3")], "1.2.3"),
         ([history("1.2.3", "1.3.0", "1.2.0")], "1.2.0"),
-        ([history("1.3.0", "", "1.2.3")], "1.2.3"),
+        ([history("1.3.0", "", "1.2.3")], None),
+        ([history("", "1.2.9", "1.2.3")], None),
         ([history("1.3.0")], None),
         ([history("1.2.0", "1.3.0")], None),
         ([history("1.3.0", "1.2.3", current=1)], None),
@@ -49,7 +50,7 @@ def history(*versions: str, current: int | None = 0, name: Name = NAME, newest: 
     ],
 )
 def test_what_stable_was_before(histories: list[History], version: str | None) -> None:
-    """The last lower version before the one that the newest move made; none where the tag holds another move."""
+    """The last lower version before the newest move's; none where the tag holds another move, or one is unknown."""
     found = previous_version(histories)
     assert found == (None if version is None else ReleaseVersion.parse(version))
 
@@ -57,15 +58,15 @@ def test_what_stable_was_before(histories: list[History], version: str | None) -
 RELEASES = st.builds(ReleaseVersion, *[st.integers(0, 3)] * 3)
 
 
-@given(RELEASES, st.lists(RELEASES))
-def test_backwards(version: ReleaseVersion, merged: list[ReleaseVersion]) -> None:
-    """Only what some release of the branch is newer than, or the same as, is a move backwards."""
-    if any(one >= version for one in merged):
-        check_backwards(version, merged)
+@given(RELEASES, st.none() | RELEASES)
+def test_backwards(version: ReleaseVersion, current: ReleaseVersion | None) -> None:
+    """Only what is not after the release that stable is at, and of its major, is a move backwards of its chart."""
+    if current is not None and version <= current and version.major == current.major:
+        check_backwards(version, current)
     else:
         with pytest.raises(UsageInvalid) as raised:
-            check_backwards(version, merged)
-        assert "prepare --stable" in raised.value.remedy
+            check_backwards(version, current)
+        assert ("prepare --stable" in raised.value.remedy) == (current is None or version > current)
 
 
 def test_message() -> None:

@@ -3,8 +3,9 @@ from __future__ import annotations
 import base64
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -20,6 +21,9 @@ from testbed.base_images import base_layout, push
 from testbed.memory.calls import raising
 from testbed.memory.registry import MemoryRegistry
 from tests.support.releases import config_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HERE = Repository("registry.example", "ack/s3-controller")
 
@@ -52,6 +56,7 @@ def test_what_is_asked_about() -> None:
     """The repository of the first service's images is asked about, in the registry that is published to."""
     config = config_of()
     assert probe(config, config.registry) == HERE
+    assert probe(replace(config, services={}), config.registry) is None
 
 
 def test_reading() -> None:
@@ -66,10 +71,15 @@ def test_reading() -> None:
 def test_writing() -> None:
     """A login that is refused fails a release with 8; nothing is written to find out."""
     registry = MemoryRegistry()
-    assert writing(registry, HERE).state == "good"
+    for has_login, words in ((True, "takes it"), (False, "wants none")):
+        found = writing(registry, HERE, has_login=has_login)
+        assert found is not None
+        assert (found.state, words in found.found) == ("good", True)
     registry.calls.intervene("check_access", raising(CredentialsRefused("expired")), when="instead", times=None)
-    refused = writing(registry, HERE)
+    refused = writing(registry, HERE, has_login=True)
+    assert refused is not None
     assert (refused.state, refused.exit) == ("bad", 8)
+    assert writing(registry, HERE, has_login=False) is None
     assert registry.writes == []
 
 
@@ -124,9 +134,9 @@ def test_a_signal(ask: str) -> None:
     registry = Unreadable(RunEnded("the run was ended"))
     for method in ("check_access", "manifest"):
         registry.calls.intervene(method, raising(RunEnded("the run was ended")), when="instead", times=None)
-    asked = {
+    asked: dict[str, Callable[[], object]] = {
         "reading": lambda: reading(registry, HERE),
-        "writing": lambda: writing(registry, HERE),
+        "writing": lambda: writing(registry, HERE, has_login=True),
         "base": lambda: base(registry, "registry.example/base:v1", config_of()),
     }
     with pytest.raises(RunEnded):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, NoReturn
 
+from runner.config.settings import Options
 from runner.doctor.examine import examine
 from runner.report.console import Outlet, open_log
 from runner.report.record import Record
@@ -26,7 +27,7 @@ def test_a_configuration_that_is_wrong(tmp_path: Path) -> None:
     """What does not depend on jobs.yaml is examined although it is wrong, and its line is named."""
     jobs = tmp_path / "jobs.yaml"
     jobs.write_text("registry: registry.example/ack\nservces: {}\n", encoding="utf-8")
-    groups = dict(examine(session(tmp_path), jobs, None))
+    groups = dict(examine(session(tmp_path), Options(config=jobs)))
     assert [*groups] == ["configuration", "machine"]
     [wrong] = groups["configuration"]
     assert (wrong.state, wrong.exit) == ("bad", 2)
@@ -37,7 +38,7 @@ def test_order(tmp_path: Path) -> None:
     """Subjects come one after the other, so that what is quick is shown before what waits for a registry."""
     jobs = tmp_path / "jobs.yaml"
     jobs.write_text("registry: registry.example/ack\nservices: {s3: , sns: }\n", encoding="utf-8")
-    going = examine(session(tmp_path), jobs, None)
+    going = examine(session(tmp_path), Options(config=jobs))
     subject, [found] = next(going)
     assert (subject, found.found) == ("configuration", f"{jobs}: 2 services")
     assert [next(going)[0], next(going)[0]] == ["tools", "machine"]

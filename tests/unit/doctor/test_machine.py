@@ -16,6 +16,7 @@ from runner.doctor.machine import (
     judge_memory,
     machine,
     memory_limit,
+    processors,
 )
 from runner.runtime.storage import Space
 
@@ -58,6 +59,26 @@ def test_memory(limit: int, parallel: int) -> None:
     assert found.state == ("good" if enough else "warning")
     assert ("build.parallel" in found.remedy) != enough
     assert found.exit == 0
+
+
+@pytest.mark.parametrize(
+    ("files", "share"),
+    [
+        ({"sys/fs/cgroup/cpu.max": "50000 100000\n"}, 0.5),
+        ({"sys/fs/cgroup/cpu/cpu.cfs_quota_us": "50000\n", "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000\n"}, 0.5),
+        ({"sys/fs/cgroup/cpu.max": "max 100000\n"}, None),
+        ({"sys/fs/cgroup/cpu/cpu.cfs_quota_us": "-1\n", "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000\n"}, None),
+        ({"sys/fs/cgroup/cpu.max": "what?\n"}, None),
+        ({}, None),
+    ],
+)
+def test_processors(tmp_path: Path, files: dict[str, str], share: float | None) -> None:
+    """The container's limit counts where it has one, of either version; else what this process may run on."""
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="ascii")
+    found = processors(tmp_path)
+    assert found == share if share is not None else found >= 1
 
 
 def test_memory_that_is_unknown() -> None:

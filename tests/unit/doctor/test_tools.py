@@ -88,5 +88,8 @@ def test_engines(tmp_path: Path) -> None:
         found = engine("docker", {"DOCKER_HOST": f"unix://{path}"})
     assert str(path) in found.found
     absent = engine("docker", {"DOCKER_HOST": f"unix://{tmp_path}/none"})
-    assert {found.state, absent.state} == {"note"}
+    elsewhere = engine("docker", {"DOCKER_HOST": "tcp://engine.example:2375"})
+    too_long = engine("docker", {"DOCKER_HOST": f"unix:///{'x' * 5000}"})
+    assert "tcp://engine.example:2375 is not looked at" in elsewhere.found
+    assert {found.state, absent.state, elsewhere.state, too_long.state} == {"note"}
     assert replace(found, found=absent.found) == absent

@@ -36,7 +36,7 @@ ARTIFACT = Artifact(OURS, (), ())
 PARTS = (
     (Part(Kind.IMAGE, (IMAGE, ALIAS), ARTIFACT, (SIGNATURE,)), (IMAGE, ALIAS)),
     (Part(Kind.CHART, (CHART,), ARTIFACT), (CHART,)),
-    (Part(Kind.CHART, (STABLE,), ARTIFACT, moves=True), (STABLE,)),
+    (Part(Kind.CHART, (STABLE,), ARTIFACT, where_other=Action.PUBLISH), (STABLE,)),
 )
 
 
@@ -84,6 +84,15 @@ def test_stable_moves() -> None:
     """Stable may hold something else and then moves; the reason says from what."""
     *_, entry = plan_mirror("s3", PARTS, held(OURS, OURS, OURS, OTHER, attached=True)).entries
     assert (entry.action, entry.digest) == (Action.PUBLISH, OURS.digest)
+    assert OTHER.digest in entry.reason
+
+
+def test_what_somebody_attached_there() -> None:
+    """What is attached to the copy by a tag of its digest stays, and is no reason to refuse the copy."""
+    part = Part(Kind.IMAGE, (IMAGE,), ARTIFACT, where_other=Action.SKIP)
+    plan = plan_mirror("s3", [(part, (IMAGE,))], Held({IMAGE: observed(IMAGE, OTHER)}, {}))
+    [entry] = plan.entries
+    assert (entry.action, entry.digest, plan.error) == (Action.SKIP, OTHER.digest, None)
     assert OTHER.digest in entry.reason
 
 

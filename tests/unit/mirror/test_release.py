@@ -11,11 +11,11 @@ from runner.oci.manifest import OCI_INDEX, Manifest
 from runner.oci.name import Name
 from runner.oci.referrers import list_tag
 from runner.published.observed import PublishedImage
-from runner.run.plan.model import Kind
+from runner.run.plan.model import Action, Kind
 from runner.run.publish.copy import published_artifact
 from runner.versions import ReleaseVersion
 from testbed.attachments import attached_to as an_attachment
-from testbed.base_images import push
+from testbed.base_images import base_layout, push
 from testbed.memory.calls import raising
 from testbed.memory.registry import MemoryRegistry
 from tests.support.releases import chart_in, config_of, publish_release
@@ -70,11 +70,11 @@ def test_image_before_chart(tmp_path: Path) -> None:
     image, chart, stable = read(registry, stable=True)
     assert (image.kind, image.names, image.artifact.root) == (Kind.IMAGE, (released.image_name,), released.image.root)
     assert (chart.kind, chart.names, chart.artifact.root) == (Kind.CHART, (released.chart_name,), released.chart.root)
-    assert (stable.names, stable.artifact.root, stable.moves) == ((released.stable_name,), released.chart.root, True)
+    assert (stable.names, stable.artifact.root) == ((released.stable_name,), released.chart.root)
+    assert [one.where_other for one in (image, chart, stable)] == [Action.REFUSE, Action.REFUSE, Action.PUBLISH]
     assert {blob.descriptor.digest for blob in image.artifact.blobs} == {
         blob.descriptor.digest for blob in released.image.blobs
     }
-    assert not image.moves
 
 
 def test_names_that_hold_the_same(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_attachments_are_followed(tmp_path: Path) -> None:
 
 
 def test_attachments_that_have_tags(tmp_path: Path) -> None:
-    """What cosign's older tags attach is a part of its own, before what it is attached to, and may move."""
+    """What cosign's older tags attach is a part of its own, before what it is attached to, and never written over."""
     registry = MemoryRegistry()
     released = publish_release(tmp_path, registry, config_of())
     signature = an_attachment(tmp_path / "signature", released.chart.root)
@@ -115,8 +115,27 @@ def test_attachments_that_have_tags(tmp_path: Path) -> None:
     push(registry, released.image_name.repository, tag, signature)
     tagged, image, _ = read(registry)
     assert tagged.names == (Name(released.image_name.repository, tag),)
-    assert tagged.moves
+    assert tagged.where_other is Action.SKIP
     assert image.names == (released.image_name,)
+
+
+def test_attachment_that_is_an_index(tmp_path: Path) -> None:
+    """An attachment may be an index; what it lists is part of it."""
+    registry = MemoryRegistry()
+    released = publish_release(tmp_path, registry, config_of())
+    parts = base_layout(tmp_path / "parts", top={"author": "an attachment"})
+    listed = [child.descriptor().document() for child in parts.children]
+    subject = released.image.root.descriptor().document()
+    document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": listed, "subject": subject}
+    index = Manifest.write(OCI_INDEX, document)
+    repository = released.image_name.repository
+    push(registry, repository, "parts", parts)
+    registry.put_manifest(repository, index.digest, index)
+    image, _ = read(registry)
+    [attached] = image.attached
+    assert attached.root.digest == index.digest
+    assert [child.digest for child in attached.children] == [child.digest for child in parts.children]
+    assert {blob.descriptor.digest for blob in attached.blobs} == {blob.descriptor.digest for blob in parts.blobs}
 
 
 def test_attachments_in_a_circle(tmp_path: Path) -> None:

@@ -184,6 +184,22 @@ def test_a_failure(terminal: Terminal) -> None:
     assert any(line.startswith("✗ s3 1.2.3 was not released") for line in shown(terminal))
 
 
+def test_a_terminal_that_is_gone() -> None:
+    """Nobody who reads is no reason to stop, nor for another exit code."""
+
+    class Gone(Terminal):
+        def write(self, _: str) -> int:
+            """Nothing can be written."""
+            raise OSError(5, "Input/output error")
+
+    out = outlet(Gone())
+    out.begun(step())
+    out.ended(step())
+    out.summarise(document(entry(written=True)))
+    out.write("the end\n")
+    out.close()
+
+
 def test_quiet(terminal: Terminal) -> None:
     """Quiet leaves warnings, errors and the end."""
     out = outlet(terminal, quiet=True)

@@ -127,6 +127,12 @@ def test_colour(written: Written, colour: ColourChoice, has: bool) -> None:  # n
     assert "✗" in written.text
 
 
+def test_the_option_wins(written: Written) -> None:
+    """Colour that was asked for is there, whatever the environment says."""
+    Progress(written, "utf-8", {"TERM": "xterm", "NO_COLOR": "1"}, colour="always").line("wrong", "bad")
+    assert "\x1b[31m" in written.text
+
+
 def test_a_terminal_with_few_characters(written: Written) -> None:
     """A terminal whose encoding lacks the signs gets letters in their place."""
     Progress(written, "ascii", {"TERM": "xterm"}, colour="never").line("done", "good")
