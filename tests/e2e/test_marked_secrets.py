@@ -64,12 +64,16 @@ class Sampler:
 
     def look(self) -> None:
         """Read argv of all, and the environment of those that the run has started."""
+        own = b""
         while not self._ended.wait(SAMPLED_EVERY):
             for process in process_tree(self.root):
                 with contextlib.suppress(OSError):
                     argv = (process.folder / "cmdline").read_bytes()
                     name = os.path.basename(argv.split(b"\0")[0].decode(errors="replace"))  # noqa: PTH119 - of a name
-                    told = b"" if process.id == self.root else (process.folder / "environ").read_bytes()
+                    own = argv if process.id == self.root else own
+                    # Between fork and exec a child is the run itself, environment and all.
+                    is_the_run = process.id == self.root or argv == own
+                    told = b"" if is_the_run else (process.folder / "environ").read_bytes()
                     self.seen.add((name, argv + b"\0" + told))
 
     @contextlib.contextmanager
