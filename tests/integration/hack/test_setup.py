@@ -136,7 +136,8 @@ def test_npm_is_asked_for_where_it_is_missing(
 )
 def test_what_a_command_needs_is_asked_for_first(target: str, needed: tuple[str, ...]) -> None:
     """A command of the Makefile that needs more than git, Go and Python asks for all of it before it does anything."""
-    planned = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    argv = ["make", "--no-print-directory", "-n", target]
+    planned = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
     asked = planned.stdout.splitlines()[0].split()
     assert asked[0] == "hack/require"
     assert {"git", "go", "python", *needed} <= set(asked[1:])
