@@ -6,6 +6,7 @@ A tool's module is loaded when the tool is opened, and not before: the first log
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from runner.builders.table import BUILDERS
@@ -74,10 +75,10 @@ def open_registry(
         if observe is not None:
             observe(exchange)
 
-    transport = Transport(
+    make = Transport if attempts is None else partial(Transport, retries=RetryPolicy(attempts=attempts))
+    transport = make(
         session.lifetime,
         session.environment,
-        retries=RetryPolicy() if attempts is None else RetryPolicy(attempts=attempts),
         patience=Patience(session.lifetime, tell=exchanges.waiting),
         observe=tell,
     )
