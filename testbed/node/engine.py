@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import signal
+import time
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 NODE_LABEL = "dev.ack.release.node"
 POD_LABEL = "dev.ack.release.pod"
 REQUEST_SECONDS = 120
+KILLED = 128 + signal.SIGKILL
+REASON_SECONDS = 0.3
+"""How long after a container was killed the engine may still learn that memory was the reason."""
 NEVER = "0001-01-01T00:00:00Z"
 """What dockerd says of a moment that has not come."""
 
@@ -62,6 +67,7 @@ class Engine:
     def __init__(self, host: str, node: str) -> None:
         self._client = docker.DockerClient(base_url=host, timeout=REQUEST_SECONDS, max_pool_size=50)
         self._host, self._node = host, node
+        self._killed: set[str] = set()
 
     def close(self) -> None:
         """Give the connections back."""
@@ -149,6 +155,11 @@ class Engine:
         """What the engine knows of a container; None where there is none."""
         try:
             found = self._client.api.inspect_container(_name(pod, container))
+            if _was_killed(found["State"]) and found["Id"] not in self._killed:
+                # The engine learns of the kernel's reason by an event of its own, which may come after the end.
+                self._killed.add(found["Id"])
+                time.sleep(REASON_SECONDS)
+                found = self._client.api.inspect_container(_name(pod, container))
         except NotFound:
             return None
         state = found["State"]
@@ -237,6 +248,10 @@ class _Followed:
     def close(self) -> None:
         if not self._over:
             self._chunks.close()
+
+
+def _was_killed(state: Mapping[str, Any]) -> bool:
+    return not state["Running"] and state["ExitCode"] == KILLED and not state["OOMKilled"]
 
 
 def _name(pod: str, container: str) -> str:
