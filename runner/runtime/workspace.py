@@ -148,7 +148,8 @@ def remove_folder(folder: Path) -> None:
     """Remove a folder in which there may be folders that nobody may write, such as Go's module cache."""
     for above, names, _ in os.walk(folder):
         for below in (Path(above, name) for name in names):
-            if not below.is_symlink():
-                with contextlib.suppress(OSError):
+            # A path may also be longer than the system takes; the removal goes from folder to folder and needs none.
+            with contextlib.suppress(OSError):
+                if not below.is_symlink():
                     below.chmod(stat.S_IRWXU)
     shutil.rmtree(folder, ignore_errors=True)

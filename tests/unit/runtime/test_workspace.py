@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.errors import ExitCode, UsageInvalid
-from runner.runtime.workspace import FOLDERS, NETWORK, PASSED, child_environment, offline, open_workspace
+from runner.runtime.workspace import (
+    FOLDERS,
+    NETWORK,
+    PASSED,
+    child_environment,
+    offline,
+    open_workspace,
+    remove_folder,
+)
 
 SECRETS = {
     "AWS_ACCESS_KEY_ID": "hunter2",
@@ -238,3 +246,18 @@ def test_offline() -> None:
     kept = offline(whole)
     assert kept == {key: value for key, value in whole.items() if "PROXY" not in key.upper() and key not in NETWORK}
     assert {"PATH", "HOME", "SSL_CERT_FILE"} <= kept.keys()
+
+
+def test_a_tree_whose_paths_are_longer_than_the_system_takes_is_removed(tmp_path: Path) -> None:
+    """A tree whose paths are longer than the system takes is removed with the rest."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    at = os.open(folder, os.O_RDONLY)
+    for _ in range(20):
+        os.mkdir("y" * 250, dir_fd=at)
+        below = os.open("y" * 250, os.O_RDONLY, dir_fd=at)
+        os.close(at)
+        at = below
+    os.close(at)
+    remove_folder(folder)
+    assert not folder.exists()
